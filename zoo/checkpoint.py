@@ -1,0 +1,182 @@
+"""Checkpoints: written whole or not at all, read without running anything they contain.
+
+A checkpoint holds tensors and primitives only, so ``torch.load(weights_only=True)`` reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from zoo.errors import CheckpointError, RunError
+from zoo.run import Run
+
+if TYPE_CHECKING:
+    from zoo.classifier import ImageClassifier
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its target, syncs it to disk and moves it into place.
+
+    Lightning's own stages in the temporary folder and copies: a full disk then destroys the old checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Replace the file at ``path``; RunError, the old file untouched, if the disk is full or read-only."""
+        path = Path(path)
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+                temporary = Path(file.name)
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException as error:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError | RuntimeError):  # torch's zip writer reports a full disk as RuntimeError
+                reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+                raise RunError(f"checkpoint {path} cannot be written: {reason}; the one before it is kept") from error
+            raise
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = lambda storage, loc: storage, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Read a checkpoint as ``read_checkpoint`` does, whatever ``weights_only`` asks for."""
+        return read_checkpoint(path)
+
+
+class RunCheckpoints(Checkpoint):
+    """Saves ``last.ckpt`` after every epoch and ``best.ckpt`` when the validation accuracy is higher than before.
+
+    Unlike Lightning's ModelCheckpoint, its state holds no path, so a run folder can be moved and resumed; and the last
+    checkpoint is written in every epoch, not only in those that are among the best.
+
+    The state of the random generators travels with the checkpoint and is put back before the first resumed step, so
+    that dropout draws what it would have drawn.
+
+    Args:
+        run: the folder.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.best_accuracy = -1.0
+        self._random_state: dict[str, Any] | None = None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the epoch's checkpoints."""
+        accuracy = trainer.callback_metrics.get("val/accuracy")
+        if accuracy is not None and float(accuracy) > self.best_accuracy:
+            self.best_accuracy = float(accuracy)
+            trainer.save_checkpoint(self.run.best)
+        trainer.save_checkpoint(self.run.last)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best accuracy so far."""
+        return {"best_accuracy": self.best_accuracy}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.best_accuracy = state_dict["best_accuracy"]
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the random generators' state."""
+        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(pl_module.device)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep the state for the first step."""
+        self._random_state = checkpoint.get("random_state")
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Put the state back once everything that draws at start-up has drawn.
+
+        Only in a run of one process: the checkpoint holds the state of the first, and others must not repeat it.
+        """
+        state, self._random_state = self._random_state, None
+        if state is not None and trainer.world_size == 1:
+            torch.set_rng_state(state["cpu"].cpu())
+            if "cuda" in state and pl_module.device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda"].cpu(), pl_module.device)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of zoo's onto the CPU.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, holds more than tensors and primitives, or is not zoo's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist")
+    size = path.stat().st_size
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler and the zip reader raise nearly anything for damaged files
+        refused = "Unsupported global" in str(error) or "Unsupported operand" in str(error)
+        reason = "it holds more than tensors and plain values" if refused else "it is damaged or something else"
+        raise CheckpointError(f"{path} is not a readable checkpoint ({size:,} bytes): {reason}") from error
+    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
+        raise CheckpointError(f"{path} is not a checkpoint of zoo ({size:,} bytes): it names no architecture")
+    return checkpoint
+
+
+def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:
+    """Return the trained classifier of a run or checkpoint file, on the CPU, in evaluation mode.
+
+    Raises:
+        UserError: there is no such run, or its architecture is not installed.
+        CheckpointError: as ``read_checkpoint``, or the weights do not fit the architecture.
+    """
+    path = Path(run_or_checkpoint)
+    if not path.is_file():
+        path = Run.open(path).trained()
+    return classifier_of(read_checkpoint(path), path)
+
+
+def classifier_of(checkpoint: dict[str, Any], path: Path) -> ImageClassifier:
+    """Return the classifier that a checkpoint describes; errors as ``load_classifier``, naming ``path``."""
+    from zoo.classifier import ImageClassifier
+
+    hyperparameters = checkpoint["hyper_parameters"]
+    try:
+        classifier = ImageClassifier(**hyperparameters)
+        classifier.load_state_dict(checkpoint["state_dict"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
+    except RuntimeError as error:
+        if isinstance(error, RunError):
+            raise
+        detail = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: its weights do not fit its architecture: {detail}") from error
+    return classifier.eval()
+
+
+def require_same_architecture(checkpoint: dict[str, Any], path: Path, architecture: dict[str, Any]) -> None:
+    """Compare a checkpoint with the architecture that a configuration asks for.
+
+    Raises:
+        CheckpointError: they differ in name or hyperparameters; both are named.
+    """
+    found = checkpoint["hyper_parameters"]["architecture"]
+    if any(found[key] != architecture[key] for key in found.keys() & architecture.keys()):
+        raise CheckpointError(
+            f"{path} is of architecture {_describe(found)}, the configuration asks for {_describe(architecture)}; "
+            "use the checkpoint's own run, or train a new one"
+        )
+
+
+def _describe(architecture: dict[str, Any]) -> str:
+    arguments = ", ".join(f"{key}={value}" for key, value in architecture.items() if key != "name")
+    return f"'{architecture['name']}'" + (f" ({arguments})" if arguments else "")

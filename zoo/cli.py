@@ -1,0 +1,177 @@
+"""The front door: list, info and help at once, without torch; training commands are loaded when they are run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from zoo.errors import UserError, ZooError, did_you_mean
+
+COMMANDS = {
+    "fit": "train a new run, or resume one: zoo fit RUN",
+    "validate": "measure a run on its validation split",
+    "test": "measure a run on its test split; writes results.json",
+    "predict": "classify image files with a run",
+    "list": "show the registered architectures and data sets",
+    "info": "show what a registered name is and its options",
+}
+
+EXAMPLES = """examples:
+  zoo fit --model lenet5 --data digits
+  zoo fit --config configs/cifar10/lenet5.yaml --trainer.max_epochs 3
+  zoo fit runs/digits-lenet5/version_0
+  zoo test runs/digits-lenet5/version_0
+  zoo predict runs/digits-lenet5/version_0 photo.png folder/ --output predictions.csv
+
+'zoo fit --model NAME --data NAME --help' shows every option of training, those of the two names included.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that reports in one line, and through the same door as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        if "invalid choice" in message and "command" in message:
+            word = message.split("'")[1]
+            message = f"unknown command '{word}'{did_you_mean(word, COMMANDS)} ('zoo --help' shows all)"
+        raise UserError(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after ``zoo``; by default those of this process.
+
+    Returns:
+        The exit status: 0 it worked, 1 it failed, 2 the user must change something, 130 interrupted, 143 terminated.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    # A terminated download must remove its temporary files: leave through Python, not by the signal's default.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        _run(words)
+        sys.stdout.flush()
+        return 0
+    except ZooError as error:
+        return _report(error, error.exit_status, debug)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return 1
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException as error:
+        if (status := getattr(error, "exit_status", None)) is not None:
+            return int(status)
+        return _report(error, 1, debug)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(words: list[str]) -> None:
+    if words[:1] == ["fit"]:
+        _training(words)
+        return
+    parser = _arguments()
+    options, rest = parser.parse_known_args(words)
+    if options.command in ("validate", "test"):
+        _training([options.command, options.run, *rest])
+        return
+    if rest:
+        raise UserError(f"unknown option {rest[0]} of 'zoo {options.command}'; see 'zoo {options.command} --help'")
+    if options.command == "predict":
+        from zoo.predict import predict
+
+        _quiet()
+        predict(options.run, options.images, top_k=options.top_k, output=options.output)
+    elif options.command == "list":
+        from zoo.listing import show_names
+
+        show_names(options.what)
+    elif options.command == "info":
+        from zoo.listing import show_info
+
+        show_info(options.name)
+    else:
+        parser.print_help()
+
+
+def _training(words: list[str]) -> None:
+    if words[0] == "fit":
+        from zoo.train import fit
+
+        _quiet()
+        print(fit(words[1:]).path)
+    else:
+        from zoo.evaluate import evaluate
+
+        _quiet()
+        evaluate("validate" if words[0] == "validate" else "test", words[1:])
+
+
+def _arguments() -> argparse.ArgumentParser:
+    from zoo import __version__
+
+    parser = _Parser(
+        prog="zoo",
+        description="Train, fine-tune, test and ship image classifiers.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"zoo {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+
+    def add(name: str, **options: Any) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name], allow_abbrev=False, **options)
+
+    add("fit", add_help=False)
+    for name in ("validate", "test"):
+        command = add(name, epilog="Options of fit override what the run was trained with: --data.root, --trainer.*")
+        command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")
+    command = add("predict")
+    command.add_argument("run", metavar="RUN", help="a run folder or a checkpoint file")
+    command.add_argument("images", metavar="IMAGE_OR_FOLDER", nargs="+", help="image files, or folders of them")
+    command.add_argument("--top_k", type=int, default=5, help="classes shown for an image (default: 5)")
+    command.add_argument("--output", metavar="FILE", help="also write a .csv or .json file")
+    command = add("list")
+    command.add_argument(
+        "what", nargs="*", metavar="[architectures|datasets] [PATTERN]", help="what to list, and a pattern such as '*mnist*'"
+    )
+    command = add("info")
+    command.add_argument("name", metavar="NAME", help="a name that 'zoo list' shows")
+    return parser
+
+
+def _quiet() -> None:
+    """Keep the libraries' notices off the terminal: what a user must know, zoo says itself.
+
+    To be called after lightning is imported, which sets its loggers' levels.
+    """
+    import logging
+    import warnings
+
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _report(error: BaseException, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not isinstance(error, ZooError):
+        text = f"{type(error).__name__}: {text} (--debug shows where)"
+    print(f"error: {text}", file=sys.stderr)
+    return status

@@ -1,0 +1,176 @@
+"""ZooCLI: LightningCLI with registered names; options and config files become a checked configuration."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from zoo import registry
+from zoo.checkpoint import AtomicCheckpointIO, classifier_of, read_checkpoint, require_same_architecture
+from zoo.classifier import DEFAULT_OPTIMIZER, ImageClassifier
+from zoo.config import Arguments
+from zoo.data import ImageDataModule
+from zoo.errors import UserError
+from zoo.messages import parser_error
+from zoo.run import Run
+
+#: Where neither epochs, steps nor time are given.
+DEFAULT_EPOCHS = 20
+
+#: Recorded in every config.yaml, so that a run can be repeated though nobody asked for a seed.
+DEFAULT_SEED = 0
+
+TRAINER_DEFAULTS = {
+    "default_root_dir": "runs",
+    "enable_model_summary": False,
+    # Validation runs the same step as training, whose first batch fails just as early.
+    "num_sanity_val_steps": 0,
+    # zoo's loaders share the work themselves, without repeating images in evaluation.
+    "use_distributed_sampler": False,
+}
+
+
+class ZooCLI(LightningCLI):
+    """Data, model and trainer of one command, as LightningCLI builds them, with builders known by name.
+
+    Args:
+        command: what follows ``zoo``.
+        arguments: the command line in explicit form.
+        run: the run to resume or evaluate; None for a new one.
+
+    Raises:
+        UserError: an option, its value, a name or a file is wrong.
+    """
+
+    model: ImageClassifier
+    datamodule: ImageDataModule
+    description = ""
+
+    def __init__(self, command: str, arguments: Arguments, run: Run | None) -> None:
+        self.arguments, self.run = arguments, run
+        self.checkpoint: dict[str, Any] | None = None
+        self.checkpoint_path: Path | None = None
+        super().__init__(
+            ImageClassifier,
+            ImageDataModule,
+            args=arguments.args,
+            run=False,
+            save_config_callback=None,
+            seed_everything_default=DEFAULT_SEED,
+            load_from_checkpoint_support=False,
+            parser_kwargs={
+                "prog": f"zoo {command}",
+                "description": self.description,
+                "exit_on_error": False,
+                "allow_abbrev": False,
+            },
+        )
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options of trainer, model and data, with those of the chosen builders."""
+        parser.add_lightning_class_args(Trainer, "trainer")
+        parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER_DEFAULTS.items()})
+        # What builds model and data is read as plain values: only instantiate_classes knows the spec they share.
+        skip: set[str | int] = {"spec", "architecture", "optimizer", "lr_scheduler"}
+        parser.add_class_arguments(ImageClassifier, "model", skip=skip, instantiate=False)
+        parser.add_class_arguments(ImageDataModule, "data", skip={"spec", "dataset", "seed"}, instantiate=False)
+        _add_builder(parser, "architecture", "model.architecture", self.arguments.names["model"])
+        _add_builder(parser, "dataset", "data.dataset", self.arguments.names["data"])
+        parser.add_optimizer_args((Optimizer,), "optimizer")
+        parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
+        parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
+        parser.add_argument("--ckpt_path", type=str | None, help="Start from this checkpoint, not the run's own.")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, every complaint in one line."""
+        try:
+            self.config = parser.parse_args(args)
+        except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
+            raise parser_error(str(error), parser, self.arguments) from error
+
+    def before_instantiate_classes(self) -> None:
+        """Fill in what the run must record, and read the checkpoint before anything is built."""
+        trainer, data = self.config.trainer, self.config.data
+        if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
+            trainer.max_epochs = DEFAULT_EPOCHS
+        if self.config.seed_everything is False:
+            self.config.seed_everything = DEFAULT_SEED
+        data.root = str(ImageDataModule(root=data.root).root.absolute())
+        given = self.config.pop("ckpt_path")
+        self.checkpoint_path = Path(given) if given else self.default_checkpoint()
+        if self.checkpoint_path is not None:
+            self.checkpoint = read_checkpoint(self.checkpoint_path)
+            architecture = self.config.model.architecture.as_dict()
+            require_same_architecture(self.checkpoint, self.checkpoint_path, architecture)
+
+    def default_checkpoint(self) -> Path | None:
+        """Return the checkpoint to start from when none is given."""
+        raise NotImplementedError
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; the spec comes from the checkpoint, else from the data."""
+        self.config_init = self.parser.instantiate_classes(self.config)
+        config = self.config.as_dict()
+        spec = None
+        if self.checkpoint is not None and self.checkpoint_path is not None:
+            self.model = classifier_of(self.checkpoint, self.checkpoint_path)
+            spec = self.model.spec
+        self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec)
+        self.build(config)
+
+    def build(self, config: dict[str, Any]) -> None:
+        """Build model and trainer out of the configuration, ``self.datamodule`` being there."""
+        raise NotImplementedError
+
+    def make_trainer(self, **changes: Any) -> Trainer:
+        """Build the trainer the configuration describes, with atomic checkpoints.
+
+        Args:
+            **changes: arguments of Trainer that differ; ``callbacks`` are added to the configured ones.
+        """
+        config = vars(self.config_init.trainer) | changes
+        config["callbacks"] = [*_as_list(self.config_init.trainer.callbacks), *changes.get("callbacks", [])]
+        config["plugins"] = [AtomicCheckpointIO(), *_as_list(config["plugins"])]
+        try:
+            return Trainer(**config)
+        except (MisconfigurationException, ValueError, TypeError) as error:
+            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+    def resolved_config(self) -> str:
+        """Return the whole configuration as YAML, registered names first in their sections."""
+        content = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        content.pop("config", None)
+        for section, key in (("model", "architecture"), ("data", "dataset")):
+            content[section][key] = {"name": self.arguments.names[section]} | content[section][key]
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _add_builder(parser: LightningArgumentParser, kind: registry.Kind, key: str, name: str) -> None:
+    """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
+    builder = registry.load(kind, name)
+    given = list(inspect.signature(builder).parameters)[: len(registry.GIVEN[kind])]
+    parser.add_argument(f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.WORDS[kind]}.")
+    try:
+        if inspect.isclass(builder):
+            parser.add_class_arguments(builder, key, skip=set(given), instantiate=False, fail_untyped=False)
+        else:
+            parser.add_function_arguments(builder, key, skip=set(given), fail_untyped=False)
+    except ValueError as error:
+        raise UserError(f"{registry.WORDS[kind]} '{name}' breaks the contract: its options: {error}") from error
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Return what an option of Trainer means that takes one object, several or none."""
+    if value is None or isinstance(value, bool):
+        return []
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,163 @@
+"""Command lines and config files name architectures and data sets in short; here they become one explicit form.
+
+    --model lenet5   --model.architecture lenet5    model: {architecture: lenet5}
+        ──►  model.architecture.name = lenet5, beside its hyperparameters model.architecture.<name>
+
+and the same for ``--data``, ``data.dataset``. Config files are read strictly: no tags, no key twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import UserError
+
+#: Section, its short option, and what it names; the defaults need no download.
+SECTIONS = (("model", "architecture", "lenet5"), ("data", "dataset", "digits"))
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice; tags that build Python objects it never knew."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not a text", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Read a YAML config file.
+
+    Raises:
+        UserError: it is missing, not YAML, gives a key twice, uses a tag, or is no mapping; with file and line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(f"config file {path} cannot be read: {reason}") from error
+    try:
+        content = yaml.load(text, _StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(f"{path}:{mark.line + 1 if mark else 1}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a config is a mapping such as 'model: {{architecture: lenet5}}', received {content!r}")
+    return content
+
+
+@dataclass
+class Arguments:
+    """A command line in explicit form.
+
+    Args:
+        names: ``{"model": architecture, "data": data set}``, as the last of all sources names them.
+        args: options for the parser; each config file is one ``--config`` with its content as JSON.
+        files: the config files, in order, for error messages.
+    """
+
+    names: dict[str, str]
+    args: list[str]
+    files: list[str]
+
+
+def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: str = "") -> Arguments:
+    """Bring a command line into explicit form.
+
+    A source that names another architecture or data set than those before it drops their arguments: they belong to the
+    other name.
+
+    Args:
+        args: options as the user typed them.
+        base: a configuration that comes before all options, a run's for example.
+        base_name: its file, for error messages.
+
+    Raises:
+        UserError: a config file cannot be used, or an option lacks its value.
+    """
+    names = {section: default for section, _, default in SECTIONS}
+    configs: list[dict[str, Any]] = []
+    files: list[str] = []
+    plain: list[str] = []
+
+    def rename(section: str, key: str, name: str) -> None:
+        if name != names[section]:
+            names[section] = name
+            for config in configs:
+                if isinstance(config.get(section), dict):
+                    config[section].pop(key, None)
+            plain[:] = [arg for arg in plain if not arg.startswith(f"--{section}.{key}.")]
+
+    def add_config(content: dict[str, Any], file: str) -> None:
+        for section, key, _ in SECTIONS:
+            values = content.get(section)
+            if isinstance(values, dict) and key in values:
+                given = {"name": values[key]} if isinstance(values[key], str) else values[key]
+                if not isinstance(given, dict) or not isinstance(given.get("name", ""), str):
+                    raise UserError(
+                        f"{file}: {section}.{key} is {values[key]!r}; allowed is a name, or a mapping with 'name' and "
+                        "its arguments"
+                    )
+                if "name" in given:
+                    rename(section, key, given["name"])
+                values[key] = {option: value for option, value in given.items() if option != "name"}
+        configs.append(content)
+        files.append(file)
+
+    if base is not None:
+        add_config(base, base_name)
+    for option, value in _pairs(args):
+        if option in ("--config", "-c"):
+            add_config(read_config(_given(option, value)), str(value))
+            continue
+        for section, key, _ in SECTIONS:
+            if option in (f"--{section}", f"--{section}.{key}", f"--{section}.{key}.name"):
+                rename(section, key, _given(option, value))
+                break
+        else:
+            plain.append(option if value is None else f"{option}={value}")
+    return Arguments(names, [f"--config={json.dumps(config)}" for config in configs] + plain, files)
+
+
+def _pairs(args: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Return ``--option value`` and ``--option=value`` alike as pairs; a flag or a stray word has no value."""
+    pairs: list[tuple[str, str | None]] = []
+    position = 0
+    while position < len(args):
+        option, equals, value = args[position].partition("=")
+        position += 1
+        if not option.startswith("-"):
+            pairs.append((args[position - 1], None))
+        elif equals:
+            pairs.append((option, value))
+        elif position < len(args) and not _is_option(args[position]):
+            pairs.append((option, args[position]))
+            position += 1
+        else:
+            pairs.append((option, None))
+    return pairs
+
+
+def _is_option(word: str) -> bool:
+    """Tell ``--option`` and ``-c`` from a value such as ``-1`` or ``-0.5``."""
+    return word.startswith("-") and len(word) > 1 and not (word[1].isdigit() or word[1] == ".")
+
+
+def _given(option: str, value: str | None) -> str:
+    if not value:
+        raise UserError(f"option {option} needs a value")
+    return value

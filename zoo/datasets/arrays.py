@@ -1,0 +1,36 @@
+"""A data set held in memory as one array: what MNIST, CIFAR and digits are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ArrayDataset:
+    """Images of one size as one array; the ImageDataModule serves it in whole batches.
+
+    Args:
+        images: uint8 ``(count, height, width, channels)``.
+        labels: int64 ``(count,)``, indices into ``classes``.
+        classes: class names, in the order of the labels.
+        mean: mean of the training pixels per channel on the scale [0, 1], if known.
+        std: their standard deviation, if known.
+        augmentation: the policy of ``zoo.augment`` that suits the data.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: Sequence[str]
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    augmentation: str = "none"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        """Return ``(image, label)``: uint8 ``(height, width, channels)`` and a class index."""
+        return self.images[index], int(self.labels[index])

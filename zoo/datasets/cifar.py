@@ -1,0 +1,150 @@
+"""CIFAR-10 and CIFAR-100: pickled batches, read without running anything the pickles might ask for."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo.datasets.arrays import ArrayDataset
+from zoo.datasets.download import RemoteFile, fetch
+from zoo.errors import DownloadError, NoSplitError
+
+#: The largest real file, CIFAR-100's train, has 155 MB.
+MAX_BATCH_BYTES = 1_000_000_000
+
+
+def cifar10(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
+    """Ten kinds of things, 32x32 RGB: 50,000 for training, 10,000 for testing.
+
+    Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009),
+    https://www.cs.toronto.edu/~kriz/cifar.html
+
+    Args:
+        root: files are looked for in ``root/cifar-10-batches-py``, then unpacked there from
+            ``root/cifar-10-python.tar.gz``, which is downloaded if it is not there.
+        split: ``train`` or ``test``.
+
+    Raises:
+        NoSplitError: for ``val``.
+        DownloadError: the files are not there and cannot be downloaded, or are not CIFAR's.
+    """
+    from torchvision.datasets import CIFAR10
+
+    names = [name for name, _ in (CIFAR10.train_list if split == "train" else CIFAR10.test_list)]
+    images, labels, classes = _read_split(root, split, CIFAR10, names, "170 MB")
+    mean, std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+    return ArrayDataset(images, labels, classes, mean=mean, std=std, augmentation="crop_flip")
+
+
+def cifar100(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
+    """A hundred kinds of things (the fine labels), 32x32 RGB: 50,000 for training, 10,000 for testing.
+
+    Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009),
+    https://www.cs.toronto.edu/~kriz/cifar.html
+
+    Args:
+        root: files are looked for in ``root/cifar-100-python``, then unpacked there from
+            ``root/cifar-100-python.tar.gz``, which is downloaded if it is not there.
+        split: ``train`` or ``test``.
+
+    Raises:
+        NoSplitError: for ``val``.
+        DownloadError: the files are not there and cannot be downloaded, or are not CIFAR's.
+    """
+    from torchvision.datasets import CIFAR100
+
+    names = [name for name, _ in (CIFAR100.train_list if split == "train" else CIFAR100.test_list)]
+    images, labels, classes = _read_split(root, split, CIFAR100, names, "169 MB")
+    mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+    return ArrayDataset(images, labels, classes, mean=mean, std=std, augmentation="crop_flip")
+
+
+def _read_split(
+    root: Path, split: str, published: Any, names: Sequence[str], size: str
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return images uint8 ``(count, 32, 32, 3)``, labels int64 ``(count,)`` and class names of a split.
+
+    Args:
+        root: the data root.
+        split: ``train``, ``val`` or ``test``.
+        published: torchvision's class of the data set, for its addresses, checksums and file names.
+        names: files of the split.
+        size: of the archive, for people.
+    """
+    if split == "val":
+        raise NoSplitError(split)
+    folder = root / published.base_folder
+    wanted = [name for name, _ in published.train_list + published.test_list] + [published.meta["filename"]]
+    if not all((folder / name).exists() for name in wanted):
+        archive = fetch(RemoteFile([published.url], published.tgz_md5, size), root / published.filename)
+        _unpack(archive, folder, wanted)
+    batches = [_unpickle(folder / name) for name in names]
+    try:
+        pixels = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
+        labels = np.concatenate([batch["labels" if "labels" in batch else "fine_labels"] for batch in batches])
+        classes = list(_unpickle(folder / published.meta["filename"])[published.meta["key"]])
+    except (KeyError, ValueError, TypeError) as error:
+        raise DownloadError(f"{folder}: not CIFAR's batches ({error!r}); remove the folder and start again") from error
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), np.uint8), labels.astype(np.int64), classes
+
+
+def _unpack(archive: Path, folder: Path, wanted: Sequence[str]) -> None:
+    """Unpack the wanted files of an archive into a folder that appears whole or not at all."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as temporary,
+            tarfile.open(archive) as tar,
+        ):
+            for name in wanted:
+                member = tar.getmember(f"{folder.name}/{name}")
+                content = tar.extractfile(member) if member.isreg() and member.size < MAX_BATCH_BYTES else None
+                if content is None:
+                    raise KeyError(f"{member.name} is a link or larger than {MAX_BATCH_BYTES:,} bytes")
+                Path(temporary, name).write_bytes(content.read())
+            folder.mkdir(exist_ok=True)
+            for name in wanted:
+                if not (folder / name).exists():
+                    os.replace(Path(temporary, name), folder / name)
+    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
+        raise DownloadError(
+            f"{archive}: cannot be unpacked: {error}; remove it to have it downloaded again"
+        ) from error
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Refuses every global but the ones a pickled numpy array needs."""
+
+    ALLOWED = frozenset(
+        [
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+            ("_codecs", "encode"),
+        ]
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        if module == "numpy.core.multiarray":  # its name before numpy 2; importing that one warns
+            module = "numpy._core.multiarray"
+        return super().find_class(module, name)
+
+
+def _unpickle(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = _ArraysOnly(file, encoding="latin1").load()
+    except (OSError, EOFError, ValueError, ImportError, AttributeError, IndexError, pickle.UnpicklingError) as error:
+        raise DownloadError(f"{path}: not a batch of CIFAR ({error}); remove its folder and start again") from error
+    if not isinstance(content, dict):
+        raise DownloadError(f"{path}: not a batch of CIFAR (a {type(content).__name__}); remove its folder")
+    return content

@@ -1,0 +1,151 @@
+"""folder: photographs in folders named after their classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from zoo.datasets.split import stratified_split
+from zoo.errors import NoSplitError, UserError
+from zoo.images import SUFFIXES, decode
+
+SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
+
+#: Sides the network sees where photographs differ in size, in pixels: what ImageNet's networks use.
+PHOTOGRAPH_SIZE = 224
+
+
+def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal[1, 3] = 3) -> ImageFolder:
+    """Your own images, one folder a class; any size, any kind Pillow reads.
+
+    Accepted are ``train/<class>/...`` with ``val``, ``valid`` or ``validation`` and ``test`` beside it, or
+    ``<class>/...`` alone, which is split 80 : 10 : 10 in each class by a fixed seed. Classes are the training folders
+    in alphabetical order. Hidden files and folders, and files that are not named like images, are left out.
+
+    Args:
+        root: the folder that holds ``train`` or the class folders.
+        split: ``train``, ``val`` or ``test``.
+        channels: 3 reads every image as RGB, 1 as grey.
+
+    Raises:
+        UserError: there is no such folder, no class folder, a class folder without images, or the classes of a split
+            differ from those of ``train``.
+        NoSplitError: the layout with ``train`` has no such split.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder; --data.root must name one laid out as {LAYOUTS}")
+    train = _split_folder(root, "train")
+    if train is None:
+        return _one_level(root, split, channels)
+    classes = _class_folders(train)
+    chosen = _split_folder(root, split)
+    if chosen is None:
+        names = " or ".join(f"{name}/" for name in SPLIT_FOLDERS[split])
+        raise NoSplitError(split, f"{root} has train/ but no {names}")
+    if split != "train":
+        found = {name for name, path in _class_folders(chosen).items() if any(_images(path))}
+        _require_same_classes(chosen, found, set(classes))
+    return _read(chosen, list(classes), channels)
+
+
+class ImageFolder:
+    """A map-style data set of image files.
+
+    Args:
+        files: paths of the images.
+        labels: int64 ``(count,)``, indices into ``classes``.
+        classes: class names in the order of the labels.
+        channels: 1 or 3.
+    """
+
+    augmentation = "crop_flip"
+
+    def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: Literal[1, 3]) -> None:
+        self.files = files
+        self.labels = labels
+        self.classes = classes
+        self.channels = channels
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        """Return ``(image, label)``: uint8 ``(height, width, channels)``; ImageError names a file that is damaged."""
+        return decode(self.files[index], self.channels), int(self.labels[index])
+
+    @cached_property
+    def image_size(self) -> tuple[int, int]:
+        """``(height, width)`` for the network: the images' own if 100 of them agree and it is small, else 224x224."""
+        sizes = set()
+        for index in np.unique(np.linspace(0, len(self) - 1, 100).astype(int)):
+            try:
+                with Image.open(self.files[index]) as image:
+                    sizes.add((image.height, image.width))
+            except OSError:  # reported with its name when the image is read
+                continue
+        if len(sizes) == 1 and max(size := sizes.pop()) <= PHOTOGRAPH_SIZE:
+            return size
+        return PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE
+
+
+def _split_folder(root: Path, split: str) -> Path | None:
+    present = [root / name for name in SPLIT_FOLDERS[split] if (root / name).is_dir()]
+    if len(present) > 1:
+        raise UserError(f"{root} has both {present[0].name}/ and {present[1].name}/; keep one")
+    return present[0] if present else None
+
+
+def _class_folders(parent: Path) -> dict[str, Path]:
+    """Return class name to folder, in alphabetical order."""
+    found = {path.name: path for path in sorted(parent.iterdir()) if path.is_dir() and not path.name.startswith(".")}
+    if not found:
+        raise UserError(f"{parent} has no class folders; expected is {LAYOUTS}")
+    return found
+
+
+def _require_same_classes(path: Path, found: set[str], train: set[str]) -> None:
+    extra, missing = sorted(found - train), sorted(train - found)
+    if extra or missing:
+        parts = [f"not in train/: {', '.join(extra)}"] * bool(extra) + [f"missing: {', '.join(missing)}"] * bool(missing)
+        raise UserError(f"the classes in {path} differ from those in train/ ({'; '.join(parts)}); make them equal")
+
+
+def _read(parent: Path, classes: list[str], channels: Literal[1, 3]) -> ImageFolder:
+    files: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        images = sorted(_images(parent / name))
+        if not images:
+            raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
+        files += images
+        labels += [label] * len(images)
+    return ImageFolder(files, np.array(labels, np.int64), classes, channels)
+
+
+def _one_level(root: Path, split: str, channels: Literal[1, 3]) -> ImageFolder:
+    whole = _read(root, list(_class_folders(root)), channels)
+    train, val, test = stratified_split(whole.labels, [0.1, 0.1])
+    chosen = {"train": train, "val": val, "test": test}[split]
+    return ImageFolder([whole.files[index] for index in chosen], whole.labels[chosen], whole.classes, channels)
+
+
+def _images(parent: Path) -> Iterator[str]:
+    """Yield image files at any depth; links are followed, but no folder is entered twice."""
+    seen = set()
+    for path, folders, names in os.walk(parent, followlinks=True):
+        real = os.path.realpath(path)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield os.path.join(path, name)

@@ -1,0 +1,106 @@
+"""MNIST and the data sets in its format: idx files, four of them, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from zoo.datasets.arrays import ArrayDataset
+from zoo.datasets.download import RemoteFile, fetch
+from zoo.errors import DownloadError, NoSplitError
+
+#: Where Debian's package dataset-fashion-mnist puts its files.
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+SIZES = {"train-images": "26 MB", "train-labels": "30 kB", "t10k-images": "4.4 MB", "t10k-labels": "5 kB"}
+
+
+def mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
+    """Handwritten digits, 28x28 grey: 60,000 for training, 10,000 for testing.
+
+    Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits" (1998),
+    http://yann.lecun.com/exdb/mnist/
+
+    Args:
+        root: files are looked for in, and downloaded to, ``root/MNIST/raw``, gzipped or not.
+        split: ``train`` or ``test``.
+
+    Raises:
+        NoSplitError: for ``val``.
+        DownloadError: a file is not there and cannot be downloaded, or is not an idx file.
+    """
+    from torchvision.datasets import MNIST
+
+    images, labels = _read_split([root / "MNIST" / "raw"], split, MNIST.mirrors, MNIST.resources)
+    return ArrayDataset(images, labels, [str(digit) for digit in range(10)], mean=(0.1307,), std=(0.3081,))
+
+
+def fashion_mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
+    """Ten kinds of clothing, 28x28 grey: 60,000 for training, 10,000 for testing.
+
+    Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
+    Algorithms" (2017), https://arxiv.org/abs/1708.07747
+
+    Args:
+        root: files are looked for in, and downloaded to, ``root/FashionMNIST/raw``, gzipped or not; then where
+            Debian's package dataset-fashion-mnist puts them.
+        split: ``train`` or ``test``.
+
+    Raises:
+        NoSplitError: for ``val``.
+        DownloadError: a file is not there and cannot be downloaded, or is not an idx file.
+    """
+    from torchvision.datasets import FashionMNIST
+
+    folders = [root / "FashionMNIST" / "raw", DEBIAN_FASHION_MNIST]
+    images, labels = _read_split(folders, split, FashionMNIST.mirrors, FashionMNIST.resources)
+    return ArrayDataset(images, labels, FashionMNIST.classes, mean=(0.2860,), std=(0.3530,))
+
+
+def _read_split(
+    folders: Sequence[Path], split: str, mirrors: Sequence[str], resources: Sequence[tuple[str, str]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images uint8 ``(count, 28, 28, 1)`` and labels int64 ``(count,)`` of a split."""
+    if split == "val":
+        raise NoSplitError(split)
+    prefix = "train" if split == "train" else "t10k"
+    arrays = {}
+    for file_name, md5 in resources:
+        if file_name.startswith(prefix):
+            kind = "images" if "images" in file_name else "labels"
+            remote = RemoteFile([mirror + file_name for mirror in mirrors], md5, SIZES[f"{prefix}-{kind}"])
+            arrays[kind] = _read_idx(_locate(folders, file_name, remote))
+    if len(arrays["images"]) != len(arrays["labels"]):
+        raise DownloadError(
+            f"{folders[0]}: {len(arrays['images'])} images but {len(arrays['labels'])} labels in the {split} files; "
+            "remove both to have them downloaded again"
+        )
+    return arrays["images"][..., None], arrays["labels"].astype(np.int64)
+
+
+def _locate(folders: Sequence[Path], file_name: str, remote: RemoteFile) -> Path:
+    """Return the first of the folders' files, unpacked before gzipped, else the downloaded one in the first folder."""
+    for folder in folders:
+        for name in (file_name.removesuffix(".gz"), file_name):
+            if (folder / name).exists():
+                return folder / name
+    return fetch(remote, folders[0] / file_name)
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Read an idx file of unsigned bytes: magic 0x0000080n, n big-endian sizes, the bytes."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DownloadError(f"{path}: cannot be read: {error}; remove it to have it downloaded again") from error
+    axes = data[3] if len(data) > 4 and data[:3] == b"\x00\x00\x08" else 0
+    shape = [int(size) for size in np.frombuffer(data, ">u4", axes, 4)] if len(data) >= 4 + 4 * axes else []
+    if not axes or len(data) != 4 + 4 * axes + int(np.prod(shape)):
+        raise DownloadError(
+            f"{path}: not a whole idx file of bytes ({len(data)} bytes); remove it to have it downloaded again"
+        )
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)

@@ -1,0 +1,91 @@
+"""zoo validate and zoo test: a run's best checkpoint on a split, without repeating an option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+import zoo
+from zoo.commandline import ZooCLI
+from zoo.config import read_config, resolve
+from zoo.errors import UserError
+from zoo.run import Run, write_json
+
+
+class EvaluateCLI(ZooCLI):
+    """Builds the model of a checkpoint, its data, and a trainer that writes nothing."""
+
+    description = "Evaluate a run."
+    run: Run
+
+    def default_checkpoint(self) -> Path:
+        """Return the run's best checkpoint, else its last."""
+        return self.run.trained()
+
+    def build(self, config: dict[str, Any]) -> None:
+        """Build the trainer; the model came with the checkpoint."""
+        self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+
+def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[str, float]:
+    """Measure a run, print a table and, after a test, write results.json.
+
+    Args:
+        command: which split: ``validate`` takes val, ``test`` takes test.
+        args: the run folder, then options that override its configuration.
+
+    Returns:
+        Metrics by name, such as ``{"test/accuracy": 0.91}``.
+
+    Raises:
+        UserError: the run, an option or the data is wrong, or the run has no checkpoint.
+    """
+    if not args or args[0].startswith("-"):
+        raise UserError(f"which run? zoo {command} RUN, where RUN is the folder that 'zoo fit' printed")
+    run = Run.open(args[0])
+    base = read_config(run.config)
+    arguments = resolve(args[1:], base, str(run.config))
+    if arguments.names != resolve([], read_config(run.config)).names:
+        raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
+    cli = EvaluateCLI(command, arguments, run)
+    split: Literal["val", "test"] = "val" if command == "validate" else "test"
+    count = len(cli.datamodule.source(split))
+    results = getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)[0]
+    _show(run, split, count, results)
+    if command == "test":
+        _write(run, cli, count, results)
+    return dict(results)
+
+
+@rank_zero_only
+def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
+    table = Table(title=f"{run.path}, {split} split, {count:,} images", title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in sorted(results.items()):
+        table.add_row(name, f"{value:.4f}")
+    Console(highlight=False, emoji=False).print(table)
+
+
+@rank_zero_only
+def _write(run: Run, cli: EvaluateCLI, count: int, results: dict[str, float]) -> None:
+    path, checkpoint = cli.checkpoint_path, cli.checkpoint
+    if path is None or checkpoint is None:
+        raise UserError(f"run {run.path} has no checkpoint")
+    write_json(
+        run.results,
+        {
+            **dict(sorted(results.items())),
+            "images": count,
+            "classes": list(cli.model.spec.classes),
+            "checkpoint": path.name,
+            "epoch": checkpoint["epoch"],
+            "step": checkpoint["global_step"],
+            "zoo_version": zoo.__version__,
+        },
+    )

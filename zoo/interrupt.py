@@ -1,0 +1,88 @@
+"""Ctrl-C and SIGTERM while training: finish the step, save, leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from zoo.run import Run
+
+
+class Interrupted(BaseException):
+    """Training was stopped by a signal after a checkpoint was saved.
+
+    Args:
+        signum: of the signal.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_status = 128 + signum
+
+
+class GracefulStop(Callback):
+    """Turns the first SIGINT or SIGTERM into a saved checkpoint between two steps; the second leaves at once.
+
+    A checkpoint is only taken where a resumed run can go on exactly: after an optimizer step that is not the epoch's
+    last, or at the end of the epoch, after its validation.
+
+    Args:
+        run: where the checkpoint goes.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.signum: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen. Lightning has set its own handlers by now, and puts the ones before them back at the end."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop listening."""
+        self._restore()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Stop listening."""
+        self._restore()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save and leave, if asked to and the epoch goes on."""
+        if not self._requested(trainer):
+            return
+        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if stepped and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            trainer.save_checkpoint(self.run.last)
+            raise Interrupted(self.signum or signal.SIGTERM)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave, if asked to since the last step of the epoch before, whose checkpoint is saved."""
+        if self._requested(trainer):
+            raise Interrupted(self.signum or signal.SIGTERM)
+
+    def _requested(self, trainer: Trainer) -> bool:
+        requested = self.signum is not None
+        if trainer.world_size > 1:  # all processes must save at the same step
+            requested = trainer.strategy.reduce_boolean_decision(requested, all=False)
+        return requested
+
+    def _handle(self, signum: int, frame: Any) -> None:
+        if self.signum is not None:
+            os._exit(128 + signum)
+        self.signum = signum
+        print("\nstopping after this step; once more leaves at once, without saving", file=sys.stderr, flush=True)
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

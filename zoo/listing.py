@@ -1,0 +1,70 @@
+"""zoo list and zoo info: what is registered, from metadata; one name's documentation and options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo import registry
+from zoo.errors import UserError, did_you_mean
+
+KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
+
+
+def show_names(words: Sequence[str]) -> None:
+    """Print the registered names.
+
+    Args:
+        words: optionally ``architectures`` or ``datasets``, then optionally a shell pattern.
+
+    Raises:
+        UserError: there are more words, or no name matches.
+    """
+    kinds = [KINDS[words[0]]] if words and words[0] in KINDS else list(KINDS.values())
+    patterns = words[1:] if words and words[0] in KINDS else words
+    if len(patterns) > 1:
+        raise UserError(f"zoo list takes [architectures|datasets] [PATTERN], received {' '.join(words)!r}")
+    pattern = patterns[0] if patterns else "*"
+    found = [entry for kind in kinds for entry in registry.entries(kind) if fnmatchcase(entry.name, pattern)]
+    if not found:
+        known = [entry.name for kind in kinds for entry in registry.entries(kind)]
+        raise UserError(f"no registered name matches '{pattern}'{did_you_mean(pattern, [*known, *KINDS])}")
+    table = Table()
+    for column in ("kind", "name", "distribution", "version"):
+        table.add_column(column)
+    for entry in found:
+        table.add_row(registry.WORDS[entry.kind], entry.name, entry.distribution, entry.version)
+    Console(highlight=False, emoji=False, markup=False).print(table)
+
+
+def show_info(name: str) -> None:
+    """Print what a registered name is: where it comes from, its documentation, its options.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    kinds: list[registry.Kind] = [kind for kind in KINDS.values() if name.rpartition(":")[2] in registry.list_names(kind)]
+    if not kinds:
+        known = [*registry.list_names("architecture"), *registry.list_names("dataset")]
+        raise UserError(f"unknown name '{name}'{did_you_mean(name, known)} ('zoo list' shows all)")
+    console = Console(highlight=False, emoji=False, markup=False)
+    for kind in kinds:
+        entry = registry.find(kind, name)
+        builder = entry.load()
+        prefix = {"architecture": "--model", "dataset": "--data"}[kind]
+        key = {"architecture": "--model.architecture", "dataset": "--data.dataset"}[kind]
+        console.print(f"{registry.WORDS[kind]} {entry.name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
+        console.print(inspect.getdoc(builder) or "(its author wrote no documentation)")
+        table = Table(title="options", title_justify="left")
+        for column in ("option", "type", "default"):
+            table.add_column(column)
+        for option in registry.options(kind, builder):
+            default = "required" if option.default is inspect.Parameter.empty else repr(option.default)
+            table.add_row(f"{key}.{option.name}", option.type, default)
+        if table.row_count:
+            console.print()
+            console.print(table)

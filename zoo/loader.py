@@ -1,0 +1,146 @@
+"""Loader: one split's batches, in an order and with an augmentation that (seed, epoch, position) alone decide.
+
+    (seed, epoch) ──► order: position ──► index         source: indices ──► uint8 images, labels
+                 └──► choices: position ──► crop, flip  ────────────────────► varied batch
+
+A position is a place in the epoch's order over all processes. Process ``rank`` of ``world_size`` serves positions
+``rank``, ``rank + world_size``, ...; together they serve what one process would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.augment import Policy
+from zoo.errors import ImageError
+from zoo.sources import BAD, Batch, Source
+
+
+class EpochOrder:
+    """The order of one epoch: which index stands at which position.
+
+    Lightning finds it as the loader's ``sampler`` and calls ``set_epoch`` before each epoch.
+
+    Args:
+        count: images in the split.
+        shuffle: a new order each epoch, or 0, 1, 2, ...
+        seed: of the run.
+    """
+
+    def __init__(self, count: int, shuffle: bool, seed: int) -> None:
+        self.count, self.shuffle, self.seed, self.epoch = count, shuffle, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch (0, 1, ...) comes next."""
+        self.epoch = epoch
+
+    def generator(self) -> torch.Generator:
+        """Return a generator that (seed, epoch) alone determine."""
+        words = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(words[0]) >> 1)
+
+
+class Loader:
+    """An iterable over one epoch's batches at a time.
+
+    The last batch of an epoch may be shorter; one of a single image is left out of training, because batch
+    normalisation cannot learn from it.
+
+    Args:
+        source: where the images come from.
+        batch_size: images in a batch of one process.
+        policy: how images are varied; None serves them as they are.
+        shuffle: whether the order changes each epoch.
+        seed: of the run.
+        rank: number of this process.
+        world_size: number of processes.
+    """
+
+    #: Lightning looks for a DataLoader's two samplers; this loader has the one.
+    batch_sampler = None
+
+    def __init__(
+        self,
+        source: Source,
+        batch_size: int,
+        *,
+        policy: Policy | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.source, self.batch_size, self.policy = source, batch_size, policy
+        self.sampler = EpochOrder(len(source), shuffle, seed)
+        self.rank, self.world_size = rank, world_size
+        self._served = 0
+        self._resume: dict[str, int] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of batches this process serves in an epoch."""
+        return len(self._position_batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield ``(images, labels)``: uint8 ``(batch, height, width, channels)``, int64 ``(batch,)``.
+
+        Nothing is read, and the epoch not looked at, before the first batch is asked for.
+
+        Raises:
+            ImageError: an image cannot be read, or with skip_bad every image of a batch.
+        """
+        self._served = self._first_batch()
+        order, choices = self._draw()
+        batches = self._position_batches[self._served :]
+        fetched = self.source.fetch([order[positions] for positions in batches])
+        for positions, (images, labels) in zip(batches, fetched, strict=True):
+            self._served += 1
+            if self.policy is not None and choices is not None:
+                images = self.policy.apply(images, choices[positions])
+            yield _without_bad(images, labels)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and how many of its batches were served."""
+        return {"epoch": self.sampler.epoch, "served": self._served}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Let the next pass over that epoch begin behind the batches already served."""
+        self._resume = dict(state)
+
+    def _first_batch(self) -> int:
+        resume, self._resume = self._resume, None
+        if resume is None or resume["epoch"] != self.sampler.epoch or resume["served"] >= len(self):
+            return 0
+        return resume["served"]
+
+    def _draw(self) -> tuple[Tensor, Tensor | None]:
+        """Return the epoch's order, int64 ``(count,)``, and its augmentation choices, both by position."""
+        count, generator = len(self.source), self.sampler.generator()
+        order = torch.randperm(count, generator=generator) if self.sampler.shuffle else torch.arange(count)
+        if self.policy is None:
+            return order, None
+        return order, self.policy.draw(count, *self.source.size, generator)
+
+    @cached_property
+    def _position_batches(self) -> list[Tensor]:
+        """Return this process's positions, batch by batch."""
+        count = len(self.source)
+        if self.sampler.shuffle:  # in training all processes take the same number of steps
+            count -= count % self.world_size
+        batches = list(torch.arange(self.rank, count, self.world_size).split(self.batch_size))
+        if self.sampler.shuffle and len(batches) > 1 and len(batches[-1]) == 1:
+            batches.pop()
+        return batches
+
+
+def _without_bad(images: Tensor, labels: Tensor) -> Batch:
+    good = labels != BAD
+    if good.all():
+        return images, labels
+    if not good.any():
+        raise ImageError(f"all {len(labels)} images of a batch are damaged; repair the data or enlarge data.batch_size")
+    return images[good], labels[good]

@@ -1,0 +1,123 @@
+"""zoo predict: the likeliest classes of image files, by a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from zoo import load
+from zoo.classifier import ImageClassifier
+from zoo.errors import ImageError, UserError
+from zoo.images import SUFFIXES, decode
+from zoo.preprocess import to_uint8
+from zoo.run import write_atomically
+
+BATCH_SIZE = 32
+
+Guess = tuple[str, float]
+
+
+def predict(run: str, images: Sequence[str], *, top_k: int = 5, output: str | None = None) -> list[list[Guess]]:
+    """Classify image files, print a table of the likeliest classes and, if asked, write them to a file.
+
+    Args:
+        run: a run folder or a checkpoint file.
+        images: image files, and folders that are searched for images at any depth.
+        top_k: classes shown for an image; at most all of them.
+        output: a ``.csv`` or ``.json`` file to write.
+
+    Returns:
+        For each image its ``(class, probability)`` pairs, the likeliest first.
+
+    Raises:
+        UserError: the run, an option or a path is wrong.
+        ImageError: an image cannot be read; nothing is written.
+    """
+    if top_k < 1:
+        raise UserError(f"--top_k is {top_k}; allowed is 1 or more")
+    suffix = Path(output).suffix.lower() if output is not None else ""
+    if output is not None and suffix not in (".csv", ".json"):
+        raise UserError(f"--output is '{output}'; allowed are names that end in .csv or .json")
+    if output is not None and not Path(output).absolute().parent.is_dir():
+        raise UserError(f"--output is '{output}', but there is no folder {Path(output).parent}; make it first")
+    files = list(find_images(images))
+    classifier = load(run)
+    guesses = [guess for start in range(0, len(files), BATCH_SIZE) for guess in classify(classifier, files[start : start + BATCH_SIZE], top_k)]
+    if output is not None:
+        write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
+    _show(files, guesses)
+    return guesses
+
+
+def classify(classifier: ImageClassifier, files: Sequence[str], top_k: int) -> Iterator[list[Guess]]:
+    """Yield the ``top_k`` likeliest ``(class, probability)`` pairs of each file; ImageError names a damaged one."""
+    spec = classifier.spec
+    pixels = [to_uint8(torch.from_numpy(decode(path, 1 if spec.channels == 1 else 3).copy()), spec) for path in files]
+    with torch.inference_mode():
+        probabilities = classifier(torch.stack(pixels)).float().softmax(dim=1)
+    best = probabilities.topk(min(top_k, len(spec.classes)), dim=1)
+    for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        yield [(spec.classes[label], value) for label, value in zip(labels, values, strict=True)]
+
+
+def find_images(paths: Sequence[str]) -> Iterator[str]:
+    """Yield the image files that paths name, those of a folder in alphabetical order.
+
+    Raises:
+        ImageError: a path does not exist, or a folder holds no image.
+    """
+    for path in paths:
+        if not os.path.isdir(path):
+            if not os.path.exists(path):
+                raise ImageError(f"{path}: no such file or folder")
+            yield path
+            continue
+        found = sorted(
+            os.path.join(parent, name)
+            for parent, _, names in os.walk(path)
+            for name in names
+            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+        )
+        if not found:
+            raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(SUFFIXES))})")
+        yield from found
+
+
+def _show(files: Sequence[str], guesses: Sequence[list[Guess]]) -> None:
+    table = Table()
+    table.add_column("image", overflow="fold")
+    table.add_column("class")
+    table.add_column("probability", justify="right")
+    for path, pairs in zip(files, guesses, strict=True):
+        for rank, (name, probability) in enumerate(pairs):
+            table.add_row(path if rank == 0 else "", name, f"{probability:.2%}", end_section=rank == len(pairs) - 1)
+    Console(highlight=False, emoji=False, markup=False).print(table)
+
+
+def _csv(files: Sequence[str], guesses: Sequence[list[Guess]]) -> str:
+    """Return one line an image: file, class, probability, class_2, probability_2, ..."""
+    ranks = range(1, len(guesses[0]) + 1) if guesses else range(0)
+    header = ["file", *(f"{word}{'' if rank == 1 else f'_{rank}'}" for rank in ranks for word in ("class", "probability"))]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    for path, pairs in zip(files, guesses, strict=True):
+        writer.writerow([path, *(value for pair in pairs for value in pair)])
+    return text.getvalue()
+
+
+def _json(files: Sequence[str], guesses: Sequence[list[Guess]]) -> str:
+    rows: list[dict[str, Any]] = [
+        {"file": path, "predictions": [{"class": name, "probability": value} for name, value in pairs]}
+        for path, pairs in zip(files, guesses, strict=True)
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"

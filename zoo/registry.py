@@ -1,0 +1,158 @@
+"""Names become builders: lists and loads entry points, reading metadata only until a name is used.
+
+    pyproject.toml of any distribution                 zoo
+    [project.entry-points."zoo.architectures"]
+    lenet5 = "zoo.architectures.lenet:lenet5"   ───►   load("architecture", "lenet5") is lenet5
+
+Nothing is imported to list names. A name that two distributions register belongs to neither: the error names both,
+and ``distribution:name`` selects one. This project's own names are entry points too and cannot be taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from zoo.errors import UserError, did_you_mean
+
+Kind = Literal["architecture", "dataset"]
+
+GROUPS: Mapping[Kind, str] = {"architecture": "zoo.architectures", "dataset": "zoo.datasets"}
+WORDS: Mapping[Kind, str] = {"architecture": "architecture", "dataset": "data set"}
+OWN_DISTRIBUTION = "zoo-classifiers"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name, as the metadata of its distribution describes it; nothing of it is imported."""
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str
+    entry_point: EntryPoint
+
+    def load(self) -> Callable[..., Any]:
+        """Import the builder.
+
+        Whatever the plugin prints while it is imported is dropped, so that it cannot mix with zoo's output.
+
+        Raises:
+            UserError: the import fails in any way, SystemExit included, or the value is not callable.
+        """
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                builder = self.entry_point.load()
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"{WORDS[self.kind]} '{self.name}' of {self.distribution} {self.version} cannot be imported: "
+                f"{type(error).__name__}: {error}; reinstall or remove {self.distribution}"
+            ) from error
+        if not callable(builder):
+            raise UserError(
+                f"{WORDS[self.kind]} '{self.name}' of {self.distribution} {self.version} is "
+                f"{type(builder).__name__} {self.entry_point.value}; a builder must be callable"
+            )
+        return builder  # type: ignore[no-any-return]
+
+
+@cache
+def entries(kind: Kind) -> tuple[Entry, ...]:
+    """Return every registered name of a kind, sorted by name, duplicates included."""
+    found: dict[tuple[str, str], Entry] = {}
+    for point in entry_points(group=GROUPS[kind]):
+        # The same distribution found twice on the path (an editable install beside a build) is one distribution.
+        distribution = _normalised(point.dist.name) if point.dist else "unknown"
+        version = point.dist.version if point.dist else "unknown"
+        found.setdefault((point.name, distribution), Entry(kind, point.name, distribution, version, point))
+    return tuple(found[key] for key in sorted(found))
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """Return the one entry that ``name``, or ``distribution:name``, stands for.
+
+    Raises:
+        UserError: no distribution registers the name, or several do and none of them is zoo itself.
+    """
+    distribution, _, bare = name.rpartition(":")
+    named = [entry for entry in entries(kind) if entry.name == bare]
+    if distribution:
+        named = [entry for entry in named if entry.distribution == _normalised(distribution)]
+    own = [entry for entry in named if entry.distribution == OWN_DISTRIBUTION]
+    if own or len(named) == 1:
+        return (own or named)[0]
+    if named:
+        owners = ", ".join(f"{entry.distribution}:{bare}" for entry in named)
+        raise UserError(f"{WORDS[kind]} '{name}' is registered by {len(named)} distributions; select one of: {owners}")
+    known = list_names(kind)
+    group = {"architecture": "architectures", "dataset": "datasets"}[kind]
+    raise UserError(f"unknown {WORDS[kind]} '{name}'{did_you_mean(name, known)} ('zoo list {group}' shows all)")
+
+
+def load(kind: Kind, name: str) -> Callable[..., Any]:
+    """Import and return the builder behind a name; raises UserError as ``find`` and ``Entry.load`` do."""
+    return find(kind, name).load()
+
+
+def list_names(kind: Kind) -> list[str]:
+    """Return the registered names of a kind, sorted, each once."""
+    return sorted({entry.name for entry in entries(kind)})
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword parameter of a builder, which is one option of the command line."""
+
+    name: str
+    type: str
+    default: Any
+
+
+#: What zoo passes to a builder itself; every other parameter is an option of the user's.
+GIVEN: Mapping[Kind, tuple[str, ...]] = {"architecture": ("spec",), "dataset": ("root", "split")}
+
+
+def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:
+    """Return a builder's own options: its parameters without those that zoo passes itself."""
+    parameters = list(inspect.signature(builder).parameters.values())[len(GIVEN[kind]) :]
+    return [
+        Option(parameter.name, inspect.formatannotation(parameter.annotation).strip("'"), parameter.default)
+        for parameter in parameters
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def call(kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, Any]) -> Any:
+    """Call a builder, its own options checked against its signature.
+
+    Raises:
+        UserError: an option the builder does not have, or the builder refuses a value with ValueError or TypeError.
+    """
+    builder = load(kind, name)
+    signature = inspect.signature(builder)
+    try:
+        signature.bind(*given, **arguments)
+    except TypeError as error:
+        known = [option.name for option in options(kind, builder)]
+        wrong = next((key for key in arguments if key not in known), "")
+        raise UserError(
+            f"{WORDS[kind]} '{name}': {error}; its options are {', '.join(known) or 'none'}{did_you_mean(wrong, known)}"
+        ) from error
+    try:
+        return builder(*given, **arguments)
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{WORDS[kind]} '{name}': {error}") from error
+
+
+def _normalised(distribution: str) -> str:
+    """Return the form in which PyPI compares distribution names (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -1,0 +1,189 @@
+"""Run: the folder with everything one training leaves.
+
+    runs/<data set>-<architecture>/version_<n>/
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  results.json
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import CheckpointError, RunError, UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """Paths in a run folder.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, dataset: str, architecture: str) -> Run:
+        """Make the folder ``root/<data set>-<architecture>/version_<n>`` with the lowest n above all there.
+
+        Raises:
+            UserError: the folder cannot be made.
+        """
+        parent = root / re.sub(r"[^\w.-]+", "-", f"{dataset}-{architecture}")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
+                path = parent / f"version_{max(taken, default=-1) + 1}"
+                try:
+                    path.mkdir()
+                except FileExistsError:  # another run took the number in this moment
+                    continue
+                (path / "checkpoints").mkdir()
+                return cls(path)
+        except OSError as error:
+            raise UserError(
+                f"a run folder cannot be made in {parent}: {error.strerror}; choose another place with "
+                "--trainer.default_root_dir"
+            ) from error
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Return the run at a path.
+
+        Raises:
+            UserError: there is no run there.
+        """
+        run = cls(Path(path))
+        if not run.config.is_file():
+            what = "has no config.yaml" if run.path.is_dir() else "does not exist"
+            raise UserError(f"{path} is not a run folder: it {what}; 'zoo fit' prints the folder it made")
+        return run
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation accuracy."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that training resumes from."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """One row a logged step or epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def results(self) -> Path:
+        """What the last test measured."""
+        return self.path / "results.json"
+
+    def trained(self) -> Path:
+        """Return the checkpoint to use: the best one, else the last.
+
+        Raises:
+            CheckpointError: the run has none.
+        """
+        for path in (self.best, self.last):
+            if path.is_file():
+                return path
+        raise CheckpointError(f"run {self.path} has no checkpoint in checkpoints/; train it with: zoo fit {self.path}")
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """Replace a text file by a complete new one, or leave the old one as it was.
+
+    Raises:
+        RunError: the folder is read-only or the disk is full.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8", newline=""
+        ) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people and programs: indented, UTF-8, with a final newline; RunError as write_atomically."""
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+class MetricsTable:
+    """The rows of metrics.csv: appended as they come, cut back to a step when a run resumes.
+
+    Args:
+        path: of the file; an existing one is continued.
+        up_to_step: rows after this step are dropped (they are about to be made again); None keeps no row.
+    """
+
+    def __init__(self, path: Path, up_to_step: int | None) -> None:
+        self.path = path
+        self.columns: list[str] = ["epoch", "step"]
+        self.rows: list[dict[str, Any]] = []
+        if up_to_step is not None and path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    step = row.get("step") or ""
+                    # A killed process can leave half a row, which has no last column.
+                    if None not in row.values() and step.isdecimal() and int(step) <= up_to_step:
+                        self.append(row, write=False)
+            self._rewrite()
+
+    def append(self, row: Mapping[str, Any], *, write: bool = True) -> None:
+        """Add a row; a new column makes the file anew, else one line is added to it."""
+        kept = {key: value for key, value in row.items() if value != ""}
+        self.rows.append(kept)
+        new = [key for key in kept if key not in self.columns]
+        self.columns += new
+        if not write:
+            return
+        if new or not self.path.is_file():
+            self._rewrite()
+            return
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns).writerow(kept)
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def _rewrite(self) -> None:
+        lines = [self.columns, *([row.get(column, "") for column in self.columns] for row in self.rows)]
+        write_atomically(self.path, _csv(lines))
+
+
+def _csv(lines: Iterable[Iterable[Any]]) -> str:
+    import io
+
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    return text.getvalue()
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

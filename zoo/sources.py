@@ -1,0 +1,174 @@
+"""Sources of a split's pixels: all of them in memory as one array, or read by workers when they are needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from zoo.errors import ImageError
+from zoo.images import to_mode
+from zoo.preprocess import to_uint8
+from zoo.spec import InputSpec
+
+Batch = tuple[Tensor, Tensor]
+
+#: The label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
+BAD = -1
+
+
+class Source(Protocol):
+    """Where a loader's images come from."""
+
+    #: ``(height, width)`` of every image that is served.
+    size: tuple[int, int]
+
+    def __len__(self) -> int: ...
+
+    def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
+        """Yield a batch for each int64 ``(batch,)`` tensor of indices, in order.
+
+        Images are uint8 ``(batch, height, width, channels)``, labels int64 ``(batch,)``, BAD where there is no image.
+        """
+        ...
+
+    def subset(self, indices: np.ndarray) -> Source:
+        """Return the source of some of this one's images."""
+        ...
+
+
+class MemorySource:
+    """All images of a split as one array; a batch is one indexing operation.
+
+    Args:
+        images: uint8 ``(count, height, width, channels)``.
+        labels: int64 ``(count,)``.
+        rows: int64 ``(length,)``, which images belong to the split; None for all. The array is shared, not copied.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None) -> None:
+        self.images, self.labels = images, labels
+        self.rows = torch.arange(len(labels)) if rows is None else rows
+        self.size = (images.shape[1], images.shape[2])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
+        """Yield a batch for each tensor of indices."""
+        for indices in index_batches:
+            rows = self.rows[indices]
+            yield self.images[rows], self.labels[rows]
+
+    def subset(self, indices: np.ndarray) -> MemorySource:
+        """Return the source of some of this one's images, sharing the array."""
+        return MemorySource(self.images, self.labels, self.rows[torch.from_numpy(indices)])
+
+
+class StreamSource:
+    """Images read one by one when they are needed, by worker processes.
+
+    Args:
+        dataset: map-style data set of ``(image, label)``, an image a PIL image or uint8 ``(height, width, channels)``.
+        spec: the size and channels the images are brought to.
+        workers: processes that read; 0 reads in this one.
+        skip_bad: name damaged images on stderr, once each, instead of raising ImageError.
+        indices: int64 ``(length,)``, which items of the data set belong to the split; None for all.
+    """
+
+    def __init__(
+        self, dataset: Any, spec: InputSpec, *, workers: int, skip_bad: bool, indices: np.ndarray | None = None
+    ) -> None:
+        self.items = _Items(dataset, np.arange(len(dataset)) if indices is None else indices, spec, skip_bad)
+        self.size = (spec.height, spec.width)
+        self.workers = workers
+        self._named: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.items.indices)
+
+    def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
+        """Yield a batch for each tensor of indices."""
+        loader = DataLoader(
+            self.items,  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
+            batch_sampler=[indices.tolist() for indices in index_batches],
+            num_workers=self.workers,
+            collate_fn=_collate,
+            # A generator of its own: the global one must not move with the number of workers.
+            generator=torch.Generator(),
+        )
+        for images, labels, problems in loader:
+            for problem in problems:
+                if not self.items.skip_bad:
+                    raise ImageError(f"{problem} (--data.skip_bad true leaves such images out)")
+                if problem not in self._named:
+                    self._named.add(problem)
+                    print(f"skipped bad image {len(self._named)}: {problem}", file=sys.stderr)
+            yield images, labels
+
+    def subset(self, indices: np.ndarray) -> StreamSource:
+        """Return the source of some of this one's images."""
+        items = self.items
+        return StreamSource(
+            items.dataset, items.spec, workers=self.workers, skip_bad=items.skip_bad, indices=items.indices[indices]
+        )
+
+    def read_all(self, chunk: int = 64) -> MemorySource:
+        """Read every image once and return them as one array."""
+        size = (len(self), *self.size, self.items.spec.channels)
+        images, labels = torch.empty(size, dtype=torch.uint8), torch.empty(len(self), dtype=torch.int64)
+        indices = torch.arange(len(self)).split(chunk)
+        for chosen, (pixels, label) in zip(indices, self.fetch(indices), strict=True):
+            images[chosen], labels[chosen] = pixels, label
+        return MemorySource(images, labels)
+
+
+class _Items:
+    """Items brought to one size, in the worker that reads them; a damaged one comes with its error's text."""
+
+    def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
+        self.dataset, self.indices, self.spec, self.skip_bad = dataset, indices, spec, skip_bad
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
+        spec = self.spec
+        try:
+            image, label = self.dataset[int(self.indices[index])]
+            return to_uint8(as_tensor(image, spec.channels), spec), int(label), ""
+        except ImageError as error:  # raised in the main process: a worker's exceptions arrive as whole tracebacks
+            return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
+
+
+def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
+    images, labels, problems = zip(*items, strict=True)
+    return torch.stack(images), torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem]
+
+
+def as_tensor(image: Any, channels: int) -> Tensor:
+    """Return a data set's image as uint8 ``(height, width, channels)``.
+
+    Args:
+        image: a PIL image, or a uint8 array or tensor ``(height, width)`` or ``(height, width, channels)``.
+        channels: 1 or 3.
+
+    Raises:
+        ImageError: the image is of another type or shape.
+    """
+    if hasattr(image, "getbands"):  # a PIL image
+        image = np.asarray(to_mode(image, 1 if channels == 1 else 3))
+    tensor = torch.as_tensor(np.array(image) if isinstance(image, np.ndarray) else image)
+    if tensor.ndim == 2:
+        tensor = tensor[..., None]
+    if tensor.dtype != torch.uint8 or tensor.ndim != 3 or tensor.shape[2] != channels:
+        raise ImageError(
+            f"a data set's image must be a PIL image or uint8 (height, width, {channels}), "
+            f"received {tensor.dtype} {tuple(tensor.shape)}"
+        )
+    return tensor

@@ -1,0 +1,146 @@
+"""zoo fit: trains a new run, or resumes one where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from zoo.checkpoint import RunCheckpoints
+from zoo.classifier import ImageClassifier
+from zoo.commandline import ZooCLI
+from zoo.config import read_config, resolve
+from zoo.errors import ImageError, RunError, UserError
+from zoo.interrupt import GracefulStop, Interrupted
+from zoo.progress import EpochLines, MetricsLogger, TrainingFigures
+from zoo.run import Run, write_atomically
+
+
+class FitCLI(ZooCLI):
+    """Builds a fresh or resumed training; the run folder is made last, when everything else is known to work."""
+
+    description = "Train a new run, or resume one: zoo fit RUN."
+    run: Run
+    stop: GracefulStop
+
+    def default_checkpoint(self) -> Path | None:
+        """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
+        return self.run.last if self.run is not None and self.run.last.is_file() else None
+
+    def build(self, config: dict[str, Any]) -> None:
+        """Build the model and the trainer."""
+        self.model = ImageClassifier(
+            self.datamodule.spec,
+            **config["model"],
+            optimizer=config["optimizer"],
+            lr_scheduler=config["lr_scheduler"],
+        )
+        self.datamodule.train_dataloader()
+        self.datamodule.val_dataloader()
+        resumed = self.run is not None
+        if not resumed:
+            self.run = self._new_run()
+        try:
+            self.trainer = self.make_trainer(**self._trainer_changes(resumed))
+            if rank_zero_only.rank == 0:
+                write_atomically(self.run.config, self.resolved_config())
+        except BaseException:
+            if not resumed:
+                shutil.rmtree(self.run.path)
+            raise
+
+    def _trainer_changes(self, resumed: bool) -> dict[str, Any]:
+        figures, self.stop = TrainingFigures(), GracefulStop(self.run)
+        trainer = self.config_init.trainer
+        lines = EpochLines(figures, bar=trainer.enable_progress_bar is not False)
+        step = self.checkpoint["global_step"] if resumed and self.checkpoint is not None else None
+        loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
+        added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        return {
+            "logger": [MetricsLogger(self.run, step), *added],
+            "callbacks": [figures, lines, self.stop, RunCheckpoints(self.run)],
+            "enable_progress_bar": True,
+        }
+
+    def _new_run(self) -> Run:
+        root = Path(self.config.trainer.default_root_dir or "runs")
+        if rank_zero_only.rank != 0:  # only the first process writes; in the others no file is made of the path
+            return Run(root)
+        return Run.create(root, self.arguments.names["data"], self.arguments.names["model"])
+
+
+def fit(args: Sequence[str]) -> Run:
+    """Train a new run, or resume one when the first argument is its folder.
+
+    Args:
+        args: what follows ``zoo fit``.
+
+    Returns:
+        The run.
+
+    Raises:
+        UserError: an option, a file or a name is wrong; nothing was trained.
+        RunError: the training failed; its checkpoints are kept.
+        Interrupted: by Ctrl-C or SIGTERM, after a checkpoint was saved.
+    """
+    run = Run.open(args[0]) if args and not args[0].startswith("-") else None
+    arguments = resolve(args) if run is None else resolve(args[1:], read_config(run.config), str(run.config))
+    if run is not None and arguments.names != resolve([], read_config(run.config)).names:
+        raise UserError(f"run {run.path} keeps its model and data; for others train a new run, without {run.path}")
+    cli = FitCLI("fit", arguments, run)
+    checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
+    _say(_summary(cli))
+    with _failures(cli):
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
+    if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
+        raise Interrupted(cli.stop.signum)
+    return cli.run
+
+
+@contextmanager
+def _failures(cli: FitCLI) -> Iterator[None]:
+    """Say of what stops a training what to do about it."""
+    kept = f"resume with: zoo fit {cli.run.path}" if cli.run is not None else ""
+    try:
+        yield
+    except Interrupted:
+        _say(f"interrupted at step {cli.trainer.global_step}; {kept}")
+        raise
+    except ImageError as error:
+        raise RunError(f"{error}; then {kept}") from error
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+            size = cli.datamodule.batch_size
+            raise RunError(
+                f"out of memory at batch size {size}; the last checkpoint is kept; "
+                f"try a smaller batch: --data.batch_size {max(1, size // 2)}"
+            ) from error
+        if "DataLoader worker" in str(error):
+            raise RunError(f"a process that reads images died: {str(error).splitlines()[0]}; {kept}") from error
+        raise
+
+
+def _summary(cli: FitCLI) -> str:
+    """Return one line: what is trained on what, where."""
+    spec, data = cli.model.spec, cli.datamodule
+    parameters = sum(parameter.numel() for parameter in cli.model.network.parameters())
+    sizes = f"{len(data.source('train')):,} train and {len(data.source('val')):,} val images"
+    shape = f"{spec.height}x{spec.width}x{spec.channels}"
+    names = cli.arguments.names
+    device = cli.trainer.strategy.root_device.type
+    begin = "" if cli.checkpoint is None else f" from step {cli.checkpoint['global_step']}"
+    return (
+        f"{names['model']} ({parameters:,} parameters) on {names['data']}: {sizes} of {shape}, "
+        f"{len(spec.classes)} classes; {device}, seed {cli.config.seed_everything}{begin}; {cli.run.path}"
+    )
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
