@@ -56,7 +56,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class RunCheckpoints(Checkpoint):
-    """Saves ``last.ckpt`` after every epoch and ``best.ckpt`` when the validation accuracy is higher than before.
+    """Saves ``last.ckpt`` after every epoch and ``best.ckpt`` when the validation accuracy is the highest so far.
+
+    Of equal accuracies the one with the lower validation loss is the better: a small split takes few values.
 
     Unlike Lightning's ModelCheckpoint, its state holds no path, so a run folder can be moved and resumed; and the last
     checkpoint is written in every epoch, not only in those that are among the best.
@@ -70,24 +72,26 @@ class RunCheckpoints(Checkpoint):
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.best_accuracy = -1.0
+        self.best = (-1.0, 0.0)
         self._random_state: dict[str, Any] | None = None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch's checkpoints."""
-        accuracy = trainer.callback_metrics.get("val/accuracy")
-        if accuracy is not None and float(accuracy) > self.best_accuracy:
-            self.best_accuracy = float(accuracy)
-            trainer.save_checkpoint(self.run.best)
+        metrics = trainer.callback_metrics
+        if "val/accuracy" in metrics:
+            figures = float(metrics["val/accuracy"]), -float(metrics["val/loss"])
+            if figures > self.best:
+                self.best = figures
+                trainer.save_checkpoint(self.run.best)
         trainer.save_checkpoint(self.run.last)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best accuracy so far."""
-        return {"best_accuracy": self.best_accuracy}
+        """Return the best validation accuracy so far, and its loss."""
+        return {"accuracy": self.best[0], "loss": -self.best[1]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it up again."""
-        self.best_accuracy = state_dict["best_accuracy"]
+        """Take them up again."""
+        self.best = state_dict["accuracy"], -state_dict["loss"]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add the random generators' state."""

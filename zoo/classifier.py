@@ -140,7 +140,8 @@ def _metrics(classes: int, prefix: str) -> MetricCollection:
     }
     if classes > 5:
         metrics["top5_accuracy"] = MulticlassAccuracy(classes, average="micro", top_k=5)
-    return MetricCollection(metrics, prefix=prefix)
+    # Groups are guessed from the first batch: where it is all right or all wrong, top-5 would become top-1 for good.
+    return MetricCollection(metrics, prefix=prefix, compute_groups=False)
 
 
 def _build(config: ClassConfig, first: Any) -> Any:

@@ -24,8 +24,8 @@ from zoo.errors import UserError
 from zoo.messages import parser_error
 from zoo.run import Run
 
-#: Where neither epochs, steps nor time are given.
-DEFAULT_EPOCHS = 20
+#: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
+DEFAULT_EPOCHS = 40
 
 #: Recorded in every config.yaml, so that a run can be repeated though nobody asked for a seed.
 DEFAULT_SEED = 0
@@ -97,6 +97,9 @@ class ZooCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
             raise parser_error(str(error), parser, self.arguments) from error
+        seed = self.config.seed_everything
+        if not isinstance(seed, bool) and not 0 <= seed < 2**32:
+            raise UserError(f"seed_everything is {seed}; allowed is 0 to {2**32 - 1}, or true for a random one")
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the run must record, and read the checkpoint before anything is built."""

@@ -60,19 +60,26 @@ def read_config(path: str | Path) -> dict[str, Any]:
     return content
 
 
-@dataclass
+@dataclass(frozen=True)
 class Arguments:
     """A command line in explicit form.
 
     Args:
         names: ``{"model": architecture, "data": data set}``, as the last of all sources names them.
-        args: options for the parser; each config file is one ``--config`` with its content as JSON.
-        files: the config files, in order, for error messages.
+        configs: the content of each config file, in order, without those two names.
+        files: the names of those files.
+        options: all other options, as ``--option=value``.
     """
 
     names: dict[str, str]
-    args: list[str]
+    configs: list[dict[str, Any]]
     files: list[str]
+    options: list[str]
+
+    @property
+    def args(self) -> list[str]:
+        """What the parser is given: files first, so that options win over them."""
+        return [f"--config={json.dumps(config)}" for config in self.configs] + self.options
 
 
 def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: str = "") -> Arguments:
@@ -105,6 +112,8 @@ def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: 
     def add_config(content: dict[str, Any], file: str) -> None:
         for section, key, _ in SECTIONS:
             values = content.get(section)
+            if isinstance(values, str):
+                raise UserError(f"{file}: {section} is '{values}'; write {section}: {{{key}: {values}}}")
             if isinstance(values, dict) and key in values:
                 given = {"name": values[key]} if isinstance(values[key], str) else values[key]
                 if not isinstance(given, dict) or not isinstance(given.get("name", ""), str):
@@ -130,7 +139,7 @@ def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: 
                 break
         else:
             plain.append(option if value is None else f"{option}={value}")
-    return Arguments(names, [f"--config={json.dumps(config)}" for config in configs] + plain, files)
+    return Arguments(names, configs, files, plain)
 
 
 def _pairs(args: Sequence[str]) -> list[tuple[str, str | None]]:

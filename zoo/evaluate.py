@@ -55,21 +55,24 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     cli = EvaluateCLI(command, arguments, run)
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     count = len(cli.datamodule.source(split))
-    results = getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)[0]
+    getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
+    results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     _show(run, split, count, results)
     if command == "test":
         _write(run, cli, count, results)
-    return dict(results)
+    return results
 
 
 @rank_zero_only
 def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
-    table = Table(title=f"{run.path}, {split} split, {count:,} images", title_justify="left")
+    console = Console(highlight=False, emoji=False, markup=False)
+    console.print(f"{run.path}: {split} split, {count:,} images", soft_wrap=True)
+    table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in sorted(results.items()):
         table.add_row(name, f"{value:.4f}")
-    Console(highlight=False, emoji=False).print(table)
+    console.print(table)
 
 
 @rank_zero_only

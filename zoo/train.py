@@ -98,6 +98,9 @@ def fit(args: Sequence[str]) -> Run:
     _say(_summary(cli))
     with _failures(cli):
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
+    if cli.trainer.global_step == 0:
+        shutil.rmtree(cli.run.path)
+        raise UserError("nothing was trained: the trainer's limits (--trainer.limit_train_batches, ...) leave no step")
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
     return cli.run

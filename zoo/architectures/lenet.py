@@ -18,6 +18,9 @@ Layout for 28x28 pixels (32x32 with the padding of 2):
 7x12 bitmaps of the radial basis functions exist for characters only; and weights start from PyTorch's distribution.
 Subsampling (a trainable gain and bias per map), C3's table of connections and the squashing 1.7159 tanh(2x/3) are the
 paper's.
+
+"keras" starts as Keras does: weights uniform by Glorot and Bengio (2010), https://proceedings.mlr.press/v9/glorot10a.html,
+biases zero.
 """
 
 from __future__ import annotations
@@ -64,13 +67,18 @@ def lenet5(spec: InputSpec, variant: Literal["keras", "1998"] = "keras", dropout
 
 def _keras(spec: InputSpec, dropout: float) -> nn.Module:
     features = 16 * (spec.height // 2 // 2) * (spec.width // 2 // 2)
-    return nn.Sequential(
+    network = nn.Sequential(
         nn.Sequential(nn.Conv2d(spec.channels, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
         nn.Sequential(nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
         nn.Sequential(nn.Flatten(), nn.Linear(features, 120), nn.ReLU()),
         nn.Sequential(nn.Linear(120, 84), nn.ReLU()),
         nn.Sequential(nn.Dropout(dropout), nn.Linear(84, len(spec.classes))),
     )
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return network
 
 
 def _paper(spec: InputSpec, dropout: float) -> nn.Module:
