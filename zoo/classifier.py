@@ -1,6 +1,8 @@
 """ImageClassifier: preprocess, network, loss and metrics; the same step trains, validates and tests.
 
     uint8 images ──► Preprocess(spec) ──► network(spec) ──► logits ──► cross-entropy, accuracy, top-5, macro F1
+
+The loss of training is the loss of evaluation: label smoothing counts in both.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from importlib import import_module
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
@@ -66,9 +67,10 @@ class ImageClassifier(pl.LightningModule):
             },
             logger=False,
         )
-        hyperparameters = {key: value for key, value in self.architecture.items() if key != "name"}
+        hyperparameters = dict(self.architecture)
+        name = hyperparameters.pop("name")
         self.preprocess = Preprocess(self.spec)
-        self.network: nn.Module = registry.call("architecture", self.architecture["name"], (self.spec,), hyperparameters)
+        self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
         self.val_metrics = _metrics(len(self.spec.classes), "val/")
         self.test_metrics = _metrics(len(self.spec.classes), "test/")
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()

@@ -110,7 +110,7 @@ def _training(words: list[str]) -> None:
         from zoo.train import fit
 
         _quiet()
-        print(fit(words[1:]).path)
+        fit(words[1:])
     else:
         from zoo.evaluate import evaluate
 
@@ -146,7 +146,10 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--output", metavar="FILE", help="also write a .csv or .json file")
     command = add("list")
     command.add_argument(
-        "what", nargs="*", metavar="[architectures|datasets] [PATTERN]", help="what to list, and a pattern such as '*mnist*'"
+        "what",
+        nargs="*",
+        metavar="[architectures|datasets] [PATTERN]",
+        help="which, such as '*mnist*'",
     )
     command = add("info")
     command.add_argument("name", metavar="NAME", help="a name that 'zoo list' shows")

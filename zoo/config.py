@@ -28,7 +28,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not a text", key_node.start_mark)
             if key in seen:
@@ -56,7 +56,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: a config is a mapping such as 'model: {{architecture: lenet5}}', received {content!r}")
+        raise UserError(f"{path}: received {content!r}; a config is a mapping such as 'data: {{dataset: digits}}'")
     return content
 
 

@@ -243,7 +243,7 @@ def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
         count = min(count, STATISTICS_SAMPLE)
     indices = torch.linspace(0, len(source) - 1, count, dtype=torch.float64).long()
     counts = torch.zeros(0)
-    for images, labels in source.fetch(indices.split(1024)):
+    for images, labels in source.fetch(torch.split(indices, 1024)):
         channels = images[labels != BAD].flatten(0, 2).T
         levels = torch.stack([torch.bincount(channel, minlength=256) for channel in channels]).double()
         counts = levels if len(counts) == 0 else counts + levels

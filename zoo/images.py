@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import ImageError
 
@@ -59,7 +59,7 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
         # Pillow's decoders raise any of these for damaged files, and most texts lack the file's name.
         size = Path(path).stat().st_size if Path(path).is_file() else 0
-        reason = "not an image Pillow can read" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        reason = "not an image Pillow can read" if isinstance(error, UnidentifiedImageError) else str(error)
         raise ImageError(f"{path}: not a readable image ({size} bytes): {reason}; replace or remove it") from error
     return array.reshape(*array.shape[:2], channels)
 

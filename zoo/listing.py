@@ -47,7 +47,9 @@ def show_info(name: str) -> None:
     Raises:
         UserError: the name is unknown.
     """
-    kinds: list[registry.Kind] = [kind for kind in KINDS.values() if name.rpartition(":")[2] in registry.list_names(kind)]
+    kinds: list[registry.Kind] = [
+        kind for kind in KINDS.values() if name.rpartition(":")[2] in registry.list_names(kind)
+    ]
     if not kinds:
         known = [*registry.list_names("architecture"), *registry.list_names("dataset")]
         raise UserError(f"unknown name '{name}'{did_you_mean(name, known)} ('zoo list' shows all)")
@@ -57,8 +59,8 @@ def show_info(name: str) -> None:
         builder = entry.load()
         prefix = {"architecture": "--model", "dataset": "--data"}[kind]
         key = {"architecture": "--model.architecture", "dataset": "--data.dataset"}[kind]
-        console.print(f"{registry.WORDS[kind]} {entry.name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
-        console.print(inspect.getdoc(builder) or "(its author wrote no documentation)")
+        print(f"{registry.WORDS[kind]} {entry.name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
+        print(inspect.getdoc(builder) or "(its author wrote no documentation)")
         table = Table(title="options", title_justify="left")
         for column in ("option", "type", "default"):
             table.add_column(column)
@@ -66,5 +68,5 @@ def show_info(name: str) -> None:
             default = "required" if option.default is inspect.Parameter.empty else repr(option.default)
             table.add_row(f"{key}.{option.name}", option.type, default)
         if table.row_count:
-            console.print()
+            print()
             console.print(table)

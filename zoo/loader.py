@@ -131,7 +131,7 @@ class Loader:
         count = len(self.source)
         if self.sampler.shuffle:  # in training all processes take the same number of steps
             count -= count % self.world_size
-        batches = list(torch.arange(self.rank, count, self.world_size).split(self.batch_size))
+        batches = list(torch.split(torch.arange(self.rank, count, self.world_size), self.batch_size))
         if self.sampler.shuffle and len(batches) > 1 and len(batches[-1]) == 1:
             batches.pop()
         return batches

@@ -46,7 +46,11 @@ def _reason(lines: list[str]) -> str:
     text = " ".join(lines)
     path = match[1] if (match := re.search(r"Expected a dot import path string: (\S+)", text)) else None
     given = match[1] if (match := re.search(r"(?:Given|Got) value: (.*)$", text)) else path
-    allowed = [match[1] for line in lines if (match := re.match(r"Expected an? (?!dot import|<class .list)(.*?)(?:\. Got.*)?$", line))]
+    allowed = [
+        match[1]
+        for line in lines
+        if (match := re.match(r"Expected an? (?!dot import|<class .list)(.*?)(?:\. Got.*)?$", line))
+    ]
     if allowed and given is not None:
         return f"received '{given}'; allowed is {' or '.join(_plain(word) for word in dict.fromkeys(allowed))}"
     if path is not None:

@@ -51,7 +51,9 @@ def predict(run: str, images: Sequence[str], *, top_k: int = 5, output: str | No
         raise UserError(f"--output is '{output}', but there is no folder {Path(output).parent}; make it first")
     files = list(find_images(images))
     classifier = load(run)
-    guesses = [guess for start in range(0, len(files), BATCH_SIZE) for guess in classify(classifier, files[start : start + BATCH_SIZE], top_k)]
+    guesses: list[list[Guess]] = []
+    for start in range(0, len(files), BATCH_SIZE):
+        guesses += classify(classifier, files[start : start + BATCH_SIZE], top_k)
     if output is not None:
         write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
     _show(files, guesses)
@@ -105,8 +107,8 @@ def _show(files: Sequence[str], guesses: Sequence[list[Guess]]) -> None:
 
 def _csv(files: Sequence[str], guesses: Sequence[list[Guess]]) -> str:
     """Return one line an image: file, class, probability, class_2, probability_2, ..."""
-    ranks = range(1, len(guesses[0]) + 1) if guesses else range(0)
-    header = ["file", *(f"{word}{'' if rank == 1 else f'_{rank}'}" for rank in ranks for word in ("class", "probability"))]
+    suffixes = ["", *(f"_{rank}" for rank in range(2, len(guesses[0]) + 1))]
+    header = ["file", *(word + suffix for suffix in suffixes for word in ("class", "probability"))]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(header)

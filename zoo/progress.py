@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -97,7 +97,7 @@ class TrainingFigures(Callback):
         self._step_loss = self._step_loss + weighted
         self._step_images += count
         step = trainer.global_step
-        if step % trainer.log_every_n_steps == 0:
+        if step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector
             mean = _require_finite(self._step_loss / self._step_images, trainer)
             _log(trainer, {"epoch": trainer.current_epoch, "train/loss_step": mean}, step)
             self._step_loss, self._step_images = 0.0, 0
@@ -198,7 +198,8 @@ class EpochLines(ProgressBar):
         words = [_epoch(trainer), f"loss {figures['train/loss']:.4f}", f"accuracy {figures['train/accuracy']:.1%}"]
         metrics = trainer.callback_metrics
         if "val/accuracy" in metrics:
-            words += [f"val loss {float(metrics['val/loss']):.4f}", f"val accuracy {float(metrics['val/accuracy']):.1%}"]
+            val_loss, val_accuracy = float(metrics["val/loss"]), float(metrics["val/accuracy"])
+            words += [f"val loss {val_loss:.4f}", f"val accuracy {val_accuracy:.1%}"]
         words.append(f"{figures['images_per_second']:,.0f} images/s")
         self.console.print("  ".join(words), soft_wrap=True)
 

@@ -123,7 +123,7 @@ def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:
     """Return a builder's own options: its parameters without those that zoo passes itself."""
     parameters = list(inspect.signature(builder).parameters.values())[len(GIVEN[kind]) :]
     return [
-        Option(parameter.name, inspect.formatannotation(parameter.annotation).strip("'"), parameter.default)
+        Option(parameter.name, _type_name(parameter.annotation), parameter.default)
         for parameter in parameters
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
@@ -133,7 +133,7 @@ def call(kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, 
     """Call a builder, its own options checked against its signature.
 
     Raises:
-        UserError: an option the builder does not have, or the builder refuses a value with ValueError or TypeError.
+        UserError: an option the builder does not have, or the builder refuses a value with ValueError.
     """
     builder = load(kind, name)
     signature = inspect.signature(builder)
@@ -149,8 +149,14 @@ def call(kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, 
         return builder(*given, **arguments)
     except UserError:
         raise
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise UserError(f"{WORDS[kind]} '{name}': {error}") from error
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return "any"
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
 def _normalised(distribution: str) -> str:

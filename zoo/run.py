@@ -2,6 +2,8 @@
 
     runs/<data set>-<architecture>/version_<n>/
       config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  results.json
+
+Every file in it is complete at every moment: it is written beside its place and moved there.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class StreamSource:
 
     def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices."""
-        loader = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             self.items,  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
             batch_sampler=[indices.tolist() for indices in index_batches],
             num_workers=self.workers,
@@ -122,7 +122,7 @@ class StreamSource:
         """Read every image once and return them as one array."""
         size = (len(self), *self.size, self.items.spec.channels)
         images, labels = torch.empty(size, dtype=torch.uint8), torch.empty(len(self), dtype=torch.int64)
-        indices = torch.arange(len(self)).split(chunk)
+        indices = torch.split(torch.arange(len(self)), chunk)
         for chosen, (pixels, label) in zip(indices, self.fetch(indices), strict=True):
             images[chosen], labels[chosen] = pixels, label
         return MemorySource(images, labels)

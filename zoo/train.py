@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from zoo.checkpoint import RunCheckpoints
 from zoo.classifier import ImageClassifier
@@ -48,7 +48,7 @@ class FitCLI(ZooCLI):
             self.run = self._new_run()
         try:
             self.trainer = self.make_trainer(**self._trainer_changes(resumed))
-            if rank_zero_only.rank == 0:
+            if _is_first_process():
                 write_atomically(self.run.config, self.resolved_config())
         except BaseException:
             if not resumed:
@@ -70,13 +70,13 @@ class FitCLI(ZooCLI):
 
     def _new_run(self) -> Run:
         root = Path(self.config.trainer.default_root_dir or "runs")
-        if rank_zero_only.rank != 0:  # only the first process writes; in the others no file is made of the path
+        if not _is_first_process():  # only the first process writes: in the others no file is made of the path
             return Run(root)
         return Run.create(root, self.arguments.names["data"], self.arguments.names["model"])
 
 
 def fit(args: Sequence[str]) -> Run:
-    """Train a new run, or resume one when the first argument is its folder.
+    """Train a new run, or resume one when the first argument is its folder; print the run folder last.
 
     Args:
         args: what follows ``zoo fit``.
@@ -103,6 +103,7 @@ def fit(args: Sequence[str]) -> Run:
         raise UserError("nothing was trained: the trainer's limits (--trainer.limit_train_batches, ...) leave no step")
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
+    rank_zero_only(print)(cli.run.path)
     return cli.run
 
 
@@ -142,6 +143,11 @@ def _summary(cli: FitCLI) -> str:
         f"{names['model']} ({parameters:,} parameters) on {names['data']}: {sizes} of {shape}, "
         f"{len(spec.classes)} classes; {device}, seed {cli.config.seed_everything}{begin}; {cli.run.path}"
     )
+
+
+def _is_first_process() -> bool:
+    """Tell the process that writes, before there is a trainer that knows."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 @rank_zero_only

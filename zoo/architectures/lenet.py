@@ -77,7 +77,7 @@ def _keras(spec: InputSpec, dropout: float) -> nn.Module:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every layer here has a bias
     return network
 
 

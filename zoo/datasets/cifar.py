@@ -113,9 +113,7 @@ def _unpack(archive: Path, folder: Path, wanted: Sequence[str]) -> None:
                 if not (folder / name).exists():
                     os.replace(Path(temporary, name), folder / name)
     except (OSError, EOFError, KeyError, tarfile.TarError) as error:
-        raise DownloadError(
-            f"{archive}: cannot be unpacked: {error}; remove it to have it downloaded again"
-        ) from error
+        raise DownloadError(f"{archive}: cannot be unpacked: {error}; remove it to have it downloaded again") from error
 
 
 class _ArraysOnly(pickle.Unpickler):

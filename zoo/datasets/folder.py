@@ -113,8 +113,8 @@ def _class_folders(parent: Path) -> dict[str, Path]:
 def _require_same_classes(path: Path, found: set[str], train: set[str]) -> None:
     extra, missing = sorted(found - train), sorted(train - found)
     if extra or missing:
-        parts = [f"not in train/: {', '.join(extra)}"] * bool(extra) + [f"missing: {', '.join(missing)}"] * bool(missing)
-        raise UserError(f"the classes in {path} differ from those in train/ ({'; '.join(parts)}); make them equal")
+        detail = f"not in train/: {', '.join(extra) or 'none'}; missing: {', '.join(missing) or 'none'}"
+        raise UserError(f"the classes in {path} differ from those in train/ ({detail}); make them equal")
 
 
 def _read(parent: Path, classes: list[str], channels: Literal[1, 3]) -> ImageFolder:
