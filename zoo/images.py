@@ -48,10 +48,10 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
             warnings.simplefilter("ignore")  # damaged EXIF and size warnings: both are decided on below
             with Image.open(path) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise ImageError(f"{path}: {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
+                    raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
                 array = np.asarray(to_mode(image, channels))
-    except ImageError:
-        raise
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file") from error
     except Image.DecompressionBombError as error:

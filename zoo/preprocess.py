@@ -82,9 +82,14 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
         raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {spec.height}x{spec.width}")
     if size != (height, width):
         pixels = interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
-    top, left = (size[0] - spec.height) // 2, (size[1] - spec.width) // 2
+    top, left = _half(size[0] - spec.height), _half(size[1] - spec.width)
     pixels = pixels[..., top : top + spec.height, left : left + spec.width]
     return pixels.round().clamp(0, 255)
+
+
+def _half(margin: int) -> int:
+    """Return half of a margin, a half pixel rounded to even: where torchvision's CenterCrop begins."""
+    return (margin + margin // 2 % 2) // 2
 
 
 def to_uint8(image: Tensor, spec: InputSpec) -> Tensor:

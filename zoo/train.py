@@ -21,6 +21,9 @@ from zoo.interrupt import GracefulStop, Interrupted
 from zoo.progress import EpochLines, MetricsLogger, TrainingFigures
 from zoo.run import Run, write_atomically
 
+#: What may differ when a run is resumed: how long and where it trains, not what.
+RESUME_OPTIONS = ("--trainer.", "--data.root", "--data.num_workers", "--data.memory_gib", "--print_config", "--help")
+
 
 class FitCLI(ZooCLI):
     """Builds a fresh or resumed training; the run folder is made last, when everything else is known to work."""
@@ -91,8 +94,8 @@ def fit(args: Sequence[str]) -> Run:
     """
     run = Run.open(args[0]) if args and not args[0].startswith("-") else None
     arguments = resolve(args) if run is None else resolve(args[1:], read_config(run.config), str(run.config))
-    if run is not None and arguments.names != resolve([], read_config(run.config)).names:
-        raise UserError(f"run {run.path} keeps its model and data; for others train a new run, without {run.path}")
+    if run is not None:
+        _require_resumable(args[1:], run)
     cli = FitCLI("fit", arguments, run)
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
     _say(_summary(cli))
@@ -105,6 +108,18 @@ def fit(args: Sequence[str]) -> Run:
         raise Interrupted(cli.stop.signum)
     rank_zero_only(print)(cli.run.path)
     return cli.run
+
+
+def _require_resumable(args: Sequence[str], run: Run) -> None:
+    """Refuse options that a resumed run cannot follow: most of what they set is part of its checkpoint."""
+    for word in args:
+        option = word.partition("=")[0]
+        if option.startswith("--") and not option.startswith(RESUME_OPTIONS):
+            raise UserError(
+                f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.* and "
+                "where the data is; for anything else train a new run: zoo fit --config "
+                f"{run.config} {option} ..."
+            )
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zoo.cli import main
+from zoo.spec import InputSpec
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def grey_spec() -> InputSpec:
+    return InputSpec(tuple("0123456789"), 1, 8, 8, (0.3,), (0.4,))
+
+
+@pytest.fixture
+def colour_spec() -> InputSpec:
+    return InputSpec(("ant", "bee", "cat"), 3, 32, 32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process, in an empty folder; return (exit status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def zoo_process(tmp_path) -> Callable[..., subprocess.Popen[str]]:
+    """Start a command in a process of its own, in an empty folder."""
+
+    def start(*words: object, **options: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "zoo", *(str(word) for word in words)]
+        settings = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        return subprocess.Popen(command, **settings)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory) -> Path:
+    """A run of LeNet-5 on digits, trained for 3 epochs."""
+    folder = tmp_path_factory.mktemp("digits")
+    words = ["fit", "--trainer.max_epochs", "3", "--trainer.default_root_dir", str(folder)]
+    assert main(words) == 0
+    return folder / "digits-lenet5" / "version_0"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The data root with MNIST, Fashion-MNIST, CIFAR-10 and ants and bees, as ZOO_DATA_ROOT names it."""
+    root = os.environ.get("ZOO_DATA_ROOT")
+    if not root or not (Path(root) / "cifar-10-batches-py").is_dir():
+        pytest.skip("ZOO_DATA_ROOT does not name a folder with cifar-10-batches-py: real data is not there")
+    return Path(root)

@@ -1,0 +1,54 @@
+"""Augmentation of whole batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zoo.augment import POLICIES, Policy, policy
+from zoo.errors import UserError
+
+
+def draw(chosen: Policy, count: int, side: int = 16, seed: int = 0):
+    return chosen.draw(count, side, side, torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def batch():
+    return torch.randint(1, 256, (64, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_every_image_is_cropped_and_flipped_as_its_choice_says(batch):
+    chosen = POLICIES["crop_flip"]
+    choices = draw(chosen, len(batch))
+    varied = chosen.apply(batch, choices)
+    padded = torch.nn.functional.pad(batch, (0, 0, 2, 2, 2, 2))
+    for image, frame, (row, column, mirrored) in zip(varied, padded, choices.tolist(), strict=True):
+        expected = frame[row : row + 16, column : column + 16]
+        assert torch.equal(image, expected.flip(1) if mirrored else expected)
+
+
+def test_choices_cover_their_whole_range():
+    choices = draw(POLICIES["crop_flip"], 2000)
+    assert choices.amin(0).tolist() == [0, 0, 0]
+    assert choices.amax(0).tolist() == [4, 4, 1]
+    assert 0.45 < choices[:, 2].float().mean() < 0.55
+
+
+def test_flip_alone_moves_nothing_else(batch):
+    chosen = POLICIES["flip"]
+    varied = chosen.apply(batch, draw(chosen, len(batch)))
+    kept = (varied == batch).flatten(1).all(1)
+    mirrored = (varied == batch.flip(2)).flatten(1).all(1)
+    assert (kept | mirrored).all()
+    assert kept.any()
+    assert mirrored.any()
+
+
+def test_none_returns_the_batch(batch):
+    assert POLICIES["none"].apply(batch, draw(POLICIES["none"], len(batch))) is batch
+
+
+def test_an_unknown_policy_names_those_there_are():
+    with pytest.raises(UserError, match="unknown augmentation 'crop-flip'; allowed are none, flip, crop, crop_flip"):
+        policy("crop-flip")

@@ -1,0 +1,90 @@
+"""Checkpoints: atomic to write, safe to read."""
+
+from __future__ import annotations
+
+import errno
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint
+from zoo.errors import CheckpointError, RunError
+
+
+def test_a_run_and_its_checkpoint_load_as_the_same_classifier(digits_run):
+    images = torch.randint(0, 256, (4, 8, 8, 1), dtype=torch.uint8)
+    first, second = zoo.load(digits_run), zoo.load(digits_run / "checkpoints" / "best.ckpt")
+    assert not first.training
+    assert torch.equal(first(images), second(images))
+
+
+def test_a_checkpoint_holds_tensors_and_primitives_only(digits_run):
+    for name in ("best.ckpt", "last.ckpt"):
+        checkpoint = torch.load(digits_run / "checkpoints" / name, weights_only=True)
+        assert checkpoint["hyper_parameters"]["architecture"] == {"name": "lenet5", "variant": "keras", "dropout": 0.0}
+        assert str(digits_run) not in repr(checkpoint)
+
+
+@pytest.mark.parametrize("content", [b"", b"random bytes", b"PK\x03\x04" + bytes(100)])
+def test_a_damaged_checkpoint_is_named_with_its_size(tmp_path, content):
+    path = tmp_path / "bad.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"bad\.ckpt is not a readable checkpoint \({len(content)} bytes\)"):
+        read_checkpoint(path)
+
+
+def test_a_truncated_checkpoint_is_named(digits_run, tmp_path):
+    path = tmp_path / "half.ckpt"
+    content = (digits_run / "checkpoints" / "last.ckpt").read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match=r"half\.ckpt is not a readable checkpoint"):
+        zoo.load(path)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda payload, path: path.write_bytes(pickle.dumps(payload, 2))])
+def test_a_checkpoint_with_a_payload_runs_nothing(tmp_path, save):
+    class Payload:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "pwned",)
+
+    path = tmp_path / "evil.ckpt"
+    save({"state_dict": {}, "hyper_parameters": Payload()}, path)
+    with pytest.raises(CheckpointError, match=r"evil\.ckpt is not a readable checkpoint"):
+        zoo.load(path)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path):
+    path = tmp_path / "other.ckpt"
+    torch.save({"state_dict": {}, "hyper_parameters": {"_class_path": "os.system", "command": "true"}}, path)
+    with pytest.raises(CheckpointError, match="not a checkpoint of this zoo"):
+        zoo.load(path)
+    torch.save({"weights": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="not a checkpoint of zoo"):
+        zoo.load(path)
+
+
+def test_weights_that_do_not_fit_are_an_error(digits_run, tmp_path):
+    checkpoint = torch.load(digits_run / "checkpoints" / "last.ckpt")
+    checkpoint["hyper_parameters"]["spec"]["height"] = 16
+    torch.save(checkpoint, tmp_path / "odd.ckpt")
+    with pytest.raises(CheckpointError, match=r"odd\.ckpt: its weights do not fit its architecture"):
+        zoo.load(tmp_path / "odd.ckpt")
+
+
+def test_a_failed_save_leaves_the_old_checkpoint_and_no_other_file(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {}, "hyper_parameters": {}}, path)
+    before = path.read_bytes()
+
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(RunError, match=r"last\.ckpt cannot be written: No space left on device; the one before"):
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {"a": torch.zeros(9)}, "hyper_parameters": {}}, path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]

@@ -1,0 +1,109 @@
+"""ImageClassifier: its parts, its metrics against an independent computation, its contract."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import sklearn.metrics
+import torch
+
+from zoo import registry
+from zoo.classifier import ImageClassifier
+from zoo.errors import UserError
+
+
+@pytest.fixture
+def classifier(grey_spec):
+    torch.manual_seed(0)
+    return ImageClassifier(grey_spec, {"name": "lenet5", "dropout": 0.1})
+
+
+def batches(count=4, size=25):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        images = torch.randint(0, 256, (size, 8, 8, 1), dtype=torch.uint8, generator=generator)
+        yield images, torch.randint(0, 10, (size,), generator=generator)
+
+
+def test_raw_pixels_become_logits(classifier):
+    assert classifier(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape == (3, 10)
+
+
+def test_hyperparameters_are_primitives_that_build_the_same_module(classifier):
+    hyperparameters = dict(classifier.hparams)
+    assert json.loads(json.dumps(hyperparameters)) == hyperparameters
+    again = ImageClassifier(**hyperparameters)
+    again.load_state_dict(classifier.state_dict())
+    images, _ = next(batches())
+    assert torch.equal(again.eval()(images), classifier.eval()(images))
+
+
+@pytest.mark.parametrize("easy", [False, True])
+def test_metrics_equal_scikit_learns(classifier, easy, monkeypatch):
+    """Easy: the first batch is all right, which must not tie top-5 to top-1 for good."""
+    logits, labels = torch.randn(4, 25, 10), torch.arange(100).view(4, 25) % 10
+    if easy:
+        logits[0] = torch.nn.functional.one_hot(labels[0], 10) * 9.0
+    outputs = iter(logits)
+    monkeypatch.setattr(classifier, "forward", lambda images: next(outputs))
+    logged = {}
+    monkeypatch.setattr(classifier, "log_dict", lambda values, logger: logged.update(values))
+    for label in labels:
+        classifier.test_step((torch.zeros(25, 8, 8, 1), label), 0)
+    classifier.on_test_epoch_end()
+    truth, scores = labels.flatten().numpy(), logits.flatten(0, 1).numpy()
+    guess = scores.argmax(1)
+    assert float(logged["test/accuracy"]) == pytest.approx(sklearn.metrics.accuracy_score(truth, guess))
+    assert float(logged["test/f1"]) == pytest.approx(sklearn.metrics.f1_score(truth, guess, average="macro"))
+    top5 = sklearn.metrics.top_k_accuracy_score(truth, scores, k=5)
+    assert float(logged["test/top5_accuracy"]) == pytest.approx(top5)
+    probabilities = logits.flatten(0, 1).softmax(1).numpy()
+    assert float(logged["test/loss"]) == pytest.approx(sklearn.metrics.log_loss(truth, probabilities), rel=1e-5)
+
+
+def test_batches_of_different_sizes_weigh_by_their_images(classifier, monkeypatch):
+    logged = {}
+    monkeypatch.setattr(classifier, "log_dict", lambda values, logger: logged.update(values))
+    (images, labels), *_ = batches(1, 17)
+    classifier.eval()
+    for part in (slice(0, 16), slice(16, 17)):
+        classifier.validation_step((images[part], labels[part]), 0)
+    classifier.on_validation_epoch_end()
+    whole = torch.nn.functional.cross_entropy(classifier(images), labels).detach()
+    assert float(logged["val/loss"]) == pytest.approx(float(whole), rel=1e-5)
+
+
+def test_top_5_is_left_out_where_it_says_nothing(colour_spec):
+    assert "val/top5_accuracy" not in ImageClassifier(colour_spec).val_metrics
+
+
+def test_label_smoothing_changes_the_loss(grey_spec):
+    batch = next(batches())
+    losses = []
+    for smoothing in (0.0, 0.2):
+        torch.manual_seed(0)
+        losses.append(ImageClassifier(grey_spec, label_smoothing=smoothing).training_step(batch, 0)["loss"].item())
+    assert losses[0] != losses[1]
+
+
+def test_optimizer_and_scheduler_are_built_over_what_trains(grey_spec):
+    scheduler = {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 3}}
+    optimizer = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5}}
+    classifier = ImageClassifier(grey_spec, optimizer=optimizer, lr_scheduler=scheduler)
+    classifier.network[0].requires_grad_(False)
+    [built], [schedule] = classifier.configure_optimizers()
+    assert isinstance(built, torch.optim.SGD)
+    assert len(built.param_groups[0]["params"]) == len(list(classifier.network.parameters())) - 2
+    assert schedule.step_size == 3
+
+
+def test_an_architecture_that_returns_another_shape_breaks_the_contract(grey_spec, monkeypatch):
+    monkeypatch.setattr(registry, "load", lambda kind, name: lambda spec: torch.nn.Flatten())
+    with pytest.raises(UserError, match=r"'odd' breaks the contract: it must .* \(25, 10\), received \(25, 64\)"):
+        ImageClassifier(grey_spec, "odd").training_step(next(batches()), 0)
+
+
+def test_label_smoothing_outside_its_range_is_an_error(grey_spec):
+    with pytest.raises(UserError, match=r"label_smoothing is 1\.0; allowed is 0 or more and less than 1"):
+        ImageClassifier(grey_spec, label_smoothing=1.0)

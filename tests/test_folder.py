@@ -1,0 +1,118 @@
+"""Folders of photographs: layouts, dirt and faults."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.datasets.folder import PHOTOGRAPH_SIZE
+from zoo.errors import NoSplitError, UserError
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Make class folders with so many images, each with pixels of its own."""
+
+    def make(where: str, classes: dict[str, int], size=(40, 30)):
+        for label, (name, count) in enumerate(classes.items()):
+            folder = tmp_path / where / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                colour = (label * 50, number * 5 % 256, (number * 7 + len(where)) % 256)
+                Image.new("RGB", size, colour).save(folder / f"{number:03}.png")
+        return tmp_path
+
+    return make
+
+
+def paths(dataset):
+    return [os.path.relpath(path) for path in dataset.files]
+
+
+def test_train_and_val_folders_are_splits(make):
+    root = make("train", {"cat": 4, "ant": 3})
+    make("valid", {"ant": 1, "cat": 2})
+    train, val = zoo.create_dataset("folder", root, "train"), zoo.create_dataset("folder", root, "val")
+    assert train.classes == val.classes == ["ant", "cat"]
+    assert np.bincount(train.labels).tolist() == [3, 4]
+    assert np.bincount(val.labels).tolist() == [1, 2]
+    with pytest.raises(NoSplitError, match="has train/ but no test/"):
+        zoo.create_dataset("folder", root, "test")
+
+
+def test_one_level_is_split_in_each_class_by_a_fixed_seed(make):
+    root = make(".", {"a": 20, "b": 30})
+    splits = {name: zoo.create_dataset("folder", root, name) for name in ("train", "val", "test")}
+    counts = {name: np.bincount(split.labels).tolist() for name, split in splits.items()}
+    assert counts == {"train": [16, 24], "val": [2, 3], "test": [2, 3]}
+    everything = [path for split in splits.values() for path in paths(split)]
+    assert len(set(everything)) == 50
+    assert paths(zoo.create_dataset("folder", root, "val")) == paths(splits["val"])
+
+
+def test_hidden_folders_other_files_and_odd_names_do_no_harm(make):
+    root = make("train", {"ant hill": 2, "bée\nx": 2})
+    train = root / "train"
+    for path in (train / ".ipynb_checkpoints", train / "ant hill" / ".thumbs"):
+        path.mkdir()
+        Image.new("L", (4, 4)).save(path / "x.png")
+    (train / "ant hill" / "notes.txt").write_text("no image")
+    (train / "ant hill" / "._000.png").write_text("a Mac's file")
+    (train / "ant hill" / "again").symlink_to(train / "ant hill", target_is_directory=True)
+    dataset = zoo.create_dataset("folder", root, "train")
+    assert dataset.classes == ["ant hill", "bée\nx"]
+    assert len(dataset) == 4
+    assert dataset[3][0].shape == (30, 40, 3)
+
+
+def test_a_linked_class_folder_counts(make, tmp_path):
+    make("elsewhere", {"bee": 2})
+    root = make("data/train", {"ant": 2}) / "data"
+    (root / "train" / "bee").symlink_to(tmp_path / "elsewhere" / "bee", target_is_directory=True)
+    assert len(zoo.create_dataset("folder", root, "train")) == 4
+
+
+def test_differing_classes_are_listed(make):
+    root = make("train", {"ant": 1, "bee": 1})
+    make("val", {"ant": 1, "wasp": 1})
+    with pytest.raises(UserError, match=r"not in train/: wasp; missing: bee"):
+        zoo.create_dataset("folder", root, "val")
+
+
+def test_a_class_folder_without_images_is_named(make):
+    root = make("train", {"ant": 1, "bee": 0})
+    with pytest.raises(UserError, match=r"class folder .*bee holds no image"):
+        zoo.create_dataset("folder", root, "train")
+
+
+def test_a_root_that_is_no_folder_shows_the_layouts(tmp_path):
+    with pytest.raises(UserError, match=r"is not a folder; --data\.root must name one laid out as <root>/train"):
+        zoo.create_dataset("folder", tmp_path / "nothing", "train")
+
+
+def test_a_root_without_class_folders_shows_the_layouts(tmp_path):
+    with pytest.raises(UserError, match="has no class folders"):
+        zoo.create_dataset("folder", tmp_path, "train")
+
+
+def test_small_images_of_one_size_keep_it_and_photographs_get_224(make):
+    root = make("train", {"a": 2, "b": 2}, size=(40, 30))
+    assert zoo.create_dataset("folder", root, "train").image_size == (30, 40)
+    make("train", {"c": 2}, size=(50, 50))
+    assert zoo.create_dataset("folder", root, "train").image_size == (PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE)
+
+
+def test_grey_can_be_asked_for(make):
+    root = make("train", {"a": 2, "b": 2})
+    assert zoo.create_dataset("folder", root, "train", channels=1)[0][0].shape == (30, 40, 1)
+
+
+def test_real_photographs_open(real_data):
+    dataset = zoo.create_dataset("folder", real_data / "hymenoptera", "train")
+    assert dataset.classes == ["ants", "bees"]
+    assert len(dataset) == 245
+    assert all(dataset[index][0].shape[2] == 3 for index in range(0, 245, 20))

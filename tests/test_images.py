@@ -1,0 +1,120 @@
+"""Image files of every kind become the documented pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo import images
+from zoo.errors import ImageError
+
+RED, GREEN = (255, 0, 0), (0, 255, 0)
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(image: Image.Image, name: str = "image.png", **options: object):
+        image.save(tmp_path / name, **options)
+        return tmp_path / name
+
+    return save
+
+
+def pixel(path, channels=3):
+    return tuple(int(value) for value in images.decode(path, channels)[0, 0])
+
+
+def test_rgb_comes_as_it_is(save):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    decoded = images.decode(save(Image.fromarray(pixels)))
+    assert decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded, pixels)
+
+
+def test_grey_becomes_three_equal_channels_or_stays_one(save):
+    path = save(Image.new("L", (2, 2), 77))
+    assert pixel(path) == (77, 77, 77)
+    assert pixel(path, 1) == (77,)
+
+
+def test_colour_becomes_luma_where_grey_is_expected(save):
+    assert pixel(save(Image.new("RGB", (2, 2), RED)), 1) == (76,)
+
+
+def test_transparent_pixels_lie_on_white(save):
+    assert pixel(save(Image.new("RGBA", (2, 2), (255, 0, 0, 0)))) == (255, 255, 255)
+    assert pixel(save(Image.new("RGBA", (2, 2), (255, 0, 0, 255)))) == RED
+    assert pixel(save(Image.new("LA", (2, 2), (0, 0)))) == (255, 255, 255)
+
+
+def test_a_palette_with_transparency_lies_on_white(save):
+    image = Image.new("P", (2, 2), 1)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    assert pixel(save(image)) == RED
+    assert pixel(save(image, "t.png", transparency=1)) == (255, 255, 255)
+
+
+def test_cmyk_becomes_rgb(save):
+    red, green, blue = pixel(save(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "image.jpg"))
+    assert red > 250
+    assert max(green, blue) < 5
+
+
+def test_sixteen_bits_are_scaled_not_clipped(save):
+    grey = np.array([[0, 257 * 100, 65535]], np.uint16)
+    assert images.decode(save(Image.fromarray(grey)), 1).ravel().tolist() == [0, 100, 255]
+
+
+def test_exif_orientation_is_applied(save):
+    image = Image.new("RGB", (4, 2), RED)
+    image.paste(GREEN, (2, 0, 4, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the stored left is the top
+    decoded = images.decode(save(image, exif=exif))
+    assert decoded.shape == (4, 2, 3)
+    assert tuple(decoded[0, 0]) == RED
+    assert tuple(decoded[3, 0]) == GREEN
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_an_animation_gives_its_first_frame(save, suffix):
+    frames = [Image.new("RGB", (8, 8), RED), Image.new("RGB", (8, 8), GREEN)]
+    red, green, _ = pixel(save(frames[0], f"image{suffix}", save_all=True, append_images=frames[1:], lossless=True))
+    assert red > 250
+    assert green < 5
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0junk"])
+def test_a_file_that_is_no_image_is_named_with_its_size(tmp_path, content):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=rf"photo\.jpg: not a readable image \({len(content)} bytes\)"):
+        images.decode(path)
+
+
+@pytest.mark.parametrize("name", ["image.jpg", "image.png"])
+def test_a_truncated_image_is_named(save, name):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    path = save(Image.fromarray(noise), name)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ImageError, match=name):
+        images.decode(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"gone\.png: no such file"):
+        images.decode(tmp_path / "gone.png")
+
+
+def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
+    path = save(Image.new("L", (100, 100)))
+    monkeypatch.setattr(images, "MAX_PIXELS", 9_999)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the image was decompressed"))
+    with pytest.raises(ImageError, match=r"100x100 pixels; at most 9,999 are read"):
+        images.decode(path)
+
+
+def test_float_pixels_are_refused(save):
+    with pytest.raises(ImageError, match="no agreed range"):
+        images.decode(save(Image.fromarray(np.zeros((2, 2), np.float32)), "image.tiff"))

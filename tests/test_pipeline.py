@@ -1,0 +1,225 @@
+"""Whole runs: fit, test, predict, interruption and resumption, on real images."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import time
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import zoo as library
+
+#: Two epochs of 324 steps with everything that draws at random: crops, dropout, order.
+RANDOM_RUN = (
+    *("--data", "digits", "--data.batch_size", "4", "--data.augmentation", "crop"),
+    *("--model.architecture.dropout", "0.3", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "10"),
+)
+
+
+def rows(run):
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def timeless(run):
+    """Return the rows of metrics.csv without the one figure that is a time."""
+    return [{key: value for key, value in row.items() if key != "images_per_second"} for row in rows(run)]
+
+
+def weights(run, name="last.ckpt"):
+    return torch.load(run / "checkpoints" / name, weights_only=True)["state_dict"]
+
+
+def assert_equal_runs(first, second):
+    assert timeless(first) == timeless(second)
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """RANDOM_RUN without interruption."""
+    from zoo.cli import main
+
+    folder = tmp_path_factory.mktemp("whole")
+    assert main(["fit", *RANDOM_RUN, "--trainer.default_root_dir", str(folder)]) == 0
+    return folder / "digits-lenet5" / "version_0"
+
+
+def wait_for_step(run, step):
+    """Wait until metrics.csv has a row of a step."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (run / "metrics.csv").exists() and any(
+            f",{number}," in (run / "metrics.csv").read_text() for number in [step]
+        ):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"step {step} did not come")
+
+
+def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
+    status, out, err = zoo("fit", "--trainer.max_epochs", "2")
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    assert status == 0
+    assert out.splitlines()[-1] == "runs/digits-lenet5/version_0"
+    assert len([line for line in out.splitlines() if line.startswith("epoch ")]) == 2
+    assert "\x1b" not in out + err
+    assert sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()) == [
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "metrics.csv",
+    ]
+    epochs = [row for row in rows(run) if row["val/accuracy"]]
+    assert [row["epoch"] for row in epochs] == ["0", "1"]
+    assert all(float(row["images_per_second"]) > 0 for row in epochs)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["seed_everything"] == 0
+    assert config["model"]["architecture"]["name"] == "lenet5"
+    assert config["data"]["dataset"]["name"] == "digits"
+
+
+def test_the_written_config_repeats_the_run(zoo, tmp_path, digits_run):
+    assert zoo("fit", "--config", digits_run / "config.yaml", "--trainer.default_root_dir", "again")[0] == 0
+    assert_equal_runs(digits_run, tmp_path / "again" / "digits-lenet5" / "version_0")
+
+
+def test_another_seed_gives_another_run(zoo, tmp_path, digits_run):
+    assert zoo("fit", "--trainer.max_epochs", "3", "--seed_everything", "1")[0] == 0
+    assert timeless(digits_run) != timeless(tmp_path / "runs" / "digits-lenet5" / "version_0")
+
+
+def test_test_and_validate_need_no_option(zoo, digits_run):
+    status, out, _ = zoo("test", digits_run)
+    assert status == 0
+    assert "test/accuracy" in out
+    results = json.loads((digits_run / "results.json").read_text())
+    assert {"test/accuracy", "test/f1", "test/loss", "test/top5_accuracy", "classes"} <= set(results)
+    assert results["images"] == 359
+    status, out, _ = zoo("validate", digits_run)
+    assert status == 0
+    best = max(float(row["val/accuracy"]) for row in rows(digits_run) if row["val/accuracy"])
+    assert f"{best:.4f}" in out
+
+
+def test_the_tested_accuracy_is_that_of_predicting_each_image(zoo, digits_run):
+    zoo("test", digits_run)
+    classifier = library.load(digits_run)
+    data = library.create_dataset("digits", ".", "test")
+    with torch.inference_mode():
+        guesses = classifier(torch.from_numpy(data.images)).argmax(1).numpy()
+    accuracy = float((guesses == data.labels).mean())
+    assert json.loads((digits_run / "results.json").read_text())["test/accuracy"] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "status"),
+    [(signal.SIGINT, 100, 130), (signal.SIGTERM, 400, 143), (signal.SIGKILL, 100, -9), (signal.SIGKILL, 500, -9)],
+)
+def test_a_stopped_run_resumes_to_equal_weights_and_rows(zoo, zoo_process, tmp_path, whole_run, number, step, status):
+    process = zoo_process("fit", *RANDOM_RUN)
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    wait_for_step(run, step)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    if number != signal.SIGKILL:
+        assert err.splitlines()[-1].endswith("resume with: zoo fit runs/digits-lenet5/version_0")
+    assert zoo("fit", run)[0] == 0
+    assert_equal_runs(whole_run, run)
+
+
+def test_a_finished_run_says_where_it_is_and_trains_on_when_asked(zoo, tmp_path):
+    zoo("fit", "--trainer.max_epochs", "1")
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    before = (run / "checkpoints" / "last.ckpt").read_bytes()
+    status, out, _ = zoo("fit", run)
+    assert (status, out.splitlines()[-1]) == (0, str(run))
+    assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert zoo("fit", run, "--trainer.max_epochs", "2")[0] == 0
+    assert [row["epoch"] for row in rows(run) if row["val/accuracy"]] == ["0", "1"]
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["max_epochs"] == 2
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_checkpoint(zoo, tmp_path):
+    """The learning rate explodes after the first epoch."""
+    explode = ("--lr_scheduler", "StepLR", "--lr_scheduler.step_size", 1, "--lr_scheduler.gamma", "1e30")
+    status, _, err = zoo("fit", "--trainer.max_epochs", 3, "--optimizer", "SGD", "--optimizer.lr", 0.01, *explode)
+    assert status == 1
+    assert "error: the loss is nan at step" in err or "error: the loss is inf at step" in err
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    assert torch.load(run / "checkpoints" / "last.ckpt")["global_step"] == 41
+    assert all(value.isfinite().all() for value in weights(run).values())
+
+
+def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
+    process = zoo_process("fit", "--trainer.max_epochs", 2, "--trainer.devices", 2, "--trainer.accelerator", "cpu")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert out.splitlines()[-1] == "runs/digits-lenet5/version_0"
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    assert [path.name for path in run.parent.iterdir()] == ["version_0"]
+    results = []
+    for devices in (2, 1):
+        process = zoo_process("test", run, "--trainer.devices", devices)
+        assert process.wait(timeout=120) == 0
+        results.append(json.loads((run / "results.json").read_text()))
+    for key in ("test/accuracy", "test/f1", "test/loss", "test/top5_accuracy"):
+        assert results[0][key] == pytest.approx(results[1][key], rel=1e-6)
+
+
+def test_photographs_train_test_and_predict(zoo, tmp_path, real_data):
+    options = ("--data", "folder", "--data.root", real_data / "hymenoptera", "--data.image_size", 48)
+    status, out, err = zoo("fit", *options, "--trainer.max_epochs", 8, "--optimizer.lr", "3e-4")
+    assert status == 0, err
+    run = tmp_path / out.splitlines()[-1]
+    assert max(float(row["val/accuracy"]) for row in rows(run) if row["val/accuracy"]) > 0.55
+    status, _, err = zoo("test", run)
+    assert status == 2
+    assert "has train/ but no test/" in err
+    photographs = sorted((real_data / "hymenoptera" / "val" / "bees").iterdir())[:3]
+    status, out, _ = zoo("predict", run, *photographs)
+    assert status == 0
+    assert "bees" in out
+
+
+def test_an_unreadable_photograph_is_named_before_training(zoo, tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / "photos" / name / f"{number}.png")
+    (tmp_path / "photos" / "ant" / "0.png").write_text("not an image")
+    options = ("--data", "folder", "--data.root", "photos", "--data.batch_size", 4, "--trainer.max_epochs", 1)
+    status, _, err = zoo("fit", *options)
+    assert status == 2
+    assert "ant/0.png: not a readable image (12 bytes)" in err
+    assert not (tmp_path / "runs").exists()
+    assert zoo("fit", *options, "--data.skip_bad", "true")[0] == 0
+
+
+@pytest.mark.parametrize(("name", "accuracy"), [("mnist", 0.90), ("fashion_mnist", 0.70), ("cifar10", 0.35)])
+def test_real_data_trains_in_its_recipe(zoo, tmp_path, real_data, request, name, accuracy):
+    config = request.config.rootpath / "configs" / name / "lenet5.yaml"
+    short = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 500)
+    status, out, err = zoo("fit", "--config", config, *short)
+    assert status == 0, err
+    run = tmp_path / out.splitlines()[-1]
+    assert zoo("test", run)[0] == 0
+    assert json.loads((run / "results.json").read_text())["test/accuracy"] > accuracy
+
+
+def test_one_seed_gives_one_result_on_real_data(zoo, tmp_path, real_data):
+    options = ("--data", "cifar10", "--trainer.max_epochs", 1, "--trainer.limit_train_batches", 100)
+    for _ in range(2):
+        assert zoo("fit", *options)[0] == 0
+    assert zoo("fit", *options, "--seed_everything", 1)[0] == 0
+    runs = [tmp_path / "runs" / "cifar10-lenet5" / f"version_{number}" for number in range(3)]
+    assert_equal_runs(runs[0], runs[1])
+    assert timeless(runs[0]) != timeless(runs[2])

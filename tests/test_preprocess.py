@@ -1,0 +1,65 @@
+"""Preprocessing: one definition for every size and place."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from zoo.errors import ImageError
+from zoo.preprocess import Preprocess, to_uint8
+from zoo.spec import Resize
+
+
+def images(*shape):
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_pixels_of_the_right_size_are_scaled_and_normalised(colour_spec):
+    batch = images(2, 32, 32, 3)
+    expected = (batch.permute(0, 3, 1, 2) / 255 - torch.tensor(colour_spec.mean).view(3, 1, 1)) / torch.tensor(
+        colour_spec.std
+    ).view(3, 1, 1)
+    torch.testing.assert_close(Preprocess(colour_spec)(batch), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (50, 40), (17, 90), (8, 8), (1, 10)])
+def test_an_image_resized_ahead_of_time_gives_the_same_input(colour_spec, size):
+    batch = images(1, *size, 3)
+    ahead = to_uint8(batch[0], colour_spec)
+    assert ahead.shape == (32, 32, 3)
+    preprocess = Preprocess(colour_spec)
+    torch.testing.assert_close(preprocess(ahead[None]), preprocess(batch), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (400, 300), (256, 256), (100, 120)])
+def test_resize_and_crop_agree_with_torchvision(colour_spec, size):
+    spec = dataclasses.replace(colour_spec, height=224, width=224, resize=Resize(0.875))
+    image = images(*size, 3)
+    theirs = v2.Compose([v2.Resize(256, antialias=True), v2.CenterCrop(224)])(image.permute(2, 0, 1).float())
+    ours = to_uint8(image, spec).permute(2, 0, 1).float()
+    assert (ours - theirs.clamp(0, 255)).abs().max() <= 0.51  # rounding to whole levels
+
+
+def test_a_size_that_is_not_square_is_covered(colour_spec):
+    spec = dataclasses.replace(colour_spec, height=20, width=40)
+    for size in [(100, 100), (10, 300), (300, 10), (21, 39)]:
+        assert to_uint8(images(*size, 3), spec).shape == (20, 40, 3)
+
+
+def test_an_image_too_long_and_thin_is_refused_before_memory_is_taken(colour_spec):
+    with pytest.raises(ImageError, match="1x10000000 pixels is too long and thin"):
+        to_uint8(torch.zeros(1, 1, 1, dtype=torch.uint8).expand(1, 10_000_000, 3), colour_spec)
+
+
+@pytest.mark.parametrize("shape", [(2, 32, 32, 1), (2, 3, 32, 32), (32, 32, 3)])
+def test_another_shape_is_an_error_that_says_what_came(colour_spec, shape):
+    with pytest.raises(ValueError, match=r"expected uint8 images \(batch, height, width, 3\), received"):
+        Preprocess(colour_spec)(images(*shape))
+
+
+def test_floating_pixels_are_an_error(colour_spec):
+    with pytest.raises(ValueError, match=r"received torch\.float32"):
+        Preprocess(colour_spec)(torch.zeros(2, 32, 32, 3))

@@ -1,0 +1,96 @@
+"""The registry, with real distributions on the path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import registry
+from zoo.errors import UserError
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Put a distribution on the path: its metadata, and a module with the given source."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def add(distribution: str, entry_points: str, source: str = "", module: str = "") -> None:
+        info = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        if module:
+            Path(tmp_path, f"{module}.py").write_text(source)
+        registry.entries.cache_clear()
+
+    yield add
+    registry.entries.cache_clear()
+
+
+def test_an_installed_distribution_adds_a_name(install, grey_spec):
+    source = "from torch import nn\ndef tiny(spec, width: int = 4):\n    return nn.Flatten()\n"
+    install("plugin-a", "[zoo.architectures]\ntiny = plugin_a:tiny\n", source, "plugin_a")
+    assert "tiny" in zoo.list_architectures()
+    assert type(zoo.create_architecture("tiny", grey_spec, width=8)).__name__ == "Flatten"
+
+
+def test_listing_imports_nothing_of_a_plugin(install):
+    install("plugin-b", "[zoo.architectures]\nboom = plugin_b:boom\n", "raise SystemExit(7)\n", "plugin_b")
+    assert "boom" in zoo.list_architectures()
+    assert "plugin_b" not in sys.modules
+
+
+def test_a_plugin_that_exits_at_import_is_a_named_error(install, grey_spec):
+    install("plugin-c", "[zoo.architectures]\nboom = plugin_c:boom\n", "raise SystemExit(7)\n", "plugin_c")
+    with pytest.raises(UserError, match=r"'boom' of plugin-c 1\.0 cannot be imported: SystemExit: 7"):
+        zoo.create_architecture("boom", grey_spec)
+    assert zoo.create_architecture("lenet5", grey_spec) is not None
+
+
+def test_a_name_of_two_distributions_is_an_error_that_names_both(install, grey_spec):
+    source = "def same(spec):\n    return __name__\n"
+    install("plugin-d", "[zoo.architectures]\nsame = plugin_d:same\n", source, "plugin_d")
+    install("plugin-e", "[zoo.architectures]\nsame = plugin_e:same\n", source, "plugin_e")
+    with pytest.raises(UserError, match="plugin-d:same, plugin-e:same"):
+        registry.find("architecture", "same")
+    assert registry.call("architecture", "plugin-e:same", (grey_spec,), {}) == "plugin_e"
+
+
+def test_a_built_in_name_cannot_be_taken_over(install):
+    install("plugin-f", "[zoo.architectures]\nlenet5 = plugin_f:lenet5\n", "lenet5 = None\n", "plugin_f")
+    assert registry.find("architecture", "lenet5").distribution == registry.OWN_DISTRIBUTION
+
+
+def test_what_a_plugin_prints_at_import_is_dropped(install, capsys):
+    install("plugin-g", "[zoo.datasets]\nloud = plugin_g:loud\n", "print('hello')\nloud = print\n", "plugin_g")
+    registry.load("dataset", "loud")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_value_that_cannot_be_called_is_an_error(install):
+    install("plugin-h", "[zoo.datasets]\nsix = plugin_h:six\n", "six = 6\n", "plugin_h")
+    with pytest.raises(UserError, match="a builder must be callable"):
+        registry.load("dataset", "six")
+
+
+@pytest.mark.parametrize(("name", "near"), [("lenet", "lenet5"), ("Lenet5", "lenet5")])
+def test_an_unknown_name_suggests_the_nearest(name, near):
+    with pytest.raises(UserError, match=f"unknown architecture '{name}'; did you mean '{near}'"):
+        registry.find("architecture", name)
+
+
+def test_an_unknown_option_of_a_builder_names_those_it_has(grey_spec):
+    with pytest.raises(UserError, match=r"its options are variant, dropout; did you mean 'dropout'"):
+        zoo.create_architecture("lenet5", grey_spec, dropuot=0.5)
+
+
+def test_the_options_of_a_builder_are_its_own_parameters():
+    options = registry.options("architecture", registry.load("architecture", "lenet5"))
+    assert [(option.name, option.default) for option in options] == [("variant", "keras"), ("dropout", 0.0)]
+
+
+def test_patterns_select_names():
+    assert zoo.list_datasets("*mnist*") == ["fashion_mnist", "mnist"]

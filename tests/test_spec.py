@@ -1,0 +1,45 @@
+"""InputSpec and its JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from zoo.errors import UserError
+from zoo.spec import InputSpec, Resize
+
+
+def test_the_json_form_round_trips(colour_spec):
+    spec = dataclasses.replace(colour_spec, resize=Resize(0.875))
+    assert InputSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": ("one",)}, "at least 2 are needed"),
+        ({"classes": ("a", "b", "a")}, "given more than once: a"),
+        ({"channels": 4}, "allowed are 1"),
+        ({"height": 0}, "at least 1 pixel"),
+        ({"mean": (0.1,)}, "one finite number for each of 3"),
+        ({"mean": (0.1, 0.2, float("nan"))}, "one finite number"),
+        ({"std": (0.1, 0.2, 0.0)}, "more than 0"),
+    ],
+)
+def test_a_value_outside_what_is_allowed_is_an_error(colour_spec, change, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(colour_spec, **change)
+
+
+def test_a_crop_share_outside_0_to_1_is_an_error():
+    with pytest.raises(UserError, match=r"resize\.crop is 1\.5"):
+        Resize(1.5)
+
+
+def test_a_missing_key_is_an_error(colour_spec):
+    data = colour_spec.to_dict()
+    del data["mean"]
+    with pytest.raises(UserError, match="an InputSpec has the keys"):
+        InputSpec.from_dict(data)
