@@ -93,9 +93,11 @@ def fit(args: Sequence[str]) -> Run:
         Interrupted: by Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     run = Run.open(args[0]) if args and not args[0].startswith("-") else None
-    arguments = resolve(args) if run is None else resolve(args[1:], read_config(run.config), str(run.config))
-    if run is not None:
+    if run is None:
+        arguments = resolve(args)
+    else:
         _require_resumable(args[1:], run)
+        arguments = resolve(args[1:], read_config(run.config), str(run.config))
     cli = FitCLI("fit", arguments, run)
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
     _say(_summary(cli))
@@ -114,7 +116,7 @@ def _require_resumable(args: Sequence[str], run: Run) -> None:
     """Refuse options that a resumed run cannot follow: most of what they set is part of its checkpoint."""
     for word in args:
         option = word.partition("=")[0]
-        if option.startswith("--") and not option.startswith(RESUME_OPTIONS):
+        if option.startswith(("--", "-c")) and not option.startswith(RESUME_OPTIONS):
             raise UserError(
                 f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.* and "
                 "where the data is; for anything else train a new run: zoo fit --config "
