@@ -159,6 +159,22 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_checkpoint(zoo, t
     assert all(value.isfinite().all() for value in weights(run).values())
 
 
+def test_an_epoch_without_validation_shows_none(zoo, tmp_path):
+    options = ("--trainer.max_epochs", 2, "--trainer.check_val_every_n_epoch", 2)
+    _, out, _ = zoo("fit", *options)
+    first, second = (line for line in out.splitlines() if line.startswith("epoch "))
+    assert "val" not in first
+    assert "val accuracy" in second
+
+
+def test_accumulated_gradients_leave_the_loss_what_it_is(zoo, tmp_path):
+    one_batch = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 1)
+    zoo("fit", *one_batch)
+    zoo("fit", *one_batch, "--trainer.accumulate_grad_batches", 4)
+    first, second = (rows(tmp_path / "runs" / "digits-lenet5" / f"version_{number}")[0] for number in range(2))
+    assert float(first["train/loss"]) == pytest.approx(float(second["train/loss"]))
+
+
 def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
     process = zoo_process("fit", "--trainer.max_epochs", 2, "--trainer.devices", 2, "--trainer.accelerator", "cpu")
     out, err = process.communicate(timeout=120)
@@ -169,7 +185,8 @@ def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
     results = []
     for devices in (2, 1):
         process = zoo_process("test", run, "--trainer.devices", devices)
-        assert process.wait(timeout=120) == 0
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
         results.append(json.loads((run / "results.json").read_text()))
     for key in ("test/accuracy", "test/f1", "test/loss", "test/top5_accuracy"):
         assert results[0][key] == pytest.approx(results[1][key], rel=1e-6)

@@ -81,9 +81,13 @@ class ImageClassifier(pl.LightningModule):
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Return the loss to minimise and how many of the batch were right."""
+        """Return the loss to minimise, its value, and how many of the batch were right.
+
+        The value is apart because Lightning divides what it minimises when gradients accumulate.
+        """
         logits, loss = self._step(batch)
-        return {"loss": loss, "correct": (logits.detach().argmax(dim=1) == batch[1]).sum()}
+        hits = (logits.detach().argmax(dim=1) == batch[1]).sum()
+        return {"loss": loss, "loss_value": loss.detach(), "hits": hits}
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add a batch to the validation metrics."""

@@ -44,6 +44,8 @@ def _reason(lines: list[str]) -> str:
             key = f"{found[1]}: " if inner and (found := re.match(r'Parser key "([\w.]+)"', inner[0])) else ""
             return f"class {match[1]}: {key}{_reason(inner)}"
     text = " ".join(lines)
+    if match := re.search(r"Multiple subclasses with name (\w+)\. Give the full class path.*?: (.*?)\. ", text):
+        return f"several classes are named {match[1]}; give one in full: {match[2]}"
     path = match[1] if (match := re.search(r"Expected a dot import path string: (\S+)", text)) else None
     given = match[1] if (match := re.search(r"(?:Given|Got) value: (.*)$", text)) else path
     allowed = [

@@ -71,6 +71,7 @@ class TrainingFigures(Callback):
         self.correct: Tensor | int = 0
         self.images = 0
         self.seconds = 0.0
+        self.val: dict[str, float] = {}
         self._since = time.perf_counter()
         self._step_loss: Tensor | float = 0.0
         self._step_images = 0
@@ -87,12 +88,12 @@ class TrainingFigures(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add a batch's figures."""
-        loss, count = outputs["loss"].detach(), len(batch[1])
+        loss, count = outputs["loss_value"], len(batch[1])
         if loss.device.type == "cpu":
             _require_finite(loss, trainer)
         weighted = loss * count
         self.loss_sum = self.loss_sum + weighted
-        self.correct = self.correct + outputs["correct"]
+        self.correct = self.correct + outputs["hits"]
         self.images += count
         self._step_loss = self._step_loss + weighted
         self._step_images += count
@@ -106,15 +107,15 @@ class TrainingFigures(Callback):
         """Write the epoch's row: training figures over all processes, and the validation's."""
         figures = self.epoch_figures(trainer)
         _require_finite(figures["train/loss"], trainer)
-        val = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
-        _log(trainer, {"epoch": trainer.current_epoch, **figures, **val}, trainer.global_step)
+        _log(trainer, {"epoch": trainer.current_epoch, **figures, **self.val}, trainer.global_step)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop the clock: images per second are training's."""
         self.seconds += time.perf_counter() - self._since
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let it run on."""
+        """Keep this validation's metrics, and let the clock run on."""
+        self.val = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         self._since = time.perf_counter()
 
     def epoch_figures(self, trainer: Trainer) -> dict[str, float]:
@@ -196,10 +197,8 @@ class EpochLines(ProgressBar):
         self._stop()
         figures = self.figures.epoch_figures(trainer)
         words = [_epoch(trainer), f"loss {figures['train/loss']:.4f}", f"accuracy {figures['train/accuracy']:.1%}"]
-        metrics = trainer.callback_metrics
-        if "val/accuracy" in metrics:
-            val_loss, val_accuracy = float(metrics["val/loss"]), float(metrics["val/accuracy"])
-            words += [f"val loss {val_loss:.4f}", f"val accuracy {val_accuracy:.1%}"]
+        if val := self.figures.val:
+            words += [f"val loss {val['val/loss']:.4f}", f"val accuracy {val['val/accuracy']:.1%}"]
         words.append(f"{figures['images_per_second']:,.0f} images/s")
         self.console.print("  ".join(words), soft_wrap=True)
 
