@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.data import ImageDataModule, default_root, statistics
+from zoo.data import ImageDataModule, default_root
+from zoo.describe import statistics
 from zoo.errors import DownloadError, ImageError, NoSplitError, UserError
 from zoo.sources import MemorySource, StreamSource
 

@@ -18,7 +18,7 @@ FLOORS = [
     ["architectures"],
     ["preprocess", "augment"],
     ["sources"],
-    ["loader"],
+    ["loader", "describe"],
     ["data", "classifier", "run"],
     ["checkpoint", "interrupt", "progress"],
     ["config", "messages"],

@@ -13,6 +13,8 @@ import yaml
 from PIL import Image
 
 import zoo as library
+from zoo.interrupt import GracefulStop
+from zoo.run import Run
 
 #: Two epochs of 324 steps with everything that draws at random: crops, dropout, order.
 RANDOM_RUN = (
@@ -240,3 +242,13 @@ def test_one_seed_gives_one_result_on_real_data(zoo, tmp_path, real_data):
     runs = [tmp_path / "runs" / "cifar10-lenet5" / f"version_{number}" for number in range(3)]
     assert_equal_runs(runs[0], runs[1])
     assert timeless(runs[0]) != timeless(runs[2])
+
+
+def test_a_second_signal_leaves_at_once(monkeypatch, tmp_path):
+    left = []
+    monkeypatch.setattr("os._exit", left.append)
+    stop = GracefulStop(Run(tmp_path))
+    stop._handle(signal.SIGINT, None)
+    assert left == []
+    stop._handle(signal.SIGINT, None)
+    assert left == [130]

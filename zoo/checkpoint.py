@@ -5,8 +5,6 @@ A checkpoint holds tensors and primitives only, so ``torch.load(weights_only=Tru
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import CheckpointError, RunError
-from zoo.run import Run
+from zoo.run import Run, replacing
 
 if TYPE_CHECKING:
     from zoo.classifier import ImageClassifier
@@ -31,22 +29,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Replace the file at ``path``; RunError, the old file untouched, if the disk is full or read-only."""
         path = Path(path)
-        temporary = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-                temporary = Path(file.name)
+            with replacing(path) as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError | RuntimeError):  # torch's zip writer reports a full disk as RuntimeError
-                reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-                raise RunError(f"checkpoint {path} cannot be written: {reason}; the one before it is kept") from error
-            raise
+        except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise RunError(f"checkpoint {path} cannot be written: {reason}; the one before it is kept") from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = lambda storage, loc: storage, weights_only: bool | None = True

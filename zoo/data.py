@@ -18,7 +18,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 
-from zoo import augment, registry
+from zoo import augment, describe, registry
 from zoo.datasets.split import stratified_split
 from zoo.errors import NoSplitError, UserError
 from zoo.loader import Loader
@@ -26,9 +26,6 @@ from zoo.sources import BAD, MemorySource, Source, StreamSource
 from zoo.spec import InputSpec
 
 Split = Literal["train", "val", "test"]
-
-#: Images that mean and standard deviation are computed from where the data does not fit in memory.
-STATISTICS_SAMPLE = 2_000
 
 
 def default_root() -> Path:
@@ -115,7 +112,7 @@ class ImageDataModule(pl.LightningDataModule):
             geometry, dataset = self._known_geometry(), self._open("train")
             mean, std = getattr(dataset, "mean", None), getattr(dataset, "std", None)
             if mean is None or std is None or len(mean) != geometry.channels:
-                mean, std = statistics(self.source("train"))
+                mean, std = describe.statistics(self.source("train"))
             self._spec = dataclasses.replace(geometry, mean=tuple(mean), std=tuple(std))
         return self._spec
 
@@ -185,8 +182,8 @@ class ImageDataModule(pl.LightningDataModule):
         """Return the spec with everything but mean and standard deviation, which need pixels."""
         if self._geometry is None:
             dataset = self._open("train")
-            channels = _channels(dataset)
-            height, width = self.image_size or _natural_size(dataset)
+            channels = describe.channels(dataset)
+            height, width = self.image_size or describe.natural_size(dataset)
             self._geometry = InputSpec(
                 tuple(map(str, dataset.classes)), channels, height, width, (0.0,) * channels, (1.0,) * channels
             )
@@ -223,61 +220,13 @@ class ImageDataModule(pl.LightningDataModule):
         """Take ``val`` out of ``train``, by labels and a fixed seed."""
         dataset = self._open("train")
         whole = self._sources.get("train") or self._whole("train", dataset)
-        train, val = stratified_split(_labels(dataset, whole), [self.val_fraction])
+        train, val = stratified_split(describe.labels(dataset, whole), [self.val_fraction])
         if len(train) == 0 or len(val) == 0:
             raise UserError(
                 f"data set '{self.dataset_name}' has {len(dataset)} training images, too few to keep "
                 f"data.val_fraction {self.val_fraction} of them for validation; add images or a val split"
             )
         self._sources["train"], self._sources["val"] = whole.subset(train), whole.subset(val)
-
-
-def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of the pixels per channel, on the scale [0, 1].
-
-    All images of a source in memory count, STATISTICS_SAMPLE evenly spaced ones of one that streams. A channel that
-    never varies gets the standard deviation of one level, 1/255.
-    """
-    count = len(source)
-    if not isinstance(source, MemorySource):
-        count = min(count, STATISTICS_SAMPLE)
-    indices = torch.linspace(0, len(source) - 1, count, dtype=torch.float64).long()
-    counts = torch.zeros(0)
-    for images, labels in source.fetch(torch.split(indices, 1024)):
-        channels = images[labels != BAD].flatten(0, 2).T
-        levels = torch.stack([torch.bincount(channel, minlength=256) for channel in channels]).double()
-        counts = levels if len(counts) == 0 else counts + levels
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    share = counts / counts.sum(dim=1, keepdim=True)
-    mean = share @ levels
-    std = (share @ levels.square() - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)
-    return tuple(mean.tolist()), tuple(std.tolist())
-
-
-def _labels(dataset: Any, source: Source) -> np.ndarray:
-    """Return int64 ``(count,)`` labels, from the data set's own list if it has one, else from the items."""
-    known = getattr(dataset, "labels", None)
-    if known is None:
-        known = source.labels if isinstance(source, MemorySource) else [dataset[i][1] for i in range(len(dataset))]
-    return np.asarray(known, np.int64)
-
-
-def _channels(dataset: Any) -> int:
-    """Return 1 or 3: the data set's ``channels`` if it has them, else those of its first image."""
-    if (channels := getattr(dataset, "channels", None)) is not None:
-        return int(channels)
-    image = dataset[0][0]
-    if hasattr(image, "getbands"):
-        return 1 if image.mode in ("1", "L") or image.mode.startswith("I") else 3
-    return 1 if image.ndim == 2 else int(image.shape[2])
-
-
-def _natural_size(dataset: Any) -> tuple[int, int]:
-    """Return ``(height, width)``: the data set's ``image_size`` if it has one, else the size of its first image."""
-    if (size := getattr(dataset, "image_size", None)) is not None:
-        return size[0], size[1]
-    image = dataset[0][0]
-    return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
 
 
 def _parse_size(size: int | tuple[int, int] | str) -> tuple[int, int]:

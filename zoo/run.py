@@ -13,10 +13,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zoo.errors import CheckpointError, RunError, UserError
 
@@ -106,26 +107,40 @@ class Run:
         raise CheckpointError(f"run {self.path} has no checkpoint in checkpoints/; train it with: zoo fit {self.path}")
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file beside ``path`` to write, and move it to ``path`` if nothing fails.
+
+    It is on the disk before it is moved: at every moment the old content or the new one is there, whole.
+
+    Raises:
+        OSError: the folder is read-only, the disk is full ...; the old file is untouched and nothing else is left.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            temporary = Path(file.name)
+            yield file.file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # temporary files are private, what a run leaves is not
+        os.replace(temporary, path)
+    except BaseException:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise
+
+
 def write_atomically(path: Path, content: str) -> None:
     """Replace a text file by a complete new one, or leave the old one as it was.
 
     Raises:
         RunError: the folder is read-only or the disk is full.
     """
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8", newline=""
-        ) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            file.write(content.encode())
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise RunError(f"{path} cannot be written: {error.strerror}") from error
 
 
