@@ -129,7 +129,7 @@ def test_without_a_network_the_error_names_url_size_and_place(tmp_path, monkeypa
     with pytest.raises(DownloadError) as caught:
         zoo.create_dataset("mnist", tmp_path, "train")
     place = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
-    for part in ("http://127.0.0.1:9/mnist/train-images-idx3-ubyte.gz", "26 MB", f"put it at {place}"):
+    for part in ("http://127.0.0.1:9/mnist/train-images-idx3-ubyte.gz", "9.9 MB", f"put it at {place}"):
         assert part in str(caught.value)
 
 

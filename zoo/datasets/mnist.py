@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from zoo.errors import DownloadError, NoSplitError
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
-SIZES = {"train-images": "26 MB", "train-labels": "30 kB", "t10k-images": "4.4 MB", "t10k-labels": "5 kB"}
+#: What each of the four files weighs: training images, training labels, test images, test labels.
+MNIST_SIZES = ("9.9 MB", "29 kB", "1.6 MB", "5 kB")
+FASHION_MNIST_SIZES = ("26 MB", "30 kB", "4.4 MB", "5 kB")
 
 
 def mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
@@ -35,7 +37,7 @@ def mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
     """
     from torchvision.datasets import MNIST
 
-    images, labels = _read_split([root / "MNIST" / "raw"], split, MNIST.mirrors, MNIST.resources)
+    images, labels = _read_split([root / "MNIST" / "raw"], split, MNIST, MNIST_SIZES)
     return ArrayDataset(images, labels, [str(digit) for digit in range(10)], mean=(0.1307,), std=(0.3081,))
 
 
@@ -57,22 +59,29 @@ def fashion_mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDa
     from torchvision.datasets import FashionMNIST
 
     folders = [root / "FashionMNIST" / "raw", DEBIAN_FASHION_MNIST]
-    images, labels = _read_split(folders, split, FashionMNIST.mirrors, FashionMNIST.resources)
+    images, labels = _read_split(folders, split, FashionMNIST, FASHION_MNIST_SIZES)
     return ArrayDataset(images, labels, FashionMNIST.classes, mean=(0.2860,), std=(0.3530,))
 
 
 def _read_split(
-    folders: Sequence[Path], split: str, mirrors: Sequence[str], resources: Sequence[tuple[str, str]]
+    folders: Sequence[Path], split: str, published: Any, sizes: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return images uint8 ``(count, 28, 28, 1)`` and labels int64 ``(count,)`` of a split."""
+    """Return images uint8 ``(count, 28, 28, 1)`` and labels int64 ``(count,)`` of a split.
+
+    Args:
+        folders: where files may lie; missing ones are downloaded to the first.
+        split: ``train``, ``val`` or ``test``.
+        published: torchvision's class of the data set, for its addresses, file names and checksums.
+        sizes: of its files, in their order, for people.
+    """
     if split == "val":
         raise NoSplitError(split)
     prefix = "train" if split == "train" else "t10k"
     arrays = {}
-    for file_name, md5 in resources:
+    for (file_name, md5), size in zip(published.resources, sizes, strict=True):
         if file_name.startswith(prefix):
             kind = "images" if "images" in file_name else "labels"
-            remote = RemoteFile([mirror + file_name for mirror in mirrors], md5, SIZES[f"{prefix}-{kind}"])
+            remote = RemoteFile([mirror + file_name for mirror in published.mirrors], md5, size)
             arrays[kind] = _read_idx(_locate(folders, file_name, remote))
     if len(arrays["images"]) != len(arrays["labels"]):
         raise DownloadError(
