@@ -19,8 +19,7 @@ Layout for 28x28 pixels (32x32 with the padding of 2):
 Subsampling (a trainable gain and bias per map), C3's table of connections and the squashing 1.7159 tanh(2x/3) are the
 paper's.
 
-"keras" starts as Keras does: weights uniform by Glorot and Bengio (2010), https://proceedings.mlr.press/v9/glorot10a.html,
-biases zero.
+"keras" starts as Keras does (``glorot``).
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.architectures.glorot import glorot_
 from zoo.errors import UserError
 from zoo.spec import InputSpec
 
@@ -74,11 +74,7 @@ def _keras(spec: InputSpec, dropout: float) -> nn.Module:
         nn.Sequential(nn.Linear(120, 84), nn.ReLU()),
         nn.Sequential(nn.Dropout(dropout), nn.Linear(84, len(spec.classes))),
     )
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every layer here has a bias
-    return network
+    return glorot_(network)
 
 
 def _paper(spec: InputSpec, dropout: float) -> nn.Module:
