@@ -87,6 +87,26 @@ def test_label_smoothing_changes_the_loss(grey_spec):
     assert losses[0] != losses[1]
 
 
+def test_mse_is_that_of_the_probabilities(grey_spec):
+    images, labels = next(batches())
+    classifier = ImageClassifier(grey_spec, loss="mse")
+    expected = (classifier(images).softmax(1) - torch.eye(10)[labels]).square().mean()
+    torch.testing.assert_close(classifier.training_step((images, labels), 0)["loss"], expected)
+
+
+def test_l1_adds_the_weights_to_what_is_minimised_not_to_what_is_shown(grey_spec):
+    classifier = ImageClassifier(grey_spec, l1=0.01)
+    output = classifier.training_step(next(batches()), 0)
+    weights = sum(parameter.abs().sum() for parameter in classifier.parameters() if parameter.ndim > 1)
+    torch.testing.assert_close(output["loss"].detach() - output["loss_value"], 0.01 * weights.detach())
+
+
+@pytest.mark.parametrize(("option", "message"), [({"l1": -1}, r"model\.l1 is -1"), ({"loss": "mae"}, "loss is 'mae'")])
+def test_a_loss_that_does_not_exist_is_an_error(grey_spec, option, message):
+    with pytest.raises(UserError, match=message):
+        ImageClassifier(grey_spec, **option)
+
+
 def test_optimizer_and_scheduler_are_built_over_what_trains(grey_spec):
     scheduler = {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 3}}
     optimizer = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5}}

@@ -2,16 +2,17 @@
 
     uint8 images ──► Preprocess(spec) ──► network(spec) ──► logits ──► cross-entropy, accuracy, top-5, macro F1
 
-The loss of training is the loss of evaluation: label smoothing counts in both.
+The loss that is shown is the same in training and evaluation: label smoothing counts in both, the L1 penalty in none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
+import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
@@ -35,7 +36,10 @@ class ImageClassifier(pl.LightningModule):
     Args:
         spec: what the network must know of its data (or its JSON form).
         architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``.
+        loss: cross_entropy, or mse: the mean squared error of the probabilities to the one-hot label.
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
+        l1: weight, 0 or more, of the sum of absolute weights that is added to what training minimises (biases and
+            normalisation apart); for L2 use the optimizer's weight_decay.
         optimizer: class and arguments; the parameters are added.
         lr_scheduler: class and arguments, stepped after each epoch; None keeps the learning rate.
 
@@ -47,23 +51,31 @@ class ImageClassifier(pl.LightningModule):
         self,
         spec: InputSpec | Mapping[str, Any],
         architecture: str | Mapping[str, Any] = "lenet5",
+        loss: Literal["cross_entropy", "mse"] = "cross_entropy",
         label_smoothing: float = 0.0,
+        l1: float = 0.0,
         optimizer: ClassConfig = DEFAULT_OPTIMIZER,
         lr_scheduler: ClassConfig | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise UserError(f"model.label_smoothing is {label_smoothing}; allowed is 0 or more and less than 1")
+        if not 0 <= l1 < float("inf"):
+            raise UserError(f"model.l1 is {l1}; allowed is 0 or more")
+        if loss not in ("cross_entropy", "mse"):
+            raise UserError(f"model.loss is '{loss}'; allowed are cross_entropy and mse")
         self.spec = spec if isinstance(spec, InputSpec) else InputSpec.from_dict(spec)
         self.architecture = {"name": architecture} if isinstance(architecture, str) else dict(architecture)
-        self.label_smoothing = label_smoothing
+        self.loss, self.label_smoothing, self.l1 = loss, label_smoothing, l1
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
             {
                 "spec": self.spec.to_dict(),
                 "architecture": self.architecture,
+                "loss": loss,
                 "label_smoothing": label_smoothing,
+                "l1": l1,
             },
             logger=False,
         )
@@ -87,7 +99,7 @@ class ImageClassifier(pl.LightningModule):
         """
         logits, loss = self._step(batch)
         hits = (logits.detach().argmax(dim=1) == batch[1]).sum()
-        return {"loss": loss, "loss_value": loss.detach(), "hits": hits}
+        return {"loss": self._penalised(loss), "loss_value": loss.detach(), "hits": hits}
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add a batch to the validation metrics."""
@@ -125,7 +137,20 @@ class ImageClassifier(pl.LightningModule):
                 f"architecture '{self.architecture['name']}' breaks the contract: it must return logits "
                 f"{(len(labels), len(self.spec.classes))}, received {tuple(logits.shape)}"
             )
-        return logits, nn.functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        return logits, self._loss(logits, labels)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.loss == "cross_entropy":
+            return nn.functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        classes = logits.shape[1]
+        target = nn.functional.one_hot(labels, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
+        return nn.functional.mse_loss(logits.softmax(dim=1), target.to(logits.dtype))
+
+    def _penalised(self, loss: Tensor) -> Tensor:
+        if self.l1 == 0:
+            return loss
+        weights = [parameter for parameter in self.parameters() if parameter.requires_grad and parameter.ndim > 1]
+        return loss + self.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> None:
         logits, loss = self._step(batch)

@@ -74,6 +74,7 @@ class TrainingFigures(Callback):
         self.val: dict[str, float] = {}
         self._since = time.perf_counter()
         self._step_loss: Tensor | float = 0.0
+        self._step_hits: Tensor | int = 0
         self._step_images = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -96,12 +97,15 @@ class TrainingFigures(Callback):
         self.correct = self.correct + outputs["hits"]
         self.images += count
         self._step_loss = self._step_loss + weighted
+        self._step_hits = self._step_hits + outputs["hits"]
         self._step_images += count
         step = trainer.global_step
         if step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector
             mean = _require_finite(self._step_loss / self._step_images, trainer)
-            _log(trainer, {"epoch": trainer.current_epoch, "train/loss_step": mean}, step)
-            self._step_loss, self._step_images = 0.0, 0
+            accuracy = float(self._step_hits) / self._step_images
+            row = {"epoch": trainer.current_epoch, "train/loss_step": mean, "train/accuracy_step": accuracy}
+            _log(trainer, row, step)
+            self._step_loss, self._step_hits, self._step_images = 0.0, 0, 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch's row: training figures over all processes, and the validation's."""
@@ -143,6 +147,7 @@ class TrainingFigures(Callback):
             "images": self.images,
             "seconds": self.elapsed(),
             "step_loss": float(self._step_loss),
+            "step_hits": int(self._step_hits),
             "step_images": self._step_images,
         }
 
@@ -150,7 +155,8 @@ class TrainingFigures(Callback):
         """Take the sums up again."""
         self.loss_sum, self.correct = state_dict["loss_sum"], state_dict["correct"]
         self.images, self.seconds = state_dict["images"], state_dict["seconds"]
-        self._step_loss, self._step_images = state_dict["step_loss"], state_dict["step_images"]
+        self._step_loss, self._step_hits = state_dict["step_loss"], state_dict["step_hits"]
+        self._step_images = state_dict["step_images"]
 
 
 class EpochLines(ProgressBar):
