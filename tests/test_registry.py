@@ -72,8 +72,31 @@ def test_what_a_plugin_prints_at_import_is_dropped(install, capsys):
 
 def test_a_value_that_cannot_be_called_is_an_error(install):
     install("plugin-h", "[zoo.datasets]\nsix = plugin_h:six\n", "six = 6\n", "plugin_h")
-    with pytest.raises(UserError, match="a builder must be callable"):
+    with pytest.raises(UserError, match="a builder is callable"):
         registry.load("dataset", "six")
+
+
+FAMILY = """
+def names(): return ["small", "large"]
+def builder(name): return lambda spec, width: (name, width)
+"""
+
+
+def test_a_family_adds_its_names(install, grey_spec):
+    install("plugin-i", "[zoo.architecture_families]\nfam = plugin_i\n", FAMILY, "plugin_i")
+    assert {"fam/small", "fam/large"} <= set(zoo.list_architectures())
+    assert registry.call("architecture", "fam/small", (grey_spec,), {"width": 3}) == ("small", 3)
+    with pytest.raises(UserError, match="unknown architecture 'fam/smal'; did you mean 'fam/small'"):
+        registry.load("architecture", "fam/smal")
+
+
+@pytest.mark.parametrize("source", ["raise SystemExit(3)", "x = 1", "def names(): return 1 / 0\nbuilder = None"])
+def test_a_family_that_fails_leaves_the_other_names(install, source):
+    install("plugin-j", "[zoo.architecture_families]\nfam = plugin_j\n", source, "plugin_j")
+    sys.modules.pop("plugin_j", None)
+    assert "lenet5" in zoo.list_architectures()
+    with pytest.raises(UserError, match="architecture family 'fam' of plugin-j"):
+        registry.load("architecture", "fam/x")
 
 
 @pytest.mark.parametrize(("name", "near"), [("lenet", "lenet5"), ("Lenet5", "lenet5")])

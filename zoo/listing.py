@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from rich.console import Console
@@ -29,16 +30,27 @@ def show_names(words: Sequence[str]) -> None:
     if len(patterns) > 1:
         raise UserError(f"zoo list takes [architectures|datasets] [PATTERN], received {' '.join(words)!r}")
     pattern = patterns[0] if patterns else "*"
-    found = [entry for kind in kinds for entry in registry.entries(kind) if fnmatchcase(entry.name, pattern)]
+    rows = [(name, entry) for kind in kinds for name, entry in _named(kind)]
+    found = [(name, entry) for name, entry in rows if fnmatchcase(name, pattern)]
     if not found:
-        known = [entry.name for kind in kinds for entry in registry.entries(kind)]
-        raise UserError(f"no registered name matches '{pattern}'{did_you_mean(pattern, [*known, *KINDS])}")
+        near = did_you_mean(pattern, [*(name for name, _ in rows), *KINDS])
+        raise UserError(f"no registered name matches '{pattern}'{near}")
     table = Table()
     for column in ("kind", "name", "distribution", "version"):
         table.add_column(column)
-    for entry in found:
-        table.add_row(registry.WORDS[entry.kind], entry.name, entry.distribution, entry.version)
+    for name, entry in found:
+        table.add_row(registry.WORDS[entry.kind], name, entry.distribution, entry.version)
     Console(highlight=False, emoji=False, markup=False).print(table)
+
+
+def _named(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:
+    """Yield every name with its entry; a family that cannot list its names is reported on stderr and passed over."""
+    yield from ((entry.name, entry) for entry in registry.entries(kind))
+    for family in registry.entries(kind, family=True):
+        try:
+            yield from ((name, family) for name in family.members())
+        except UserError as error:
+            print(f"warning: {error}", file=sys.stderr)
 
 
 def show_info(name: str) -> None:
@@ -56,10 +68,10 @@ def show_info(name: str) -> None:
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
         entry = registry.find(kind, name)
-        builder = entry.load()
+        builder = registry.load(kind, name)
         prefix = {"architecture": "--model", "dataset": "--data"}[kind]
         key = {"architecture": "--model.architecture", "dataset": "--data.dataset"}[kind]
-        print(f"{registry.WORDS[kind]} {entry.name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
+        print(f"{registry.WORDS[kind]} {name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
         print(inspect.getdoc(builder) or "(its author wrote no documentation)")
         table = Table(title="options", title_justify="left")
         for column in ("option", "type", "default"):

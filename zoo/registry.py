@@ -4,8 +4,12 @@
     [project.entry-points."zoo.architectures"]
     lenet5 = "zoo.architectures.lenet:lenet5"   ───►   load("architecture", "lenet5") is lenet5
 
-Nothing is imported to list names. A name that two distributions register belongs to neither: the error names both,
-and ``distribution:name`` selects one. This project's own names are entry points too and cannot be taken over.
+A family is one entry point with many names: ``torchvision/resnet18`` is the member ``resnet18`` of the family
+``torchvision``. Its value has ``names() -> Iterable[str]`` and ``builder(name) -> builder``.
+
+Nothing is imported to list single names; the names of a family are asked of it. A name that two distributions register
+belongs to neither: the error names both, and ``distribution:name`` selects one. This project's own names are entry
+points too and cannot be taken over.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ from zoo.errors import UserError, did_you_mean
 Kind = Literal["architecture", "dataset"]
 
 GROUPS: Mapping[Kind, str] = {"architecture": "zoo.architectures", "dataset": "zoo.datasets"}
+FAMILY_GROUPS: Mapping[Kind, str] = {
+    "architecture": "zoo.architecture_families",
+    "dataset": "zoo.dataset_families",
+}
 WORDS: Mapping[Kind, str] = {"architecture": "architecture", "dataset": "data set"}
 OWN_DISTRIBUTION = "zoo-classifiers"
 
@@ -38,51 +46,66 @@ class Entry:
     distribution: str
     version: str
     entry_point: EntryPoint
+    family: bool = False
 
-    def load(self) -> Callable[..., Any]:
-        """Import the builder.
+    @property
+    def title(self) -> str:
+        """What it is called in an error: kind, name, distribution and version."""
+        word = f"{WORDS[self.kind]} family" if self.family else WORDS[self.kind]
+        return f"{word} '{self.name}' of {self.distribution} {self.version}"
+
+    def members(self) -> list[str]:
+        """Ask a family for its names, in full: ``family/name``; UserError as ``load``, or where it fails to answer."""
+        value = self.load()
+        try:
+            return sorted(f"{self.name}/{name}" for name in value.names())
+        except Exception as error:
+            raise UserError(f"{self.title} cannot list its names: {type(error).__name__}: {error}") from error
+
+    def load(self) -> Any:
+        """Import the builder, or the family.
 
         Whatever the plugin prints while it is imported is dropped, so that it cannot mix with zoo's output.
 
         Raises:
-            UserError: the import fails in any way, SystemExit included, or the value is not callable.
+            UserError: the import fails in any way, SystemExit included, or the value is neither.
         """
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 builder = self.entry_point.load()
         except (Exception, SystemExit) as error:
             raise UserError(
-                f"{WORDS[self.kind]} '{self.name}' of {self.distribution} {self.version} cannot be imported: "
-                f"{type(error).__name__}: {error}; reinstall or remove {self.distribution}"
+                f"{self.title} cannot be imported: {type(error).__name__}: {error}; "
+                f"reinstall or remove {self.distribution}"
             ) from error
-        if not callable(builder):
-            raise UserError(
-                f"{WORDS[self.kind]} '{self.name}' of {self.distribution} {self.version} is "
-                f"{type(builder).__name__} {self.entry_point.value}; a builder must be callable"
-            )
-        return builder  # type: ignore[no-any-return]
+        if self.family and not (hasattr(builder, "names") and hasattr(builder, "builder")):
+            raise UserError(f"{self.title} breaks the contract: a family has names() and builder(name)")
+        if not self.family and not callable(builder):
+            raise UserError(f"{self.title} is {type(builder).__name__} {self.entry_point.value}; a builder is callable")
+        return builder
 
 
 @cache
-def entries(kind: Kind) -> tuple[Entry, ...]:
-    """Return every registered name of a kind, sorted by name, duplicates included."""
+def entries(kind: Kind, *, family: bool = False) -> tuple[Entry, ...]:
+    """Return every single name, or every family, registered for a kind, sorted by name, duplicates included."""
     found: dict[tuple[str, str], Entry] = {}
-    for point in entry_points(group=GROUPS[kind]):
+    for point in entry_points(group=(FAMILY_GROUPS if family else GROUPS)[kind]):
         # The same distribution found twice on the path (an editable install beside a build) is one distribution.
         distribution = _normalised(point.dist.name) if point.dist else "unknown"
         version = point.dist.version if point.dist else "unknown"
-        found.setdefault((point.name, distribution), Entry(kind, point.name, distribution, version, point))
+        found.setdefault((point.name, distribution), Entry(kind, point.name, distribution, version, point, family))
     return tuple(found[key] for key in sorted(found))
 
 
 def find(kind: Kind, name: str) -> Entry:
-    """Return the one entry that ``name``, or ``distribution:name``, stands for.
+    """Return the one entry that ``name``, or ``distribution:name``, stands for; of ``family/name`` the family's.
 
     Raises:
         UserError: no distribution registers the name, or several do and none of them is zoo itself.
     """
     distribution, _, bare = name.rpartition(":")
-    named = [entry for entry in entries(kind) if entry.name == bare]
+    first, slash, _ = bare.partition("/")
+    named = [entry for entry in entries(kind, family=bool(slash)) if entry.name == first]
     if distribution:
         named = [entry for entry in named if entry.distribution == _normalised(distribution)]
     own = [entry for entry in named if entry.distribution == OWN_DISTRIBUTION]
@@ -91,19 +114,38 @@ def find(kind: Kind, name: str) -> Entry:
     if named:
         owners = ", ".join(f"{entry.distribution}:{bare}" for entry in named)
         raise UserError(f"{WORDS[kind]} '{name}' is registered by {len(named)} distributions; select one of: {owners}")
-    known = list_names(kind)
-    group = {"architecture": "architectures", "dataset": "datasets"}[kind]
-    raise UserError(f"unknown {WORDS[kind]} '{name}'{did_you_mean(name, known)} ('zoo list {group}' shows all)")
+    raise _unknown(kind, name)
 
 
 def load(kind: Kind, name: str) -> Callable[..., Any]:
-    """Import and return the builder behind a name; raises UserError as ``find`` and ``Entry.load`` do."""
-    return find(kind, name).load()
+    """Import and return the builder behind a name.
+
+    Raises:
+        UserError: as ``find`` and ``Entry.load``, or a family has no such member or fails to build it.
+    """
+    entry = find(kind, name)
+    value = entry.load()
+    if not entry.family:
+        return value  # type: ignore[no-any-return]
+    member = name.rpartition(":")[2].partition("/")[2]
+    if f"{entry.name}/{member}" not in entry.members():
+        raise _unknown(kind, name)
+    return value.builder(member)  # type: ignore[no-any-return]
 
 
 def list_names(kind: Kind) -> list[str]:
-    """Return the registered names of a kind, sorted, each once."""
-    return sorted({entry.name for entry in entries(kind)})
+    """Return the registered names of a kind, sorted, each once; a family that fails to list its names adds none."""
+    names = {entry.name for entry in entries(kind)}
+    for family in entries(kind, family=True):
+        with contextlib.suppress(UserError):  # zoo list says it
+            names.update(family.members())
+    return sorted(names)
+
+
+def _unknown(kind: Kind, name: str) -> UserError:
+    group = {"architecture": "architectures", "dataset": "datasets"}[kind]
+    near = did_you_mean(name, list_names(kind))
+    return UserError(f"unknown {WORDS[kind]} '{name}'{near} ('zoo list {group}' shows all)")
 
 
 @dataclass(frozen=True)
