@@ -16,7 +16,7 @@ FLOORS = [
     ["images"],
     ["datasets"],
     ["architectures"],
-    ["preprocess", "augment"],
+    ["preprocess", "augment", "freeze"],
     ["sources"],
     ["loader", "describe"],
     ["data", "classifier", "run"],

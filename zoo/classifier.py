@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from zoo import freeze as freezing
 from zoo import registry
 from zoo.errors import UserError
 from zoo.preprocess import Preprocess
@@ -40,7 +41,9 @@ class ImageClassifier(pl.LightningModule):
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
         l1: weight, 0 or more, of the sum of absolute weights that is added to what training minimises (biases and
             normalisation apart); for L2 use the optimizer's weight_decay.
-        optimizer: class and arguments; the parameters are added.
+        freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them, or
+            the path of a module such as ``features``; their weights and buffers stay bit for bit what they are.
+        optimizer: class and arguments; the parameters that train are added.
         lr_scheduler: class and arguments, stepped after each epoch; None keeps the learning rate.
 
     Raises:
@@ -54,6 +57,7 @@ class ImageClassifier(pl.LightningModule):
         loss: Literal["cross_entropy", "mse"] = "cross_entropy",
         label_smoothing: float = 0.0,
         l1: float = 0.0,
+        freeze: int | str | None = None,
         optimizer: ClassConfig = DEFAULT_OPTIMIZER,
         lr_scheduler: ClassConfig | None = None,
     ) -> None:
@@ -76,6 +80,7 @@ class ImageClassifier(pl.LightningModule):
                 "loss": loss,
                 "label_smoothing": label_smoothing,
                 "l1": l1,
+                "freeze": freeze,
             },
             logger=False,
         )
@@ -83,9 +88,17 @@ class ImageClassifier(pl.LightningModule):
         name = hyperparameters.pop("name")
         self.preprocess = Preprocess(self.spec)
         self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
+        self._kept: list[nn.Module] = [] if freeze is None else freezing.freeze(self.network, self.spec, freeze).modules
         self.val_metrics = _metrics(len(self.spec.classes), "val/")
         self.test_metrics = _metrics(len(self.spec.classes), "test/")
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+
+    def train(self, mode: bool = True) -> ImageClassifier:
+        """Set the mode of every module; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for module in self._kept:
+            module.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, floating ``(batch, classes)``, of uint8 images ``(batch, height, width, channels)``."""

@@ -109,7 +109,7 @@ def _run(words: list[str]) -> None:
     elif options.command == "info":
         from zoo.listing import show_info
 
-        show_info(options.name)
+        show_info(options.name, options.data, options.freeze)
     else:
         parser.print_help()
 
@@ -162,6 +162,8 @@ def _arguments() -> argparse.ArgumentParser:
     )
     command = add("info")
     command.add_argument("name", metavar="NAME", help="a name that 'zoo list' shows")
+    command.add_argument("--data", metavar="NAME", help="show a network's layers for the images of this data set")
+    command.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
     return parser
 
 

@@ -53,11 +53,16 @@ def _named(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:
             print(f"warning: {error}", file=sys.stderr)
 
 
-def show_info(name: str) -> None:
-    """Print what a registered name is: where it comes from, its documentation, its options.
+def show_info(name: str, data: str | None = None, freeze: str | None = None) -> None:
+    """Print what a registered name is: where it comes from, its documentation, its options; of a network its layers.
+
+    Args:
+        name: a registered name.
+        data: the data set whose images the layers are shown for; by default 224x224 RGB and 1,000 classes.
+        freeze: what ``--model.freeze`` would be given: the layers it stops are marked.
 
     Raises:
-        UserError: the name is unknown.
+        UserError: a name is unknown, or the network cannot work on the data or be frozen so.
     """
     kinds: list[registry.Kind] = [
         kind for kind in KINDS.values() if name.rpartition(":")[2] in registry.list_names(kind)
@@ -82,3 +87,36 @@ def show_info(name: str) -> None:
         if table.row_count:
             print()
             console.print(table)
+        if kind == "architecture":
+            print()
+            _show_layers(console, name, data, freeze)
+
+
+def _show_layers(console: Console, name: str, data: str | None, freeze: str | None) -> None:
+    import zoo
+    from zoo import freeze as freezing
+    from zoo.data import ImageDataModule
+    from zoo.spec import InputSpec
+
+    if data is None:
+        spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)
+    else:
+        spec = ImageDataModule(data).spec
+    network = zoo.create_architecture(name, spec)
+    frozen: set[str] = set()
+    if freeze is not None:
+        frozen = freezing.freeze(network, spec, int(freeze) if freeze.isdecimal() else freeze).parameters
+    layers = freezing.layers(network, spec)
+    images = f"{spec.height}x{spec.width}x{spec.channels}"
+    table = Table(title=f"layers, for {len(spec.classes):,} classes of {images} images", title_justify="left")
+    for column in ("", "layer", "kind", "output", "parameters", "FLOPs", "frozen"):
+        table.add_column(column, justify="right" if column in ("", "parameters", "FLOPs") else "left")
+    for number, layer in enumerate(layers, 1):
+        shape = "x".join(map(str, layer.shape))
+        stopped = sum(parameter in frozen for parameter in layer.parameters)
+        mark = "" if not stopped else "yes" if stopped == len(layer.parameters) else "in part"
+        table.add_row(str(number), layer.name, layer.kind, shape, f"{layer.count:,}", f"{layer.flops:,}", mark)
+    table.add_section()
+    total = f"{sum(layer.count for layer in layers):,}", f"{sum(layer.flops for layer in layers):,}"
+    table.add_row("", "all", "", "", *total, "")
+    console.print(table)

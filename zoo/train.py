@@ -150,14 +150,18 @@ def _failures(cli: FitCLI) -> Iterator[None]:
 def _summary(cli: FitCLI) -> str:
     """Return one line: what is trained on what, where."""
     spec, data = cli.model.spec, cli.datamodule
-    parameters = sum(parameter.numel() for parameter in cli.model.network.parameters())
+    parameters = list(cli.model.network.parameters())
+    frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
+    weights = f"{sum(parameter.numel() for parameter in parameters):,} parameters" + f", {frozen:,} frozen" * bool(
+        frozen
+    )
     sizes = f"{len(data.source('train')):,} train and {len(data.source('val')):,} val images"
     shape = f"{spec.height}x{spec.width}x{spec.channels}"
     names = cli.arguments.names
     device = cli.trainer.strategy.root_device.type
     begin = "" if cli.checkpoint is None else f" from step {cli.checkpoint['global_step']}"
     return (
-        f"{names['model']} ({parameters:,} parameters) on {names['data']}: {sizes} of {shape}, "
+        f"{names['model']} ({weights}) on {names['data']}: {sizes} of {shape}, "
         f"{len(spec.classes)} classes; {device}, seed {cli.config.seed_everything}{begin}; {cli.run.path}"
     )
 

@@ -1,0 +1,130 @@
+"""Layers are numbered as data meets them; what is frozen stays bit for bit what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+import zoo as library
+from zoo.classifier import ImageClassifier
+from zoo.errors import UserError
+from zoo.freeze import freeze, layers
+
+
+@pytest.fixture
+def spec(colour_spec):
+    return dataclasses.replace(colour_spec, height=64, width=64)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "first", "last"),
+    [
+        ("lenet5", 5, "0.0", "4.1"),
+        ("vgg16", 16, "features.0", "classifier.6"),
+        ("vgg16_bn", 16, "features.0", "classifier.6"),
+        ("vgg11", 11, "features.0", "classifier.6"),
+        ("torchvision/resnet18", 21, "conv1", "fc"),
+        ("torchvision/vit_b_32", 38, "conv_proj", "heads.head"),
+        ("torchvision/swin_t", 41, "features.0.0", "head"),
+    ],
+)
+def test_every_parameter_belongs_to_one_layer_in_the_order_of_the_data(spec, name, count, first, last):
+    network = library.create_architecture(name, spec)
+    found = layers(network, spec)
+    assert len(found) == count
+    assert (found[0].name, found[-1].name) == (first, last)
+    named = [parameter for layer in found for parameter in layer.parameters]
+    assert sorted(named) == sorted(name for name, _ in network.named_parameters())
+    assert sum(layer.count for layer in found) == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_shapes_and_flops_are_those_of_one_image(grey_spec):
+    spec = dataclasses.replace(grey_spec, height=28, width=28)
+    c1, *_, output = layers(library.create_architecture("lenet5", spec), spec)
+    assert (c1.shape, c1.flops) == ((6, 28, 28), 2 * 28 * 28 * 6 * 25)
+    assert (output.shape, output.flops) == ((10,), 2 * 84 * 10)
+
+
+def test_numbering_changes_nothing(spec):
+    network = library.create_architecture("vgg11_bn", spec)
+    network.features.eval()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    modes = [module.training for module in network.modules()]
+    layers(network, spec)
+    assert modes == [module.training for module in network.modules()]
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "stopped"),
+    [
+        ("torchvision/resnet18", 5, ("conv1.", "bn1.", "layer1.")),
+        ("torchvision/resnet18", "layer1", ("layer1.",)),
+        ("vgg11_bn", 3, ("features.0.", "features.1.", "features.4.", "features.5.", "features.8.", "features.9.")),
+        ("vgg11_bn", "features", ("features.",)),
+    ],
+)
+def test_frozen_weights_and_buffers_are_bit_identical_after_training(spec, name, what, stopped):
+    torch.manual_seed(0)
+    optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.01, "weight_decay": 0.1}}
+    classifier = ImageClassifier(spec, name, freeze=what, optimizer=optimizer)
+    state = classifier.network.state_dict()
+    before = {key: value.clone() for key, value in state.items()}
+    built = classifier.configure_optimizers()
+    for _ in range(2):
+        classifier.eval()
+        classifier.train()
+        images = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
+        classifier.training_step((images, torch.tensor([0, 1, 2, 0])), 0)["loss"].backward()
+        built.step()
+    changed = {key for key in before if not torch.equal(before[key], state[key])}
+    assert changed == {key for key in before if not key.startswith(stopped)}
+    held = {id(parameter) for group in built.param_groups for parameter in group["params"]}
+    trained = {id(value) for key, value in classifier.network.named_parameters() if not key.startswith(stopped)}
+    assert held == trained
+
+
+def test_frozen_dropout_lets_everything_pass_and_other_dropout_does_not(spec):
+    classifier = ImageClassifier(spec, {"name": "cnn", "layout": "8C3-D.5-8C3-16N-D.5"}, freeze=2).train()
+    dropouts = [module.training for module in classifier.network.modules() if isinstance(module, nn.Dropout)]
+    assert dropouts == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (0, "model.freeze is 0; this network has 11 layers, allowed is 1 to 10"),
+        (11, "model.freeze is 11; this network has 11 layers, allowed is 1 to 10"),
+        ("featurs", "no such module; did you mean 'features'"),
+        ("avgpool", "'avgpool', a module without weights"),
+    ],
+)
+def test_what_cannot_be_frozen_is_an_error(spec, what, message):
+    network = library.create_architecture("vgg11", spec)
+    with pytest.raises(UserError) as caught:
+        freeze(network, spec, what)
+    assert message in str(caught.value)
+
+
+def test_freezing_everything_is_an_error(spec):
+    network = nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(64 * 64 * 3, 3)))
+    with pytest.raises(UserError, match="leaves nothing to train"):
+        freeze(network, spec, "0")
+
+
+def test_a_run_keeps_what_it_froze(zoo, tmp_path):
+    status, _, err = zoo("fit", "--model.freeze", 2, "--trainer.max_epochs", 1)
+    assert status == 0
+    assert "21,386 parameters, 2,572 frozen" in err
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    first = torch.load(run / "checkpoints" / "last.ckpt")["state_dict"]
+    assert zoo("fit", run, "--trainer.max_epochs", 2)[0] == 0
+    second = torch.load(run / "checkpoints" / "last.ckpt")["state_dict"]
+    changed = {key for key in first if not torch.equal(first[key], second[key])}
+    assert changed
+    assert not any(key.startswith(("network.0.", "network.1.")) for key in changed)
+    _, out, _ = zoo("info", "lenet5", "--data", "digits", "--freeze", 2)
+    assert [line.split()[-2] for line in out.splitlines() if "Conv2d" in line] == ["yes", "yes"]
