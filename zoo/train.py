@@ -152,9 +152,9 @@ def _summary(cli: FitCLI) -> str:
     spec, data = cli.model.spec, cli.datamodule
     parameters = list(cli.model.network.parameters())
     frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
-    weights = f"{sum(parameter.numel() for parameter in parameters):,} parameters" + f", {frozen:,} frozen" * bool(
-        frozen
-    )
+    weights = f"{sum(parameter.numel() for parameter in parameters):,} parameters"
+    if frozen:
+        weights += f", {frozen:,} frozen"
     sizes = f"{len(data.source('train')):,} train and {len(data.source('val')):,} val images"
     shape = f"{spec.height}x{spec.width}x{spec.channels}"
     names = cli.arguments.names
