@@ -161,6 +161,18 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_checkpoint(zoo, t
     assert all(value.isfinite().all() for value in weights(run).values())
 
 
+def test_a_resumed_run_that_does_no_step_is_left_as_it_is(zoo, tmp_path):
+    """It was stopped before its first checkpoint."""
+    zoo("fit", "--trainer.max_epochs", 1)
+    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    status, _, err = zoo("fit", run, "--trainer.limit_train_batches", 0)
+    assert (status, "nothing was trained" in err) == (2, True)
+    assert (run / "config.yaml").is_file()
+    assert (run / "metrics.csv").is_file()
+
+
 def test_an_epoch_without_validation_shows_none(zoo, tmp_path):
     options = ("--trainer.max_epochs", 2, "--trainer.check_val_every_n_epoch", 2)
     _, out, _ = zoo("fit", *options)

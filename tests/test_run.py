@@ -39,6 +39,17 @@ def test_a_folder_without_config_is_no_run(tmp_path):
         Run.open(tmp_path / "nothing")
 
 
+def test_discarding_a_run_removes_nothing_it_did_not_make(tmp_path):
+    run = Run.create(tmp_path, "a", "b")
+    run.config.touch()
+    run.discard()
+    assert not run.path.exists()
+    run = Run.create(tmp_path, "a", "b")
+    run.last.touch()
+    run.discard()
+    assert run.last.exists()
+
+
 def test_the_best_checkpoint_is_used_before_the_last(tmp_path):
     run = Run.create(tmp_path, "a", "b")
     with pytest.raises(CheckpointError, match="has no checkpoint"):

@@ -173,8 +173,9 @@ class ImageDataModule(pl.LightningDataModule):
                     raise UserError(f"data set '{name}' breaks the contract: its {split} split has no {attribute}")
             if len(dataset) == 0:
                 raise UserError(f"data set '{name}' has no image in its {split} split under {self.root}")
-            if self._geometry is not None and tuple(dataset.classes) != self._geometry.classes:
-                raise UserError(_differing_classes(name, split, dataset.classes, self._geometry.classes))
+            classes = tuple(map(str, dataset.classes))
+            if self._geometry is not None and classes != self._geometry.classes:
+                raise UserError(_differing_classes(name, split, classes, self._geometry.classes))
             self._datasets[split] = dataset
         return self._datasets[split]
 
@@ -241,8 +242,8 @@ def _parse_size(size: int | tuple[int, int] | str) -> tuple[int, int]:
 
 
 def _differing_classes(name: str, split: str, found: Sequence[str], expected: Sequence[str]) -> str:
-    extra = [str(word) for word in found if word not in expected]
-    missing = [str(word) for word in expected if word not in found]
+    extra = [word for word in found if word not in expected]
+    missing = [word for word in expected if word not in found]
     detail = f"not expected: {', '.join(extra) or 'none'}; missing: {', '.join(missing) or 'none'}"
     if not extra and not missing:
         detail = "the same names in another order"

@@ -14,7 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -69,6 +69,13 @@ class Run:
             what = "has no config.yaml" if run.path.is_dir() else "does not exist"
             raise UserError(f"{path} is not a run folder: it {what}; 'zoo fit' prints the folder it made")
         return run
+
+    def discard(self) -> None:
+        """Remove a run that was made but not trained: its configuration and empty folders, never anything else."""
+        self.config.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that holds something stays
+            self.last.parent.rmdir()
+            self.path.rmdir()
 
     @property
     def config(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,8 +53,8 @@ class FitCLI(ZooCLI):
             if _is_first_process():
                 write_atomically(self.run.config, self.resolved_config())
         except BaseException:
-            if not resumed:
-                shutil.rmtree(self.run.path)
+            if not resumed and _is_first_process():
+                self.run.discard()
             raise
 
     def _trainer_changes(self, resumed: bool) -> dict[str, Any]:
@@ -104,7 +103,8 @@ def fit(args: Sequence[str]) -> Run:
     with _failures(cli):
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
     if cli.trainer.global_step == 0:
-        shutil.rmtree(cli.run.path)
+        if run is None and _is_first_process():
+            cli.run.discard()
         raise UserError("nothing was trained: the trainer's limits (--trainer.limit_train_batches, ...) leave no step")
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
