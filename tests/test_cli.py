@@ -137,6 +137,7 @@ def test_print_config_shows_what_would_run(zoo, tmp_path):
 def test_help_of_fit_shows_the_options_of_the_names(zoo):
     status, out, _ = zoo("fit", "--data", "folder", "--help")
     assert status == 0
+    assert out.startswith("usage: zoo fit [RUN] [--model NAME] [--data NAME]")
     for option in ("--model.architecture.dropout", "--data.dataset.channels", "--data.batch_size"):
         assert option in out
 

@@ -54,6 +54,7 @@ class ZooCLI(LightningCLI):
 
     model: ImageClassifier
     datamodule: ImageDataModule
+    usage = "RUN"
     description = ""
 
     def __init__(self, command: str, arguments: Arguments, run: Run | None) -> None:
@@ -70,6 +71,7 @@ class ZooCLI(LightningCLI):
             load_from_checkpoint_support=False,
             parser_kwargs={
                 "prog": f"zoo {command}",
+                "usage": f"zoo {command} {self.usage} [options]",
                 "description": self.description,
                 "exit_on_error": False,
                 "allow_abbrev": False,

@@ -27,7 +27,11 @@ RESUME_OPTIONS = ("--trainer.", "--data.root", "--data.num_workers", "--data.mem
 class FitCLI(ZooCLI):
     """Builds a fresh or resumed training; the run folder is made last, when everything else is known to work."""
 
-    description = "Train a new run, or resume one: zoo fit RUN."
+    usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
+    description = (
+        "Train a new run, or resume RUN. --model NAME is short for --model.architecture NAME, --data NAME for "
+        "--data.dataset NAME ('zoo list' shows both); their own options are shown for the names given beside --help."
+    )
     run: Run
     stop: GracefulStop
 

@@ -24,6 +24,7 @@ paper's.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Literal
 
 import torch
@@ -67,25 +68,31 @@ def lenet5(spec: InputSpec, variant: Literal["keras", "1998"] = "keras", dropout
 
 def _keras(spec: InputSpec, dropout: float) -> nn.Module:
     features = 16 * (spec.height // 2 // 2) * (spec.width // 2 // 2)
-    network = nn.Sequential(
-        nn.Sequential(nn.Conv2d(spec.channels, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
-        nn.Sequential(nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
-        nn.Sequential(nn.Flatten(), nn.Linear(features, 120), nn.ReLU()),
-        nn.Sequential(nn.Linear(120, 84), nn.ReLU()),
-        nn.Sequential(nn.Dropout(dropout), nn.Linear(84, len(spec.classes))),
+    return glorot_(
+        _named(
+            c1=(nn.Conv2d(spec.channels, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
+            c3=(nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
+            c5=(nn.Flatten(), nn.Linear(features, 120), nn.ReLU()),
+            f6=(nn.Linear(120, 84), nn.ReLU()),
+            output=(nn.Dropout(dropout), nn.Linear(84, len(spec.classes))),
+        )
     )
-    return glorot_(network)
 
 
 def _paper(spec: InputSpec, dropout: float) -> nn.Module:
     height, width = ((side // 2 - 4) // 2 - 4 for side in (spec.height, spec.width))
-    return nn.Sequential(
-        nn.Sequential(nn.Conv2d(spec.channels, 6, 5, padding=2), Squash(), Subsampling(6)),
-        nn.Sequential(SparseConv2d(6, C3_CONNECTIONS, 5), Squash(), Subsampling(16)),
-        nn.Sequential(nn.Conv2d(16, 120, 5), Squash()),
-        nn.Sequential(nn.Flatten(), nn.Linear(120 * height * width, 84), Squash()),
-        nn.Sequential(nn.Dropout(dropout), nn.Linear(84, len(spec.classes))),
+    return _named(
+        c1=(nn.Conv2d(spec.channels, 6, 5, padding=2), Squash(), Subsampling(6)),
+        c3=(SparseConv2d(6, C3_CONNECTIONS, 5), Squash(), Subsampling(16)),
+        c5=(nn.Conv2d(16, 120, 5), Squash()),
+        f6=(nn.Flatten(), nn.Linear(120 * height * width, 84), Squash()),
+        output=(nn.Dropout(dropout), nn.Linear(84, len(spec.classes))),
     )
+
+
+def _named(**stages: tuple[nn.Module, ...]) -> nn.Sequential:
+    """Return a network whose stages have the paper's names."""
+    return nn.Sequential(OrderedDict((name, nn.Sequential(*modules)) for name, modules in stages.items()))
 
 
 class Squash(nn.Module):
