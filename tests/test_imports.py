@@ -14,7 +14,7 @@ FLOORS = [
     ["errors"],
     ["spec", "registry"],
     ["images"],
-    ["datasets"],
+    ["datasets", "shapes"],
     ["architectures"],
     ["preprocess", "augment", "freeze"],
     ["sources"],

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.errors import UserError, did_you_mean
+from zoo.shapes import BATCH, run_shapes
 from zoo.spec import InputSpec
 
 NORMALISATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -119,15 +119,12 @@ class _Walk:
         self.network = network
         self.calls: list[str] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
-        state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        meta = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
-        images = torch.empty(2, spec.channels, spec.height, spec.width, device="meta")
         counter = FlopCounterMode(display=False)
-        with self._hooks(), _evaluating(network), torch.no_grad(), counter:
-            torch.func.functional_call(network, meta, (images,))
+        with self._hooks(), counter:
+            run_shapes(network, spec.channels, spec.height, spec.width)
         root = type(network).__name__
         self.flops = {
-            name.removeprefix(f"{root}."): sum(operations.values()) // len(images)
+            name.removeprefix(f"{root}."): sum(operations.values()) // BATCH
             for name, operations in counter.get_flop_counts().items()
         }
 
@@ -198,15 +195,3 @@ class _Walk:
             inside = [call for call in self.calls if call in holders and call.startswith(prefix) and call != holder]
             owners.setdefault(inside[0] if inside else holder, []).append(name)
         return owners
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and afterwards each back into its own."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

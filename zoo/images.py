@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -82,3 +84,21 @@ def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
     if channels == 1:
         return upright.convert("L")
     return upright.convert("RGB")
+
+
+def find_images(parent: str | Path) -> Iterator[str]:
+    """Yield the image files under a folder, at any depth; hidden files and folders, and other files, are left out.
+
+    Links are followed, but no folder is entered twice.
+    """
+    seen = set()
+    for path, folders, names in os.walk(parent, followlinks=True):
+        real = os.path.realpath(path)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield os.path.join(path, name)

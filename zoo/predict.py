@@ -17,7 +17,7 @@ from rich.table import Table
 from zoo import load
 from zoo.classifier import ImageClassifier
 from zoo.errors import ImageError, UserError
-from zoo.images import SUFFIXES, decode
+from zoo.images import SUFFIXES, decode, find_images
 from zoo.preprocess import to_uint8
 from zoo.run import write_atomically
 
@@ -49,7 +49,7 @@ def predict(run: str, images: Sequence[str], *, top_k: int = 5, output: str | No
         raise UserError(f"--output is '{output}'; allowed are names that end in .csv or .json")
     if output is not None and not Path(output).absolute().parent.is_dir():
         raise UserError(f"--output is '{output}', but there is no folder {Path(output).parent}; make it first")
-    files = list(find_images(images))
+    files = list(named_images(images))
     classifier = load(run)
     guesses: list[list[Guess]] = []
     for start in range(0, len(files), BATCH_SIZE):
@@ -71,7 +71,7 @@ def classify(classifier: ImageClassifier, files: Sequence[str], top_k: int) -> I
         yield [(spec.classes[label], value) for label, value in zip(labels, values, strict=True)]
 
 
-def find_images(paths: Sequence[str]) -> Iterator[str]:
+def named_images(paths: Sequence[str]) -> Iterator[str]:
     """Yield the image files that paths name, those of a folder in alphabetical order.
 
     Raises:
@@ -83,12 +83,7 @@ def find_images(paths: Sequence[str]) -> Iterator[str]:
                 raise ImageError(f"{path}: no such file or folder")
             yield path
             continue
-        found = sorted(
-            os.path.join(parent, name)
-            for parent, _, names in os.walk(path)
-            for name in names
-            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
-        )
+        found = sorted(find_images(path))
         if not found:
             raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(SUFFIXES))})")
         yield from found

@@ -116,19 +116,12 @@ def _fitted(name: str, spec: InputSpec, **options: Any) -> nn.Module:
 
 def _works(network: nn.Module, channels: int, height: int, width: int) -> bool:
     """Tell whether a network takes images of a size, by running its shapes alone: nothing is computed."""
-    import torch
+    from zoo.shapes import run_shapes
 
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shapes = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
-    images = torch.empty(2, channels, height, width, device="meta")
-    training = network.training
     try:
-        with torch.no_grad():
-            torch.func.functional_call(network.eval(), shapes, (images,))
+        run_shapes(network, channels, height, width)
     except (RuntimeError, ValueError, AssertionError, ZeroDivisionError):
         return False
-    finally:
-        network.train(training)
     return True
 
 

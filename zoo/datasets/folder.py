@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,7 +11,7 @@ from PIL import Image
 
 from zoo.datasets.split import stratified_split
 from zoo.errors import NoSplitError, UserError
-from zoo.images import SUFFIXES, decode
+from zoo.images import decode, find_images
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
@@ -50,7 +48,7 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal
         names = " or ".join(f"{name}/" for name in SPLIT_FOLDERS[split])
         raise NoSplitError(split, f"{root} has train/ but no {names}")
     if split != "train":
-        found = {name for name, path in _class_folders(chosen).items() if any(_images(path))}
+        found = {name for name, path in _class_folders(chosen).items() if any(find_images(path))}
         _require_same_classes(chosen, found, set(classes))
     return _read(chosen, list(classes), channels)
 
@@ -121,7 +119,7 @@ def _read(parent: Path, classes: list[str], channels: Literal[1, 3]) -> ImageFol
     files: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        images = sorted(_images(parent / name))
+        images = sorted(find_images(parent / name))
         if not images:
             raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
         files += images
@@ -134,18 +132,3 @@ def _one_level(root: Path, split: str, channels: Literal[1, 3]) -> ImageFolder:
     train, val, test = stratified_split(whole.labels, [0.1, 0.1])
     chosen = {"train": train, "val": val, "test": test}[split]
     return ImageFolder([whole.files[index] for index in chosen], whole.labels[chosen], whole.classes, channels)
-
-
-def _images(parent: Path) -> Iterator[str]:
-    """Yield image files at any depth; links are followed, but no folder is entered twice."""
-    seen = set()
-    for path, folders, names in os.walk(parent, followlinks=True):
-        real = os.path.realpath(path)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                yield os.path.join(path, name)

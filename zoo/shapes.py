@@ -1,0 +1,43 @@
+"""Runs a network on shapes alone: what an image of a size would go through, without computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+#: Images in the batch: two, because batch normalisation and squeezes treat one differently.
+BATCH = 2
+
+
+def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> None:
+    """Pass a batch of BATCH images through a network in evaluation mode; its weights, buffers and modes stay untouched.
+
+    Args:
+        network: any module from ``(batch, channels, height, width)`` to logits.
+        channels: of the images.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
+
+    Raises:
+        RuntimeError: or what else the network raises for a size it cannot work at.
+    """
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    shapes = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
+    images = torch.empty(BATCH, channels, height, width, device="meta")
+    with _evaluating(network), torch.no_grad():
+        torch.func.functional_call(network, shapes, (images,))
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and afterwards each back into its own."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
