@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import CheckpointError, RunError
 from zoo.run import Run, replacing
+from zoo.spec import InputSpec
 
 if TYPE_CHECKING:
     from zoo.classifier import ImageClassifier
@@ -145,15 +146,27 @@ def classifier_of(checkpoint: dict[str, Any], path: Path) -> ImageClassifier:
     hyperparameters = checkpoint["hyper_parameters"]
     try:
         classifier = ImageClassifier(**hyperparameters)
-        classifier.load_state_dict(checkpoint["state_dict"])
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
-    except RuntimeError as error:
-        if isinstance(error, RunError):
-            raise
+    load_weights(classifier, checkpoint, path)
+    return classifier.eval()
+
+
+def load_weights(classifier: ImageClassifier, checkpoint: dict[str, Any], path: Path) -> None:
+    """Put a checkpoint's weights into a classifier; CheckpointError if they do not fit."""
+    try:
+        classifier.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, TypeError, AttributeError) as error:
         detail = " ".join(str(error).split())
         raise CheckpointError(f"{path}: its weights do not fit its architecture: {detail}") from error
-    return classifier.eval()
+
+
+def spec_of(checkpoint: dict[str, Any], path: Path) -> InputSpec:
+    """Return the spec a checkpoint was trained for; CheckpointError if it has none."""
+    try:
+        return InputSpec.from_dict(checkpoint["hyper_parameters"]["spec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
 
 
 def require_same_architecture(checkpoint: dict[str, Any], path: Path, architecture: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from zoo import registry
-from zoo.checkpoint import AtomicCheckpointIO, classifier_of, read_checkpoint, require_same_architecture
+from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
 from zoo.classifier import DEFAULT_OPTIMIZER, ImageClassifier
 from zoo.config import Arguments
 from zoo.data import ImageDataModule
@@ -128,8 +128,7 @@ class ZooCLI(LightningCLI):
         config = self.config.as_dict()
         spec = None
         if self.checkpoint is not None and self.checkpoint_path is not None:
-            self.model = classifier_of(self.checkpoint, self.checkpoint_path)
-            spec = self.model.spec
+            spec = spec_of(self.checkpoint, self.checkpoint_path)
         self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec)
         self.build(config)
 

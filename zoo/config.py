@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: 
             plain[:] = [arg for arg in plain if not arg.startswith(f"--{section}.{key}.")]
 
     def add_config(content: dict[str, Any], file: str) -> None:
+        content = deepcopy(content)
         for section, key, _ in SECTIONS:
             values = content.get(section)
             if isinstance(values, str):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
+from zoo.checkpoint import classifier_of
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import UserError
@@ -22,13 +23,16 @@ class EvaluateCLI(ZooCLI):
 
     description = "Evaluate a run."
     run: Run
+    checkpoint: dict[str, Any]
+    checkpoint_path: Path
 
     def default_checkpoint(self) -> Path:
         """Return the run's best checkpoint, else its last."""
         return self.run.trained()
 
     def build(self, config: dict[str, Any]) -> None:
-        """Build the trainer; the model came with the checkpoint."""
+        """Build the model of the checkpoint, and the trainer."""
+        self.model = classifier_of(self.checkpoint, self.checkpoint_path)
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
@@ -50,7 +54,7 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     run = Run.open(args[0])
     base = read_config(run.config)
     arguments = resolve(args[1:], base, str(run.config))
-    if arguments.names != resolve([], read_config(run.config)).names:
+    if arguments.names != resolve([], base).names:
         raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
     cli = EvaluateCLI(command, arguments, run)
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
@@ -77,18 +81,15 @@ def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
 
 @rank_zero_only
 def _write(run: Run, cli: EvaluateCLI, count: int, results: dict[str, float]) -> None:
-    path, checkpoint = cli.checkpoint_path, cli.checkpoint
-    if path is None or checkpoint is None:
-        raise UserError(f"run {run.path} has no checkpoint")
     write_json(
         run.results,
         {
             **dict(sorted(results.items())),
             "images": count,
             "classes": list(cli.model.spec.classes),
-            "checkpoint": path.name,
-            "epoch": checkpoint["epoch"],
-            "step": checkpoint["global_step"],
+            "checkpoint": cli.checkpoint_path.name,
+            "epoch": cli.checkpoint["epoch"],
+            "step": cli.checkpoint["global_step"],
             "zoo_version": zoo.__version__,
         },
     )

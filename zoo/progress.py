@@ -59,8 +59,8 @@ class MetricsLogger(Logger):
 class TrainingFigures(Callback):
     """Counts loss, hits and time of the epoch, writes its row, and stops a run whose loss is not finite.
 
-    The sums stay on the device, so that no step waits for it. Their state is in the checkpoint: a resumed epoch's row
-    covers the whole epoch.
+    ``row`` holds the finished epoch's figures for whoever shows them. The sums stay on the device, so that no step waits
+    for it. Their state is in the checkpoint: a resumed epoch's row covers the whole epoch.
     """
 
     def __init__(self) -> None:
@@ -71,6 +71,7 @@ class TrainingFigures(Callback):
         self.correct: Tensor | int = 0
         self.images = 0
         self.seconds = 0.0
+        self.row: dict[str, float] = {}
         self.val: dict[str, float] = {}
         self._since = time.perf_counter()
         self._step_loss: Tensor | float = 0.0
@@ -109,9 +110,9 @@ class TrainingFigures(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch's row: training figures over all processes, and the validation's."""
-        figures = self.epoch_figures(trainer)
-        _require_finite(figures["train/loss"], trainer)
-        _log(trainer, {"epoch": trainer.current_epoch, **figures, **self.val}, trainer.global_step)
+        self.row = {**self._sums(trainer), **self.val}
+        _require_finite(self.row["train/loss"], trainer)
+        _log(trainer, {"epoch": trainer.current_epoch, **self.row}, trainer.global_step)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop the clock: images per second are training's."""
@@ -122,8 +123,8 @@ class TrainingFigures(Callback):
         self.val = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         self._since = time.perf_counter()
 
-    def epoch_figures(self, trainer: Trainer) -> dict[str, float]:
-        """Return the epoch's figures so far, over all processes."""
+    def _sums(self, trainer: Trainer) -> dict[str, float]:
+        """Return the epoch's figures over all processes."""
         sums = torch.tensor(
             [float(self.loss_sum), float(self.correct), float(self.images)], device=trainer.strategy.root_device
         )
@@ -201,11 +202,11 @@ class EpochLines(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Replace the bar by the epoch's line."""
         self._stop()
-        figures = self.figures.epoch_figures(trainer)
-        words = [_epoch(trainer), f"loss {figures['train/loss']:.4f}", f"accuracy {figures['train/accuracy']:.1%}"]
-        if val := self.figures.val:
-            words += [f"val loss {val['val/loss']:.4f}", f"val accuracy {val['val/accuracy']:.1%}"]
-        words.append(f"{figures['images_per_second']:,.0f} images/s")
+        row = self.figures.row
+        words = [_epoch(trainer), f"loss {row['train/loss']:.4f}", f"accuracy {row['train/accuracy']:.1%}"]
+        if "val/loss" in row:
+            words += [f"val loss {row['val/loss']:.4f}", f"val accuracy {row['val/accuracy']:.1%}"]
+        words.append(f"{row['images_per_second']:,.0f} images/s")
         self.console.print("  ".join(words), soft_wrap=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

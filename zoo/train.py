@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from zoo.checkpoint import RunCheckpoints
+from zoo.checkpoint import RunCheckpoints, load_weights
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
@@ -34,6 +34,8 @@ class FitCLI(ZooCLI):
     )
     run: Run
     stop: GracefulStop
+    #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
+    first_step: int | None = None
 
     def default_checkpoint(self) -> Path | None:
         """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
@@ -47,6 +49,12 @@ class FitCLI(ZooCLI):
             optimizer=config["optimizer"],
             lr_scheduler=config["lr_scheduler"],
         )
+        if self.checkpoint is not None and self.checkpoint_path is not None:
+            load_weights(self.model, self.checkpoint, self.checkpoint_path)
+            self.first_step = self.checkpoint["global_step"]
+            self.checkpoint = (
+                None  # training reads it once more, and must not hold its optimizer's state beside its own
+            )
         self.datamodule.train_dataloader()
         self.datamodule.val_dataloader()
         resumed = self.run is not None
@@ -65,11 +73,10 @@ class FitCLI(ZooCLI):
         figures, self.stop = TrainingFigures(), GracefulStop(self.run)
         trainer = self.config_init.trainer
         lines = EpochLines(figures, bar=trainer.enable_progress_bar is not False)
-        step = self.checkpoint["global_step"] if resumed and self.checkpoint is not None else None
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         return {
-            "logger": [MetricsLogger(self.run, step), *added],
+            "logger": [MetricsLogger(self.run, self.first_step if resumed else None), *added],
             "callbacks": [figures, lines, self.stop, RunCheckpoints(self.run)],
             "enable_progress_bar": True,
         }
@@ -163,7 +170,7 @@ def _summary(cli: FitCLI) -> str:
     shape = f"{spec.height}x{spec.width}x{spec.channels}"
     names = cli.arguments.names
     device = cli.trainer.strategy.root_device.type
-    begin = "" if cli.checkpoint is None else f" from step {cli.checkpoint['global_step']}"
+    begin = "" if cli.first_step is None else f" from step {cli.first_step}"
     return (
         f"{names['model']} ({weights}) on {names['data']}: {sizes} of {shape}, "
         f"{len(spec.classes)} classes; {device}, seed {cli.config.seed_everything}{begin}; {cli.run.path}"
