@@ -59,8 +59,8 @@ class MetricsLogger(Logger):
 class TrainingFigures(Callback):
     """Counts loss, hits and time of the epoch, writes its row, and stops a run whose loss is not finite.
 
-    ``row`` holds the finished epoch's figures for whoever shows them. The sums stay on the device, so that no step waits
-    for it. Their state is in the checkpoint: a resumed epoch's row covers the whole epoch.
+    ``row`` holds the finished epoch's figures for whoever shows them. The sums stay on the device, so that no step
+    waits for it. Their state is in the checkpoint: a resumed epoch's row covers the whole epoch.
     """
 
     def __init__(self) -> None:
