@@ -17,7 +17,7 @@ COMMANDS = {
     "fit": "train a new run, or resume one: zoo fit RUN",
     "validate": "measure a run on its validation split",
     "test": "measure a run on its test split; writes results.json",
-    "predict": "classify image files with a run",
+    "predict": "classify image files with a run, or a pretrained network",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
 }
@@ -28,6 +28,8 @@ EXAMPLES = """examples:
   zoo fit runs/digits-lenet5/version_0
   zoo test runs/digits-lenet5/version_0
   zoo predict runs/digits-lenet5/version_0 photo.png folder/ --output predictions.csv
+  zoo predict --model vgg16 --model.weights DEFAULT cat.jpg --plot cat.png
+  zoo info fashion_mnist --plot samples.png
 
 'zoo fit --model NAME --data NAME --help' shows every option of training, those of the two names included.
 """
@@ -98,10 +100,7 @@ def _run(words: list[str]) -> None:
     if rest:
         raise UserError(f"unknown option {rest[0]} of 'zoo {options.command}'; see 'zoo {options.command} --help'")
     if options.command == "predict":
-        from zoo.predict import predict
-
-        _quiet()
-        predict(options.run, options.images, top_k=options.top_k, output=options.output)
+        _predict(options)
     elif options.command == "list":
         from zoo.listing import show_names
 
@@ -109,9 +108,30 @@ def _run(words: list[str]) -> None:
     elif options.command == "info":
         from zoo.listing import show_info
 
-        show_info(options.name, options.data, options.freeze)
+        show_info(options.name, options.data, options.freeze, options.root, options.plot)
     else:
         parser.print_help()
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from zoo.config import resolve
+    from zoo.predict import predict
+
+    _quiet()
+    paths = options.paths
+    words = [
+        f"{option}={value}"
+        for option, value in (
+            ("--config", options.config),
+            ("--model", options.model),
+            ("--model.weights", options.weights),
+        )
+        if value is not None
+    ]
+    model = resolve(words) if words else paths.pop(0)
+    if not paths:
+        raise UserError("which images? zoo predict RUN IMAGE_OR_FOLDER...")
+    predict(model, paths, top_k=options.top_k, output=options.output, plot=options.plot)
 
 
 def _training(words: list[str]) -> None:
@@ -149,10 +169,18 @@ def _arguments() -> argparse.ArgumentParser:
         command = add(name, epilog="Options of fit override what the run was trained with: --data.root, --trainer.*")
         command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")
     command = add("predict")
-    command.add_argument("run", metavar="RUN", help="a run folder or a checkpoint file")
-    command.add_argument("images", metavar="IMAGE_OR_FOLDER", nargs="+", help="image files, or folders of them")
-    command.add_argument("--top_k", type=int, default=5, help="classes shown for an image (default: 5)")
+    command.add_argument(
+        "paths",
+        metavar="RUN_AND_IMAGES",
+        nargs="+",
+        help="a run folder or checkpoint file, then images or folders of them; with --model or --config images alone",
+    )
+    command.add_argument("--model", metavar="NAME", help="instead of RUN: a network as published, with --model.weights")
+    command.add_argument("--model.weights", dest="weights", metavar="WEIGHTS", help="DEFAULT, another name, a file ...")
+    command.add_argument("--config", metavar="FILE", help="instead of RUN: a YAML file that names model and weights")
+    command.add_argument("--top_k", type=int, default=10, help="classes shown for an image (default: 10)")
     command.add_argument("--output", metavar="FILE", help="also write a .csv or .json file")
+    command.add_argument("--plot", metavar="FILE", help="also draw each image beside its classes: .png, .svg or .pdf")
     command = add("list")
     command.add_argument(
         "what",
@@ -164,6 +192,8 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("name", metavar="NAME", help="a name that 'zoo list' shows")
     command.add_argument("--data", metavar="NAME", help="show a network's layers for the images of this data set")
     command.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
+    command.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
+    command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
     return parser
 
 

@@ -23,6 +23,7 @@ from zoo.data import ImageDataModule
 from zoo.errors import UserError
 from zoo.messages import parser_error
 from zoo.run import Run
+from zoo.weights import Weights, find_weights
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40
@@ -54,6 +55,8 @@ class ZooCLI(LightningCLI):
 
     model: ImageClassifier
     datamodule: ImageDataModule
+    #: What the network starts from; None where a checkpoint or fresh weights do.
+    weights: Weights | None = None
     usage = "RUN"
     description = ""
 
@@ -85,7 +88,15 @@ class ZooCLI(LightningCLI):
         # What builds model and data is read as plain values: only instantiate_classes knows the spec they share.
         skip: set[str | int] = {"spec", "architecture", "optimizer", "lr_scheduler"}
         parser.add_class_arguments(ImageClassifier, "model", skip=skip, instantiate=False)
-        parser.add_class_arguments(ImageDataModule, "data", skip={"spec", "dataset", "seed"}, instantiate=False)
+        parser.add_argument(
+            "--model.weights",
+            type=str | None,
+            default=None,
+            help="Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, "
+            "or an address that ends in #sha256=... (type: str or null, default: null)",
+        )
+        skip = {"spec", "like", "dataset", "seed"}
+        parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
         _add_builder(parser, "architecture", "model.architecture", self.arguments.names["model"])
         _add_builder(parser, "dataset", "data.dataset", self.arguments.names["data"])
         parser.add_optimizer_args((Optimizer,), "optimizer")
@@ -111,6 +122,9 @@ class ZooCLI(LightningCLI):
         if self.config.seed_everything is False:
             self.config.seed_everything = DEFAULT_SEED
         data.root = str(ImageDataModule(root=data.root).root.absolute())
+        weights = self.config.model.weights
+        if weights is not None and Path(weights).is_file():
+            self.config.model.weights = str(Path(weights).absolute())
         given = self.config.pop("ckpt_path")
         self.checkpoint_path = Path(given) if given else self.default_checkpoint()
         if self.checkpoint_path is not None:
@@ -120,16 +134,19 @@ class ZooCLI(LightningCLI):
 
     def default_checkpoint(self) -> Path | None:
         """Return the checkpoint to start from when none is given."""
-        raise NotImplementedError
+        return None
 
     def instantiate_classes(self) -> None:
-        """Build data, model and trainer; the spec comes from the checkpoint, else from the data."""
+        """Build data, model and trainer; the spec comes from the checkpoint, else from the data and the weights."""
         self.config_init = self.parser.instantiate_classes(self.config)
         config = self.config.as_dict()
-        spec = None
+        weights, spec = config["model"].pop("weights"), None
         if self.checkpoint is not None and self.checkpoint_path is not None:
-            spec = spec_of(self.checkpoint, self.checkpoint_path)
-        self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec)
+            spec = spec_of(self.checkpoint, self.checkpoint_path)  # pretrained weights went into the checkpoint
+        elif weights is not None:
+            self.weights = find_weights(self.arguments.names["model"], weights)
+        like = None if self.weights is None else self.weights.spec
+        self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec, like=like)
         self.build(config)
 
     def build(self, config: dict[str, Any]) -> None:

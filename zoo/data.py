@@ -23,7 +23,7 @@ from zoo.datasets.split import stratified_split
 from zoo.errors import NoSplitError, UserError
 from zoo.loader import Loader
 from zoo.sources import BAD, MemorySource, Source, StreamSource
-from zoo.spec import InputSpec
+from zoo.spec import InputSpec, Resize
 
 Split = Literal["train", "val", "test"]
 
@@ -53,6 +53,8 @@ class ImageDataModule(pl.LightningDataModule):
         skip_bad: leave damaged images out, each named once, instead of stopping.
         seed: decides order and augmentation, with the epoch and the position; the command line gives seed_everything.
         spec: serve images as this says, and require its classes; by default it is made from the training split.
+        like: what pretrained weights were trained for: size, resize rule, mean, standard deviation and colour are taken
+            from it, the classes from the data.
 
     Raises:
         UserError: an argument is outside what is allowed, or a name is unknown.
@@ -71,6 +73,7 @@ class ImageDataModule(pl.LightningDataModule):
         skip_bad: bool = False,
         seed: int = 0,
         spec: InputSpec | None = None,
+        like: InputSpec | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -102,6 +105,7 @@ class ImageDataModule(pl.LightningDataModule):
             )
         self._spec = spec
         self._geometry = spec
+        self._like = like
         self._datasets: dict[Split, Any] = {}
         self._sources: dict[Split, Source] = {}
 
@@ -110,7 +114,8 @@ class ImageDataModule(pl.LightningDataModule):
         """What a network must know of the data; the first use reads (and may download) the training split."""
         if self._spec is None:
             geometry, dataset = self._known_geometry(), self._open("train")
-            mean, std = getattr(dataset, "mean", None), getattr(dataset, "std", None)
+            told_by = dataset if self._like is None else self._like
+            mean, std = getattr(told_by, "mean", None), getattr(told_by, "std", None)
             if mean is None or std is None or len(mean) != geometry.channels:
                 mean, std = describe.statistics(self.source("train"))
             self._spec = dataclasses.replace(geometry, mean=tuple(mean), std=tuple(std))
@@ -182,12 +187,18 @@ class ImageDataModule(pl.LightningDataModule):
     def _known_geometry(self) -> InputSpec:
         """Return the spec with everything but mean and standard deviation, which need pixels."""
         if self._geometry is None:
-            dataset = self._open("train")
+            dataset, like = self._open("train"), self._like
             channels = describe.channels(dataset)
-            height, width = self.image_size or describe.natural_size(dataset)
-            self._geometry = InputSpec(
-                tuple(map(str, dataset.classes)), channels, height, width, (0.0,) * channels, (1.0,) * channels
-            )
+            if like is not None and channels > like.channels:
+                raise UserError(
+                    f"the weights are for grey images, '{self.dataset_name}' is in colour; use other weights"
+                )
+            channels = channels if like is None else like.channels
+            natural = describe.natural_size(dataset) if like is None else (like.height, like.width)
+            height, width = self.image_size or natural
+            zeros, ones = (0.0,) * channels, (1.0,) * channels
+            resize = Resize() if like is None else like.resize
+            self._geometry = InputSpec(tuple(map(str, dataset.classes)), channels, height, width, zeros, ones, resize)
         return self._geometry
 
     def _whole(self, split: Split, dataset: Any) -> Source:
@@ -196,8 +207,10 @@ class ImageDataModule(pl.LightningDataModule):
         images, labels = getattr(dataset, "images", None), getattr(dataset, "labels", None)
         if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4 and labels is not None:
             # The arrays of MNIST's files are read-only; torch warns, and nothing here writes to them.
-            pixels = images if images.flags.writeable else images.copy()
-            source: Source = MemorySource(torch.from_numpy(pixels), torch.from_numpy(np.array(labels, np.int64)))
+            pixels = torch.from_numpy(images if images.flags.writeable else images.copy())
+            if pixels.shape[3] == 1 and spec.channels == 3:
+                pixels = pixels.expand(-1, -1, -1, 3)
+            source: Source = MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
         else:
             stream = StreamSource(dataset, spec, workers=self.num_workers, skip_bad=self.skip_bad)
             fits = len(dataset) * spec.height * spec.width * spec.channels <= self.memory_bytes

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from zoo.sources import BAD, MemorySource, Source
+from zoo import registry
+from zoo.errors import NoSplitError
+from zoo.sources import BAD, MemorySource, Source, as_tensor
+
+#: Images of each class that ``summarise`` returns at most.
+SAMPLES = 8
 
 #: Images that mean and standard deviation are computed from where the data does not fit in memory.
 STATISTICS_SAMPLE = 2_000
@@ -35,8 +42,8 @@ def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def labels(dataset: Any, source: Source) -> np.ndarray:
-    """Return int64 ``(count,)`` labels, from the data set's own list if it has one, else from the items."""
+def labels(dataset: Any, source: Source | None = None) -> np.ndarray:
+    """Return int64 ``(count,)`` labels, from the data set's own list if it has one, else from source or items."""
     known = getattr(dataset, "labels", None)
     if known is None:
         known = source.labels if isinstance(source, MemorySource) else [dataset[i][1] for i in range(len(dataset))]
@@ -59,3 +66,52 @@ def natural_size(dataset: Any) -> tuple[int, int]:
         return size[0], size[1]
     image = dataset[0][0]
     return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a data set holds.
+
+    Args:
+        classes: class names in the order of the labels.
+        counts: for each split the data set has, the images of each class.
+        shapes: of the samples, ``28x28x1`` or ``112x150x3 to 500x333x3``.
+        samples: for each class up to SAMPLES training images, uint8 ``(height, width, channels)``, evenly spaced.
+    """
+
+    classes: list[str]
+    counts: dict[str, list[int]]
+    shapes: str
+    samples: list[list[np.ndarray]]
+
+
+def summarise(name: str, root: Path) -> Summary:
+    """Count a data set's images and take some of each class.
+
+    Args:
+        name: registered name of the data set.
+        root: the data root.
+
+    Raises:
+        UserError: the name is unknown, or the data set cannot be opened.
+        DownloadError: files are missing and cannot be downloaded.
+        ImageError: one of the samples is damaged.
+    """
+    found = {"train": registry.call("dataset", name, (root, "train"), {})}
+    for split in ("val", "test"):
+        try:
+            found[split] = registry.call("dataset", name, (root, split), {})
+        except NoSplitError:
+            continue
+    train = found["train"]
+    classes = [str(word) for word in train.classes]
+    counts = {split: np.bincount(labels(dataset), minlength=len(classes)).tolist() for split, dataset in found.items()}
+    depth, train_labels = channels(train), labels(train)
+    samples = []
+    for label in range(len(classes)):
+        own = np.flatnonzero(train_labels == label)
+        chosen = np.unique(own[np.linspace(0, len(own) - 1, SAMPLES).astype(int)]) if len(own) else own
+        samples.append([as_tensor(train[int(index)][0], depth).numpy() for index in chosen])
+    shapes = sorted({image.shape for images in samples for image in images}, key=np.prod)
+    texts = ["x".join(map(str, shape)) for shape in (shapes[0], shapes[-1])]
+    return Summary(classes, counts, texts[0] if len(shapes) == 1 else " to ".join(texts), samples)

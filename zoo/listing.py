@@ -6,12 +6,16 @@ import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from zoo import registry
 from zoo.errors import UserError, did_you_mean
+
+#: Rows of a picture of samples: a class takes 0.9 inches.
+MAX_CLASSES = 100
 
 KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
 
@@ -53,16 +57,21 @@ def _named(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:
             print(f"warning: {error}", file=sys.stderr)
 
 
-def show_info(name: str, data: str | None = None, freeze: str | None = None) -> None:
+def show_info(
+    name: str, data: str | None = None, freeze: str | None = None, root: str | None = None, plot: str | None = None
+) -> None:
     """Print what a registered name is: where it comes from, its documentation, its options; of a network its layers.
 
     Args:
         name: a registered name.
         data: the data set whose images the layers are shown for; by default 224x224 RGB and 1,000 classes.
         freeze: what ``--model.freeze`` would be given: the layers it stops are marked.
+        root: where data lives; as in ImageDataModule.
+        plot: a file to draw samples of a data set's classes in; its images are counted and shown as a table too.
 
     Raises:
-        UserError: a name is unknown, or the network cannot work on the data or be frozen so.
+        UserError: a name is unknown, the network cannot work on the data or be frozen so, or the file cannot be drawn.
+        DownloadError: the data is not there and cannot be downloaded.
     """
     kinds: list[registry.Kind] = [
         kind for kind in KINDS.values() if name.rpartition(":")[2] in registry.list_names(kind)
@@ -70,6 +79,8 @@ def show_info(name: str, data: str | None = None, freeze: str | None = None) -> 
     if not kinds:
         known = [*registry.list_names("architecture"), *registry.list_names("dataset")]
         raise UserError(f"unknown name '{name}'{did_you_mean(name, known)} ('zoo list' shows all)")
+    if plot is not None and "dataset" not in kinds:
+        raise UserError(f"--plot draws the samples of a data set; '{name}' is an architecture")
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
         entry = registry.find(kind, name)
@@ -89,10 +100,45 @@ def show_info(name: str, data: str | None = None, freeze: str | None = None) -> 
             console.print(table)
         if kind == "architecture":
             print()
-            _show_layers(console, name, data, freeze)
+            _show_layers(console, name, data, freeze, root)
+        elif plot is not None:
+            print()
+            _show_samples(console, name, root, plot)
 
 
-def _show_layers(console: Console, name: str, data: str | None, freeze: str | None) -> None:
+def _show_samples(console: Console, name: str, root: str | None, plot: str) -> None:
+    """Count a data set's images by split and class, print the counts and draw some of each class."""
+    from zoo import describe
+    from zoo.data import default_root
+    from zoo.plots import ClassRow, draw_samples, require_plot
+
+    path = require_plot("--plot", plot)
+    summary = describe.summarise(name, default_root() if root is None else Path(root))
+    if len(summary.classes) > MAX_CLASSES:
+        raise UserError(f"--plot draws at most {MAX_CLASSES} classes; '{name}' has {len(summary.classes)}")
+    table = Table(title=f"images of {summary.shapes}", title_justify="left")
+    table.add_column("class")
+    for split in summary.counts:
+        table.add_column(split, justify="right")
+    for label, word in enumerate(summary.classes):
+        table.add_row(word, *(f"{counts[label]:,}" for counts in summary.counts.values()))
+    table.add_section()
+    totals = {split: sum(counts) for split, counts in summary.counts.items()}
+    table.add_row("all", *(f"{total:,}" for total in totals.values()))
+    rows = []
+    for label, word in enumerate(summary.classes):
+        caption = ", ".join(f"{counts[label]:,} {split}" for split, counts in summary.counts.items())
+        rows.append(ClassRow(word, caption, summary.samples[label]))
+    title = (
+        f"{name}: "
+        + ", ".join(f"{total:,} {split}" for split, total in totals.items())
+        + f" images of {summary.shapes}"
+    )
+    draw_samples(path, title, rows)
+    console.print(table)
+
+
+def _show_layers(console: Console, name: str, data: str | None, freeze: str | None, root: str | None) -> None:
     import zoo
     from zoo import freeze as freezing
     from zoo.data import ImageDataModule
@@ -101,7 +147,7 @@ def _show_layers(console: Console, name: str, data: str | None, freeze: str | No
     if data is None:
         spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)
     else:
-        spec = ImageDataModule(data).spec
+        spec = ImageDataModule(data, root).spec
     network = zoo.create_architecture(name, spec)
     frozen: set[str] = set()
     if freeze is not None:

@@ -1,4 +1,4 @@
-"""zoo predict: the likeliest classes of image files, by a run."""
+"""zoo predict: the likeliest classes of image files, by a run or by a pretrained network as it was published."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,30 +17,40 @@ from rich.table import Table
 
 from zoo import load
 from zoo.classifier import ImageClassifier
+from zoo.config import Arguments
 from zoo.errors import ImageError, UserError
 from zoo.images import SUFFIXES, decode, find_images
 from zoo.preprocess import to_uint8
 from zoo.run import write_atomically
+from zoo.weights import find_weights
 
 BATCH_SIZE = 32
 
 Guess = tuple[str, float]
 
 
-def predict(run: str, images: Sequence[str], *, top_k: int = 5, output: str | None = None) -> list[list[Guess]]:
-    """Classify image files, print a table of the likeliest classes and, if asked, write them to a file.
+def predict(
+    model: str | Arguments,
+    images: Sequence[str],
+    *,
+    top_k: int = 10,
+    output: str | None = None,
+    plot: str | None = None,
+) -> list[list[Guess]]:
+    """Classify image files and print a table of the likeliest classes; if asked, write them to files.
 
     Args:
-        run: a run folder or a checkpoint file.
+        model: a run folder or a checkpoint file, or the configuration of a network with pretrained weights.
         images: image files, and folders that are searched for images at any depth.
         top_k: classes shown for an image; at most all of them.
         output: a ``.csv`` or ``.json`` file to write.
+        plot: a ``.png``, ``.svg`` or ``.pdf`` file to draw each image beside its classes in.
 
     Returns:
         For each image its ``(class, probability)`` pairs, the likeliest first.
 
     Raises:
-        UserError: the run, an option or a path is wrong.
+        UserError: the model, an option or a path is wrong.
         ImageError: an image cannot be read; nothing is written.
     """
     if top_k < 1:
@@ -50,14 +61,60 @@ def predict(run: str, images: Sequence[str], *, top_k: int = 5, output: str | No
     if output is not None and not Path(output).absolute().parent.is_dir():
         raise UserError(f"--output is '{output}', but there is no folder {Path(output).parent}; make it first")
     files = list(named_images(images))
-    classifier = load(run)
+    if plot is not None:
+        _require_plot(plot, len(files))
+    classifier = load(model) if isinstance(model, str) else pretrained(model)
     guesses: list[list[Guess]] = []
     for start in range(0, len(files), BATCH_SIZE):
         guesses += classify(classifier, files[start : start + BATCH_SIZE], top_k)
     if output is not None:
         write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
+    if plot is not None:
+        from zoo.plots import draw_guesses
+
+        draw_guesses(Path(plot), [Path(path).name for path in files], [decode(path) for path in files], guesses)
     _show(files, guesses)
     return guesses
+
+
+def pretrained(arguments: Arguments) -> ImageClassifier:
+    """Return a network with the weights, the preprocessing and the classes it was published with, evaluating.
+
+    Args:
+        arguments: names the architecture and, as ``model.weights``, the weights.
+
+    Raises:
+        UserError: an option is wrong, or the weights do not fit or do not say which classes they tell apart.
+        DownloadError: the weights cannot be downloaded.
+    """
+    from zoo.commandline import ZooCLI
+
+    class PretrainedCLI(ZooCLI):
+        """Builds the model alone."""
+
+        def instantiate_classes(self) -> None:
+            config = self.config.as_dict()["model"]
+            name, given = self.arguments.names["model"], config.pop("weights")
+            if given is None:
+                raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
+            weights = find_weights(name, given)
+            if weights.spec is None:
+                raise UserError(
+                    f"weights {given} do not say which classes they tell apart; train a run from them first"
+                )
+            self.model = ImageClassifier(weights.spec, **config).eval()
+            weights.load_into(self.model.network, weights.spec, replace_head=False)
+            print(weights.summary(), file=sys.stderr)
+
+    return PretrainedCLI("predict", arguments, None).model
+
+
+def _require_plot(plot: str, count: int) -> None:
+    from zoo.plots import MAX_IMAGES, require_plot
+
+    require_plot("--plot", plot)
+    if count > MAX_IMAGES:
+        raise UserError(f"--plot draws at most {MAX_IMAGES} images, received {count}; write them to --output instead")
 
 
 def classify(classifier: ImageClassifier, files: Sequence[str], top_k: int) -> Iterator[list[Guess]]:

@@ -81,7 +81,7 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
     if size[0] * size[1] > MAX_PIXELS:
         raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {spec.height}x{spec.width}")
     if size != (height, width):
-        pixels = interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
+        pixels = interpolate(pixels, size, mode=spec.resize.interpolation, align_corners=False, antialias=True)
     top, left = _half(size[0] - spec.height), _half(size[1] - spec.width)
     pixels = pixels[..., top : top + spec.height, left : left + spec.width]
     return pixels.round().clamp(0, 255)

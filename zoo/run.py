@@ -138,15 +138,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Replace a text file by a complete new one, or leave the old one as it was.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file by a complete new one, or leave the old one as it was; text becomes UTF-8.
 
     Raises:
         RunError: the folder is read-only or the disk is full.
     """
     try:
         with replacing(path) as file:
-            file.write(content.encode())
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -156,7 +156,7 @@ def as_tensor(image: Any, channels: int) -> Tensor:
 
     Args:
         image: a PIL image, or a uint8 array or tensor ``(height, width)`` or ``(height, width, channels)``.
-        channels: 1 or 3.
+        channels: 1 or 3; a grey image becomes three equal channels.
 
     Raises:
         ImageError: the image is of another type or shape.
@@ -166,6 +166,8 @@ def as_tensor(image: Any, channels: int) -> Tensor:
     tensor = torch.as_tensor(np.array(image) if isinstance(image, np.ndarray) else image)
     if tensor.ndim == 2:
         tensor = tensor[..., None]
+    if tensor.ndim == 3 and tensor.shape[2] == 1 and channels == 3:
+        tensor = tensor.expand(-1, -1, 3)
     if tensor.dtype != torch.uint8 or tensor.ndim != 3 or tensor.shape[2] != channels:
         raise ImageError(
             f"a data set's image must be a PIL image or uint8 (height, width, {channels}), "

@@ -6,30 +6,36 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from zoo.errors import UserError
+
+Interpolation = Literal["bilinear", "bicubic"]
 
 
 @dataclass(frozen=True)
 class Resize:
     """How an image of any size becomes ``height`` x ``width``.
 
-    The image is scaled, antialiased and bilinear, with its aspect ratio kept, until it covers
-    ``height / crop`` x ``width / crop``; then the centre ``height`` x ``width`` is cut out.
+    The image is scaled, antialiased and with its aspect ratio kept, until it covers ``height / crop`` x
+    ``width / crop``; then the centre ``height`` x ``width`` is cut out.
 
     Args:
         crop: share of the scaled image's side that is kept, in (0, 1]; 0.875 is the usual 224 out of 256.
+        interpolation: bilinear or bicubic.
 
     Raises:
-        UserError: ``crop`` is outside (0, 1].
+        UserError: a value is outside what is allowed above.
     """
 
     crop: float = 1.0
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1:
             raise UserError(f"resize.crop is {self.crop}; allowed is more than 0 and at most 1")
+        if self.interpolation not in (allowed := get_args(Interpolation)):
+            raise UserError(f"resize.interpolation is '{self.interpolation}'; allowed are {' and '.join(allowed)}")
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,14 @@ class FitCLI(ZooCLI):
             optimizer=config["optimizer"],
             lr_scheduler=config["lr_scheduler"],
         )
+        if self.weights is not None:
+            _say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
+            self.weights = None  # training must not hold them beside the network
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
             self.first_step = self.checkpoint["global_step"]
-            self.checkpoint = (
-                None  # training reads it once more, and must not hold its optimizer's state beside its own
-            )
+            # Training reads it once more, and must not hold its optimizer's state beside its own.
+            self.checkpoint = None
         self.datamodule.train_dataloader()
         self.datamodule.val_dataloader()
         resumed = self.run is not None

@@ -1,19 +1,21 @@
 """torchvision's classification networks, for any classes, channels and size: ``torchvision/<name>``, and VGG.
 
-The networks are torchvision's own (https://docs.pytorch.org/vision/stable/models.html), with fresh weights. Two things
-are fitted to the data: the last layer has one logit a class, and for images that are not RGB the first convolution has
-their channels. Differences from torchvision: ``googlenet`` and ``inception_v3`` have no auxiliary classifiers, so that
-they return logits alone.
+The networks are torchvision's own (https://docs.pytorch.org/vision/stable/models.html), with fresh weights; those it
+publishes, trained on ImageNet, are offered by name. Two things are fitted to the data: the last layer has one logit a
+class, and for images that are not RGB the first convolution has their channels. Differences from torchvision:
+``googlenet`` and ``inception_v3`` have no auxiliary classifiers, so that they return logits alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UserError
-from zoo.spec import InputSpec
+from zoo.spec import InputSpec, Resize
+from zoo.weights import PublishedWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,6 +67,7 @@ def builder(name: str) -> Callable[[InputSpec], nn.Module]:
     Raises:
         UserError: the network cannot work at the size; the message names the smallest square it can.
     """
+    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.weights looks for
     return build
 
 
@@ -91,6 +94,7 @@ def _vgg(name: str) -> Callable[..., nn.Module]:
     Raises:
         UserError: the images are smaller than 32 pixels, or dropout is outside [0, 1).
     """
+    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.weights looks for
     return build
 
 
@@ -169,3 +173,48 @@ def _fit_channels(network: nn.Module, channels: int) -> None:
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
     setattr(network.get_submodule(parent), attribute, convolution)
+
+
+#: These two were trained by TensorFlow's authors on pixels from -1 to 1; torchvision brings ImageNet's normalisation
+#: back to that inside the network (``transform_input``), zoo normalises so at once.
+FROM_TENSORFLOW = ("googlenet", "inception_v3")
+
+#: Keys of DenseNet's files, of a time when module names could hold dots: ``denselayer1.norm.1.weight``.
+DENSENET_KEY = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)")
+
+
+def _weights(name: str) -> Mapping[str, PublishedWeights]:
+    """Return the weights torchvision publishes for a network, ``DEFAULT`` last: the best of them.
+
+    Each comes with the preprocessing of torchvision's preset and ImageNet's class names. Weights without a classifier
+    are left out.
+    """
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(name)
+    found = {entry.name: _published(name, entry) for entry in weights if entry.meta["categories"]}
+    return {**found, "DEFAULT": found[weights.DEFAULT.name]}
+
+
+def _published(name: str, entry: Any) -> PublishedWeights:
+    """Return one of torchvision's ``WeightsEnum`` members as zoo describes it."""
+    preset = entry.transforms()
+    mean, std = tuple(preset.mean), tuple(preset.std)
+    if name in FROM_TENSORFLOW:
+        mean = std = (0.5, 0.5, 0.5)
+    [side], [scaled] = preset.crop_size, preset.resize_size
+    resize = Resize(side / scaled, preset.interpolation.value)
+    spec = InputSpec(tuple(entry.meta["categories"]), 3, side, side, mean, std, resize)
+    # Its file names end in the first digits of their SHA-256, as torch.hub checks them.
+    digits = entry.url.rpartition("-")[2].removesuffix(".pth")
+    size = f"{entry.meta['_file_size']:.0f} MB"
+    return PublishedWeights(entry.url, f"sha256:{digits}", spec, size, partial(_key, name))
+
+
+def _key(name: str, key: str) -> str | None:
+    """Return the name a file's key has in the network; None for the auxiliary classifiers, which are not built."""
+    if name in FROM_TENSORFLOW and key.startswith(("aux", "AuxLogits")):
+        return None
+    if old := DENSENET_KEY.fullmatch(key):
+        return old[1] + old[2]
+    return key

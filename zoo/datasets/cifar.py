@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo.datasets.arrays import ArrayDataset
-from zoo.datasets.download import RemoteFile, fetch
+from zoo.download import RemoteFile, fetch
 from zoo.errors import DownloadError, NoSplitError
 
 #: The largest real file, CIFAR-100's train, has 155 MB.
@@ -83,7 +83,7 @@ def _read_split(
     folder = root / published.base_folder
     wanted = [name for name, _ in published.train_list + published.test_list] + [published.meta["filename"]]
     if not all((folder / name).exists() for name in wanted):
-        archive = fetch(RemoteFile([published.url], published.tgz_md5, size), root / published.filename)
+        archive = fetch(RemoteFile([published.url], f"md5:{published.tgz_md5}", size), root / published.filename)
         _unpack(archive, folder, wanted)
     batches = [_unpickle(folder / name) for name in names]
     try:

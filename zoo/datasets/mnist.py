@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo.datasets.arrays import ArrayDataset
-from zoo.datasets.download import RemoteFile, fetch
+from zoo.download import RemoteFile, fetch
 from zoo.errors import DownloadError, NoSplitError
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
@@ -81,7 +81,7 @@ def _read_split(
     for (file_name, md5), size in zip(published.resources, sizes, strict=True):
         if file_name.startswith(prefix):
             kind = "images" if "images" in file_name else "labels"
-            remote = RemoteFile([mirror + file_name for mirror in published.mirrors], md5, size)
+            remote = RemoteFile([mirror + file_name for mirror in published.mirrors], f"md5:{md5}", size)
             arrays[kind] = _read_idx(_locate(folders, file_name, remote))
     if len(arrays["images"]) != len(arrays["labels"]):
         raise DownloadError(

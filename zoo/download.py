@@ -1,7 +1,8 @@
-"""Files come into the data root whole and verified, or not at all."""
+"""Files come from their publishers whole and verified, or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import sys
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from zoo.errors import DownloadError
@@ -23,19 +25,25 @@ class RemoteFile:
 
     Args:
         urls: addresses to try in order.
-        md5: the publisher's MD5 of the whole file, as 32 hexadecimal digits.
-        size: what the file weighs, for people: ``"170 MB"``.
+        checksum: of the whole file: ``md5:`` or ``sha256:`` and the first hexadecimal digits, all where known.
+        size: what the file weighs, for people: ``"170 MB"``; empty where nobody says.
     """
 
     urls: Sequence[str]
-    md5: str
-    size: str
+    checksum: str
+    size: str = ""
+
+    def matches(self, path: Path) -> bool:
+        """Tell whether a file has this checksum."""
+        algorithm, _, digits = self.checksum.partition(":")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest().startswith(digits)
 
 
 def fetch(remote: RemoteFile, target: Path) -> Path:
     """Make sure that ``target`` exists, downloading it if it does not; a file already there is used as it is.
 
-    The download is written beside the target, its MD5 is checked, and only then is it moved into place: an
+    The download is written beside the target, its checksum is compared, and only then is it moved into place: an
     interrupted or concurrent download leaves nothing that a later run would open.
 
     Args:
@@ -50,35 +58,37 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
     """
     if target.exists():
         return target
-    from torchvision.datasets.utils import download_url
+    from torch.hub import download_url_to_file
 
     problems = []
+    size = f" ({remote.size})" if remote.size else ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as folder:
+            part = Path(folder, target.name)
             for url in remote.urls:
-                print(f"downloading {url} ({remote.size}) to {target}", file=sys.stderr)
+                print(f"downloading {url}{size} to {target}", file=sys.stderr)
                 try:
                     with _time_limit():
-                        download_url(url, folder, target.name, remote.md5)
-                except RuntimeError:
-                    problems.append(f"{url}: the file does not match its MD5 {remote.md5}")
-                except (OSError, ValueError) as error:
+                        download_url_to_file(url, str(part), progress=sys.stderr.isatty())
+                except (OSError, ValueError, HTTPException) as error:
                     problems.append(f"{url}: {error}")
-                else:
-                    os.replace(Path(folder, target.name), target)
+                    continue
+                if remote.matches(part):
+                    os.replace(part, target)
                     return target
+                problems.append(f"{url}: the file does not match its checksum {remote.checksum}")
     except OSError as error:
         problems.append(f"{target.parent} cannot be written: {error}")
     raise DownloadError(
-        f"{target} is not there and could not be downloaded ({'; '.join(problems)}); fetch {remote.urls[0]} "
-        f"({remote.size}) on a machine with a network and put it at {target}"
+        f"{target} is not there and could not be downloaded ({'; '.join(problems)}); fetch {remote.urls[0]}{size} "
+        f"on a machine with a network and put it at {target}"
     )
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
-    """Bound how long a socket may stay silent: torchvision's downloader sets no limit itself."""
+    """Bound how long a socket may stay silent: the downloader sets no limit itself."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
