@@ -21,6 +21,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from zoo import freeze as freezing
 from zoo import registry
 from zoo.errors import UserError
+from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
 from zoo.spec import InputSpec
 
@@ -88,7 +89,12 @@ class ImageClassifier(pl.LightningModule):
         name = hyperparameters.pop("name")
         self.preprocess = Preprocess(self.spec)
         self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
-        self._kept: list[nn.Module] = [] if freeze is None else freezing.freeze(self.network, self.spec, freeze).modules
+        #: What of the network is frozen, and stays in evaluation mode.
+        self.frozen: list[nn.Module] = []
+        if freeze is not None:
+            self.frozen = freezing.freeze(self.network, self.spec, freeze).modules
+        #: Set while batches hold the output of the frozen layers instead of images (zoo.features).
+        self.prefix: FrozenPrefix | None = None
         self.val_metrics = _metrics(len(self.spec.classes), "val/")
         self.test_metrics = _metrics(len(self.spec.classes), "test/")
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
@@ -96,7 +102,7 @@ class ImageClassifier(pl.LightningModule):
     def train(self, mode: bool = True) -> ImageClassifier:
         """Set the mode of every module; what is frozen stays in evaluation mode."""
         super().train(mode)
-        for module in self._kept:
+        for module in self.frozen:
             module.eval()
         return self
 
@@ -144,7 +150,10 @@ class ImageClassifier(pl.LightningModule):
 
     def _step(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         images, labels = batch
-        logits = self(images)
+        if self.prefix is None or images.dtype == torch.uint8:
+            logits = self(images)
+        else:
+            logits = self.prefix.logits(images, training=self.training)
         if logits.shape != (len(labels), len(self.spec.classes)):
             raise UserError(
                 f"architecture '{self.architecture['name']}' breaks the contract: it must return logits "

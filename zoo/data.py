@@ -143,6 +143,10 @@ class ImageDataModule(pl.LightningDataModule):
                     self._split_train_if_needed()
         return self._sources[split]
 
+    def replace_source(self, split: Split, source: Source) -> None:
+        """Serve a split from another source of as many items: features of its images, for example."""
+        self._sources[split] = source
+
     def train_dataloader(self) -> Loader:
         """Return the training batches, shuffled and varied anew each epoch."""
         source = self.source("train")
@@ -233,7 +237,7 @@ class ImageDataModule(pl.LightningDataModule):
     def _split_train(self) -> None:
         """Take ``val`` out of ``train``, by labels and a fixed seed."""
         dataset = self._open("train")
-        whole = self._sources.get("train") or self._whole("train", dataset)
+        whole: Source = self._sources.get("train") or self._whole("train", dataset)
         train, val = stratified_split(describe.labels(dataset, whole), [self.val_fraction])
         if len(train) == 0 or len(val) == 0:
             raise UserError(

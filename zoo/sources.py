@@ -46,7 +46,7 @@ class MemorySource:
     """All images of a split as one array; a batch is one indexing operation.
 
     Args:
-        images: uint8 ``(count, height, width, channels)``.
+        images: uint8 ``(count, height, width, channels)``, or floating features ``(count, width)`` in their place.
         labels: int64 ``(count,)``.
         rows: int64 ``(length,)``, which images belong to the split; None for all. The array is shared, not copied.
     """
@@ -54,7 +54,7 @@ class MemorySource:
     def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None) -> None:
         self.images, self.labels = images, labels
         self.rows = torch.arange(len(labels)) if rows is None else rows
-        self.size = (images.shape[1], images.shape[2])
+        self.size = (images.shape[1], images.shape[2]) if images.ndim == 4 else (1, 1)
 
     def __len__(self) -> int:
         return len(self.rows)

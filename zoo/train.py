@@ -16,6 +16,7 @@ from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import ImageError, RunError, UserError
+from zoo.features import FrozenFeatures
 from zoo.interrupt import GracefulStop, Interrupted
 from zoo.progress import EpochLines, MetricsLogger, TrainingFigures
 from zoo.run import Run, write_atomically
@@ -79,7 +80,7 @@ class FitCLI(ZooCLI):
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if resumed else None), *added],
-            "callbacks": [figures, lines, self.stop, RunCheckpoints(self.run)],
+            "callbacks": [FrozenFeatures(), figures, lines, self.stop, RunCheckpoints(self.run)],
             "enable_progress_bar": True,
         }
 

@@ -1,0 +1,227 @@
+"""What frozen layers give is computed once, before the first epoch, and training and validation run from there.
+
+    every image ──► frozen prefix ──► features: in memory, or in a file past a limit ──► batches ──► layers that train
+
+A file of features lies in the user's cache under a key of all that decides its content: the frozen weights, the pixels,
+the InputSpec, precision, device and torch's version. It is filled beside its place and moved there when it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from zoo.classifier import ImageClassifier
+from zoo.data import ImageDataModule, Split
+from zoo.freeze import layers
+from zoo.prefix import FrozenPrefix, NoPrefix
+from zoo.sources import MemorySource, Source
+
+#: Reading a byte back from a disk of 0.5 GB/s takes as long as so many operations on two cores of 100 GFLOP/s.
+DISK_FLOPS_PER_BYTE = 200
+
+
+class FrozenFeatures(Callback):
+    """Feeds a fit with the output of its frozen layers, and says in one line that it does, or why not.
+
+    It does where every image gives the same features in every epoch and is seen more than once.
+
+    Args:
+        folder: where files of features go; by default in the user's cache.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._replaced: dict[Split, Source] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compute the features, and let the loaders serve them."""
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
+        if not isinstance(pl_module, ImageClassifier) or not isinstance(data, ImageDataModule) or not pl_module.frozen:
+            return
+        try:
+            self._serve_features(trainer, pl_module, data)
+        except NoPrefix as reason:
+            _say(f"the frozen layers run in every epoch: {reason}")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let the loaders serve images again."""
+        for split, source in self._replaced.items():
+            trainer.datamodule.replace_source(split, source)  # type: ignore[attr-defined]  # set by a connector
+        self._replaced = {}
+        if isinstance(pl_module, ImageClassifier):
+            pl_module.prefix = None
+
+    def _serve_features(self, trainer: Trainer, classifier: ImageClassifier, data: ImageDataModule) -> None:
+        if trainer.world_size > 1:
+            raise NoPrefix("several processes train")
+        loader = data.train_dataloader()
+        if loader.policy is not None:
+            raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
+        if _images_to_come(trainer, loader.batch_size, len(loader)) <= len(loader.source):
+            raise NoPrefix("no image is seen twice")
+        begin = time.perf_counter()
+        splits: tuple[Split, ...] = ("train", "val")
+        sources = {split: data.source(split) for split in splits}
+        with trainer.precision_plugin.forward_context():
+            [(images, _)] = sources["train"].fetch([torch.arange(min(2, loader.batch_size))])
+            prefix = FrozenPrefix(
+                classifier.network, classifier.frozen, classifier.preprocess(_moved(images, classifier))
+            )
+            store = _Store(prefix, classifier, self._folder or _cache_folder(), data.memory_bytes, trainer.precision)
+            features = store.fill(sources, loader.batch_size)
+        for split, (values, labels) in features.items():
+            self._replaced[split] = sources[split]
+            data.replace_source(split, MemorySource(values, labels))
+        classifier.prefix = prefix
+        counts = " and ".join(f"{len(source):,} {split}" for split, source in sources.items())
+        _say(
+            f"the frozen layers ran once, for {counts} images ({time.perf_counter() - begin:.1f} s): their output, "
+            f"{store.bytes / 2**20:,.1f} MiB, is {store.place}"
+        )
+
+
+class _Store:
+    """Computes features and keeps them: in memory up to a limit, else in files.
+
+    Args:
+        prefix: computes them.
+        classifier: preprocesses the images.
+        folder: of the files.
+        limit: bytes that may be kept in memory.
+        precision: that the trainer computes in.
+    """
+
+    def __init__(
+        self, prefix: FrozenPrefix, classifier: ImageClassifier, folder: Path, limit: float, precision: Any
+    ) -> None:
+        self.prefix, self.classifier, self.folder, self.limit = prefix, classifier, folder, limit
+        self.precision = str(precision)
+        self.bytes = 0
+        self.place = "kept in memory"
+
+    def fill(self, sources: dict[Split, Source], batch_size: int) -> dict[Split, tuple[Tensor, Tensor]]:
+        """Return each source's features ``(count, width)`` and labels int64 ``(count,)``.
+
+        Raises:
+            NoPrefix: they fit neither in memory nor on the disk, or reading them back would take longer.
+        """
+        row = self.prefix.width * self.prefix.dtype.itemsize
+        self.bytes = sum(len(source) for source in sources.values()) * row
+        if self.bytes <= self.limit:
+            empty = {
+                split: torch.empty(len(source), self.prefix.width, dtype=self.prefix.dtype)
+                for split, source in sources.items()
+            }
+            return {split: (empty[split], self._compute(sources[split], batch_size, empty[split])) for split in sources}
+        self._require_worth(row)
+        self.place = f"in {self.folder}"
+        return {split: self._from_file(source, batch_size) for split, source in sources.items()}
+
+    def _require_worth(self, row: int) -> None:
+        """Refuse files that the disk has no room for, or that would be slower than the layers themselves."""
+        size = f"{self.bytes / 2**30:,.1f} GiB of output"
+        network, spec = self.classifier.network, self.classifier.spec
+        trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+        flops = sum(layer.flops for layer in layers(network, spec) if not trained & set(layer.parameters))
+        if flops < DISK_FLOPS_PER_BYTE * row:
+            raise NoPrefix(f"reading their {size} from a disk takes longer (--data.memory_gib is what memory may hold)")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if self.bytes > 0.9 * free:
+            raise NoPrefix(f"{self.folder} has no room for their {size} ({free / 2**30:,.1f} GiB are free)")
+
+    def _compute(self, source: Source, batch_size: int, into: Tensor) -> Tensor:
+        """Write a source's features, row by row, and return its labels."""
+        labels = torch.empty(len(source), dtype=torch.int64)
+        for rows, (images, found) in _batches(source, batch_size, "frozen layers"):
+            into[rows] = self.prefix.features(self.classifier.preprocess(_moved(images, self.classifier))).cpu()
+            labels[rows] = found
+        return labels
+
+    def _from_file(self, source: Source, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Return a source's features in their file, made where it is not there, and the labels."""
+        key, labels = self._key(source, batch_size)
+        path = self.folder / f"{key}.features"
+        size = len(source) * self.prefix.width
+        if not path.is_file() or path.stat().st_size != size * self.prefix.dtype.itemsize:
+            with tempfile.TemporaryDirectory(prefix=".filling-", dir=self.folder) as folder:
+                part = Path(folder, path.name)
+                try:
+                    with part.open("wb") as file:  # with all its blocks: a full disk must not kill who writes to memory
+                        os.posix_fallocate(file.fileno(), 0, size * self.prefix.dtype.itemsize)
+                except OSError as error:
+                    raise NoPrefix(f"{path} cannot be written: {error.strerror}") from error
+                self._compute(source, batch_size, self._map(part, len(source)))
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(part, path)
+        return self._map(path, len(source)), labels
+
+    def _map(self, path: Path, count: int) -> Tensor:
+        width = self.prefix.width
+        flat = torch.from_file(str(path), shared=True, size=count * width, dtype=self.prefix.dtype)
+        return flat.view(count, width)
+
+    def _key(self, source: Source, batch_size: int) -> tuple[str, Tensor]:
+        """Return what names a source's features, and its labels; reads every image."""
+        device = self.classifier.device.type
+        facts = [torch.__version__, device, self.precision, batch_size, self.prefix.prefix.code]
+        digest = hashlib.sha256(json.dumps([*facts, self.classifier.spec.to_dict()]).encode())
+        for name, tensor in self.prefix.prefix.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        labels = torch.empty(len(source), dtype=torch.int64)
+        for rows, (images, found) in _batches(source, batch_size, "reading"):
+            digest.update(images.contiguous().numpy().data)
+            labels[rows] = found
+        return digest.hexdigest(), labels
+
+
+def _batches(source: Source, batch_size: int, title: str) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+    """Yield the rows and the batch of all images in order, behind a progress bar where there is a terminal."""
+    rows = list(torch.split(torch.arange(len(source)), batch_size))
+    console = Console(stderr=True)
+    fetched = zip(rows, source.fetch(rows), strict=True)
+    shown = {"console": console, "transient": True, "disable": not console.is_terminal}
+    yield from track(fetched, title, total=len(rows), **shown)  # type: ignore[arg-type]  # keywords of three types
+
+
+def _moved(images: Tensor, classifier: ImageClassifier) -> Tensor:
+    return images.to(classifier.device)
+
+
+def _images_to_come(trainer: Trainer, batch_size: int, batches: int) -> float:
+    """Return how many images, at most, this fit will train on."""
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    steps = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps >= 0 else float("inf")
+    epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else float("inf")
+    return min(epochs * batches, steps) * batch_size
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("zoo") / "features"
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

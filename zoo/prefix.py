@@ -1,0 +1,188 @@
+"""The frozen prefix of a network, cut off: what gives the same features for the same pixels in every epoch.
+
+    network input ──► prefix: frozen layers ──► features ──► suffix: layers that train ──► logits
+
+The cut follows the flow of data, by torch.fx: the prefix is all that depends on the input and on frozen modules alone.
+Prefix and suffix share their modules with the network; nothing is copied, so what trains, trains in the network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+#: Names of functions that draw random numbers, which nothing computed once may stand in for.
+RANDOM = re.compile(r".*dropout\w*|rand.*|bernoulli_?|multinomial|normal_?|uniform_|exponential_|stochastic_depth")
+
+
+class NoPrefix(Exception):
+    """The network has no prefix that can be computed once; the text says why."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How one value of the features lies in memory; kernels differ by it, in speed and in rounding."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    channels_last: bool
+
+    @classmethod
+    def of(cls, value: Tensor) -> _Layout:
+        last = value.ndim == 4 and not value.is_contiguous() and value.is_contiguous(memory_format=torch.channels_last)
+        return cls(value.movedim(1, -1).shape[1:] if last else value.shape[1:], value.dtype, last)
+
+    def flat(self, value: Tensor) -> Tensor:
+        return (value.movedim(1, -1) if self.channels_last else value).flatten(1)
+
+    def restored(self, part: Tensor) -> Tensor:
+        value = part.reshape(-1, *self.shape).to(self.dtype)
+        return value.movedim(-1, 1) if self.channels_last else value
+
+
+class FrozenPrefix:
+    """A network in two parts, and how the features between them are laid out.
+
+    Args:
+        network: its frozen parameters do not require a gradient; left as it is.
+        kept: the frozen modules, which stay in evaluation mode.
+        example: network input ``(batch, channels, height, width)``, floating, on the network's device.
+
+    Raises:
+        NoPrefix: the network cannot be traced, its first layers are not frozen, or the two parts do not give what the
+            network gives.
+    """
+
+    def __init__(self, network: nn.Module, kept: Sequence[nn.Module], example: Tensor) -> None:
+        with _mode(network, kept, True):
+            train_prefix, self._train_suffix = _cut(network, kept)
+        with _mode(network, kept, False):
+            self.prefix, self._eval_suffix = _cut(network, kept)
+            with torch.no_grad():
+                values = self.prefix(example)
+                self._require_equal(values, train_prefix(example), "their output changes from call to call")
+                if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
+                    raise NoPrefix("what they pass on is not a batch of features")
+                self.layouts = [_Layout.of(value) for value in values]
+                #: Of the features: wide enough for each of their parts.
+                self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
+                logits = self.logits(self.features(example), training=False)
+                self._require_close(logits, network(example))
+
+    @property
+    def width(self) -> int:
+        """Numbers in the features of one image."""
+        return sum(layout.shape.numel() for layout in self.layouts)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return features, ``(batch, width)`` of ``dtype``, of network input ``(batch, channels, height, width)``."""
+        with torch.no_grad():
+            pairs = zip(self.layouts, self.prefix(inputs), strict=True)
+            return torch.cat([layout.flat(value).to(self.dtype) for layout, value in pairs], dim=1)
+
+    def logits(self, features: Tensor, *, training: bool) -> Tensor:
+        """Return logits ``(batch, classes)`` of features ``(batch, width)``, by the layers that train."""
+        parts = torch.split(features, [layout.shape.numel() for layout in self.layouts], dim=1)
+        values = [layout.restored(part) for layout, part in zip(self.layouts, parts, strict=True)]
+        suffix = self._train_suffix if training else self._eval_suffix
+        result: Tensor = suffix(*values)
+        return result
+
+    @staticmethod
+    def _require_equal(first: Sequence[Any], second: Sequence[Any], reason: str) -> None:
+        pairs = zip(first, second, strict=False)
+        if len(first) != len(second) or not all(
+            torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b for a, b in pairs
+        ):
+            raise NoPrefix(reason)
+
+    @staticmethod
+    def _require_close(ours: Tensor, network: Tensor) -> None:
+        tolerance = 1e-4 if network.dtype == torch.float32 else 2e-2  # half precision keeps 8 to 11 bits
+        if not torch.allclose(ours, network, rtol=tolerance, atol=tolerance * float(network.abs().max())):
+            raise NoPrefix("the network does not work the same in two parts")
+
+
+@contextmanager
+def _mode(network: nn.Module, kept: Sequence[nn.Module], training: bool) -> Iterator[None]:
+    """Put a network in a mode, what is frozen in evaluation mode, and afterwards every module back into its own."""
+    before = {module: module.training for module in network.modules()}
+    network.train(training)
+    for module in kept:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module, mode in before.items():
+            module.training = mode
+
+
+class _Tracer(fx.Tracer):
+    """Records a network's operations; frozen modules are single ones, whatever is inside."""
+
+    def __init__(self, frozen: set[nn.Module]) -> None:
+        super().__init__()
+        self.frozen = frozen
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return m in self.frozen or super().is_leaf_module(m, module_qualified_name)
+
+
+def _cut(network: nn.Module, kept: Sequence[nn.Module]) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """Return prefix (network input to a tuple of values) and suffix (those values to logits)."""
+    inside = {module for top in kept for module in top.modules()}
+    try:
+        graph = _Tracer(inside).trace(network)
+    except Exception as error:  # tracing runs the network's own code on stand-ins for tensors
+        raise NoPrefix(
+            f"the network cannot be traced ({type(error).__name__}: {str(error).splitlines()[0]})"
+        ) from error
+    frozen = _frozen_nodes(graph, network, inside)
+    crossing = [node for node in graph.nodes if node in frozen and node.op != "get_attr" and node.users.keys() - frozen]
+    if not any(node.op == "call_module" for node in frozen):
+        raise NoPrefix("they are not the first of the network")
+    prefix, suffix = fx.Graph(), fx.Graph()
+    known: dict[fx.Node, fx.Node] = {}
+    needed = set(crossing)
+    for node in reversed(graph.nodes):
+        if node in needed:
+            needed.update(node.all_input_nodes)
+    for node in graph.nodes:
+        if node in needed or node.op == "placeholder":
+            known[node] = prefix.node_copy(node, known.__getitem__)
+    prefix.output(tuple(known[node] for node in crossing))
+    known = {node: suffix.placeholder(f"features_{number}") for number, node in enumerate(crossing)}
+    for node in graph.nodes:
+        if node not in known and (node not in frozen or (node.op == "get_attr" and node.users.keys() - frozen)):
+            known[node] = suffix.node_copy(node, known.__getitem__)
+    return fx.GraphModule(network, prefix), fx.GraphModule(network, suffix)
+
+
+def _frozen_nodes(graph: fx.Graph, network: nn.Module, inside: set[nn.Module]) -> set[fx.Node]:
+    """Return the operations whose outcome the input and frozen modules alone decide."""
+    frozen: set[fx.Node] = set()
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            same = True
+        elif node.op == "get_attr":
+            value = _attribute(network, str(node.target))
+            same = not (isinstance(value, Tensor) and value.requires_grad)
+        elif node.op == "call_module":
+            same = network.get_submodule(str(node.target)) in inside
+        else:
+            name = getattr(node.target, "__name__", str(node.target))
+            same = node.op != "output" and not RANDOM.fullmatch(name)
+        if same and all(source in frozen for source in node.all_input_nodes):
+            frozen.add(node)
+    return frozen
+
+
+def _attribute(network: nn.Module, path: str) -> Any:
+    holder, _, name = path.rpartition(".")
+    return getattr(network.get_submodule(holder), name)
