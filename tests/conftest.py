@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,22 @@ def grey_spec() -> InputSpec:
 @pytest.fixture
 def colour_spec() -> InputSpec:
     return InputSpec(("ant", "bee", "cat"), 3, 32, 32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A web server on loopback: its folder, and its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{web.server_port}/"
+        web.shutdown()
 
 
 @pytest.fixture

@@ -1,23 +1,69 @@
-"""Every shipped recipe parses, and those that need no download train."""
+"""Every shipped recipe parses and trains a few steps on its own data; the one without training predicts."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 from conftest import REPOSITORY
+from PIL import Image
+from torchvision import models
 
 CONFIGS = sorted((REPOSITORY / "configs").rglob("*.yaml"))
+PUBLISHED = REPOSITORY / "configs" / "imagenet" / "vgg16.yaml"
+TRAINED = [path for path in CONFIGS if path != PUBLISHED]
+
+
+def title(path):
+    return f"{path.parent.name}/{path.stem}"
+
+
+@pytest.fixture(scope="module")
+def vgg16_file(tmp_path_factory):
+    """A file of VGG16's weights for ImageNet's classes, in torchvision's format; they are random."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "vgg16.pth"
+    torch.save(models.vgg16(weights=None).state_dict(), path)
+    return path
 
 
 def test_there_are_recipes():
-    assert CONFIGS
+    assert len(TRAINED) >= 8
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", TRAINED, ids=title)
 def test_a_recipe_parses_and_says_what_it_is(zoo, path):
     assert path.read_text().startswith("# ")
     status, out, err = zoo("fit", "--config", path, "--print_config")
     assert status == 0, err
     assert f"name: {path.parent.name}" in out
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=title)
+def test_a_recipe_trains_a_few_steps(zoo, path, request):
+    if path.parent.name != "digits":
+        request.getfixturevalue("real_data")
+    words = ["--trainer.max_steps", 3, "--trainer.limit_val_batches", 1]
+    if path.parent.name == "folder":
+        photographs = request.getfixturevalue("real_data") / "hymenoptera"
+        weights = request.getfixturevalue("vgg16_file")
+        words += ["--data.root", photographs, "--model.weights", weights, "--data.image_size", 32]
+        words += ["--data.batch_size", 8]
+    status, out, err = zoo("fit", "--config", path, *words)
+    assert status == 0, err
+    if path.parent.name == "folder":
+        assert "layer classifier.6 of 1000 classes replaced by a fresh one of 2" in err
+        assert "(134,268,738 parameters, 7,635,264 frozen)" in err
+    assert out.splitlines()[-1].startswith(f"runs/{path.parent.name}-")
+
+
+def test_the_recipe_without_training_gives_ten_guesses_and_a_picture(zoo, tmp_path, vgg16_file):
+    Image.radial_gradient("L").save(tmp_path / "disc.png")
+    words = ("--config", PUBLISHED, "--model.weights", vgg16_file, "disc.png", "--plot", "guesses.png")
+    status, out, err = zoo("predict", *words)
+    assert status == 0, err
+    assert out.count("%") == 10
+    with Image.open(tmp_path / "guesses.png") as picture:
+        assert picture.size == (1200, 372)
 
 
 def test_the_digits_recipe_reaches_its_accuracy(zoo, tmp_path):

@@ -7,9 +7,6 @@ import hashlib
 import io
 import pickle
 import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +17,6 @@ import zoo
 from zoo.datasets import mnist
 from zoo.datasets.split import stratified_split
 from zoo.errors import DownloadError, NoSplitError
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A web server on loopback: its folder, and its address."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{web.server_port}/"
-        web.shutdown()
 
 
 def idx(array: np.ndarray) -> bytes:

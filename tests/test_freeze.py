@@ -128,3 +128,16 @@ def test_a_run_keeps_what_it_froze(zoo, tmp_path):
     assert not any(key.startswith(("network.c1.", "network.c3.")) for key in changed)
     _, out, _ = zoo("info", "lenet5", "--data", "digits", "--freeze", 2)
     assert [line.split()[-2] for line in out.splitlines() if "Conv2d" in line] == ["yes", "yes"]
+
+
+def test_a_fit_leaves_the_statistics_of_frozen_batch_normalisation_as_they_are(zoo, tmp_path):
+    short = ("--trainer.max_epochs", 2, "--trainer.limit_train_batches", 2, "--trainer.limit_val_batches", 1)
+    network = ("--model", "torchvision/resnet18", "--data.image_size", 32, "--model.freeze", 5)
+    status, out, err = zoo("fit", *network, *short, "--data.augmentation", "crop")
+    assert status == 0, err
+    state = torch.load(tmp_path / out.splitlines()[-1] / "checkpoints" / "last.ckpt")["state_dict"]
+    means = {key: bool(value.any()) for key, value in state.items() if key.endswith("running_mean")}
+    assert len(means) == 20
+    assert {key for key, moved in means.items() if not moved} == {
+        key for key in means if key.startswith(("network.bn1.", "network.layer1."))
+    }

@@ -93,6 +93,7 @@ class ImageClassifier(pl.LightningModule):
         self.frozen: list[nn.Module] = []
         if freeze is not None:
             self.frozen = freezing.freeze(self.network, self.spec, freeze).modules
+            self.train()  # a fit begins with the modes it finds
         #: Set while batches hold the output of the frozen layers instead of images (zoo.features).
         self.prefix: FrozenPrefix | None = None
         self.val_metrics = _metrics(len(self.spec.classes), "val/")

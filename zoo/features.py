@@ -74,8 +74,8 @@ class FrozenFeatures(Callback):
         loader = data.train_dataloader()
         if loader.policy is not None:
             raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
-        if _images_to_come(trainer, loader.batch_size, len(loader)) <= len(loader.source):
-            raise NoPrefix("no image is seen twice")
+        if _batches_to_come(trainer, len(loader)) <= len(loader):
+            raise NoPrefix("this fit is no longer than one pass over the images")
         begin = time.perf_counter()
         splits: tuple[Split, ...] = ("train", "val")
         sources = {split: data.source(split) for split in splits}
@@ -207,13 +207,13 @@ def _moved(images: Tensor, classifier: ImageClassifier) -> Tensor:
     return images.to(classifier.device)
 
 
-def _images_to_come(trainer: Trainer, batch_size: int, batches: int) -> float:
-    """Return how many images, at most, this fit will train on."""
+def _batches_to_come(trainer: Trainer, batches: int) -> float:
+    """Return how many batches, at most, a fit from the start would train on; ``batches`` are in the loader."""
     limit = trainer.limit_train_batches
     batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     steps = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps >= 0 else float("inf")
     epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else float("inf")
-    return min(epochs * batches, steps) * batch_size
+    return min(epochs * batches, steps)
 
 
 def _cache_folder() -> Path:

@@ -1,0 +1,154 @@
+"""Frozen layers run once, and what training makes of their output is what it would make of the images."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+
+import pytest
+import torch
+
+from zoo import features
+from zoo.features import FrozenFeatures
+from zoo.prefix import FrozenPrefix
+
+FROZEN = ("--model.freeze", 2, "--model.architecture.dropout", 0.3, "--trainer.max_epochs", 3)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Where files of features go: a folder of this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "zoo" / "features"
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """A list that grows by the images of each pass through a frozen prefix."""
+    seen = []
+    compute = FrozenPrefix.features
+    monkeypatch.setattr(
+        FrozenPrefix, "features", lambda self, inputs: seen.append(len(inputs)) or compute(self, inputs)
+    )
+    return seen
+
+
+def weights(run):
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_equal_weights(first, second):
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def uncached(tmp_path_factory):
+    """FROZEN with the frozen layers in every step."""
+    from zoo.cli import main
+
+    folder = tmp_path_factory.mktemp("uncached")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrozenFeatures, "on_fit_start", lambda *_: None)
+        assert main(["fit", *map(str, FROZEN), "--trainer.default_root_dir", str(folder)]) == 0
+    return folder / "digits-lenet5" / "version_0"
+
+
+def test_in_memory_they_lead_to_the_same_weights(zoo, tmp_path, uncached, passes, folder):
+    status, out, err = zoo("fit", *FROZEN)
+    assert status == 0
+    assert "the frozen layers ran once, for 1,295 train and 143 val images" in err
+    assert "0.4 MiB, is kept in memory" in err
+    assert sum(passes) == 1295 + 143 + 2  # the two are the check that the parts fit
+    assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
+    assert not folder.exists()
+    with (tmp_path / out.splitlines()[-1] / "metrics.csv").open(newline="") as file:
+        best = max(float(row["val/accuracy"]) for row in csv.DictReader(file) if row["val/accuracy"])
+    assert f"{best:.4f}" in zoo("validate", tmp_path / out.splitlines()[-1])[1]
+
+
+def test_in_files_they_lead_to_the_same_weights_and_serve_the_next_run(zoo, tmp_path, uncached, passes, folder):
+    status, out, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    assert status == 0
+    assert f"is in {folder}" in err
+    assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
+    files = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(files) == 2
+    done = len(passes)
+    _, out, _ = zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    assert len(passes) == done + 1
+    assert files == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
+    zoo("fit", *FROZEN, "--data.memory_gib", 0, "--seed_everything", 1)  # other frozen weights
+    assert len(list(folder.iterdir())) == 4
+
+
+def test_a_file_of_another_size_is_made_again(zoo, tmp_path, uncached, folder):
+    zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    _, out, _ = zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
+
+
+def test_a_resumed_run_goes_on_from_the_same_features(zoo, tmp_path, uncached):
+    _, out, _ = zoo("fit", *FROZEN[:-1], 2)
+    run = tmp_path / out.splitlines()[-1]
+    status, _, err = zoo("fit", run, "--trainer.max_epochs", 3)
+    assert status == 0
+    assert "the frozen layers ran once" in err
+    assert_equal_weights(uncached, run)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--data.augmentation", "crop"), "augmentation varies what they see (--data.augmentation none"),
+        (("--trainer.max_epochs", 1), "this fit is no longer than one pass over the images"),
+        (("--trainer.limit_train_batches", 2), "this fit is no longer than one pass over the images"),
+        (("--trainer.max_steps", 5), "this fit is no longer than one pass over the images"),
+        (("--model.freeze", "f6"), "they are not the first of the network"),
+    ],
+)
+def test_where_they_must_run_in_every_epoch_one_line_says_why(zoo, options, reason):
+    status, _, err = zoo("fit", *FROZEN, *options)
+    assert status == 0, err
+    assert [line for line in err.splitlines() if "frozen layers" in line] == [
+        f"the frozen layers run in every epoch: {reason}" + (" lets them run once)" if "(" in reason else "")
+    ]
+
+
+def test_nothing_is_said_where_nothing_is_frozen(zoo):
+    assert "frozen layers" not in zoo("fit", "--trainer.max_epochs", 2)[2]
+
+
+def test_files_slower_than_the_layers_are_not_made(zoo, folder, monkeypatch):
+    monkeypatch.setattr(features, "DISK_FLOPS_PER_BYTE", 1e6)
+    _, _, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    assert "every epoch: reading their 0.0 GiB of output from a disk takes longer" in err
+    assert not folder.exists()
+
+
+def test_a_disk_without_room_is_named(zoo, folder, monkeypatch):
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: usage)
+    status, _, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    assert status == 0
+    assert f"every epoch: {folder} has no room for their 0.0 GiB of output" in err
+    assert list(folder.iterdir()) == []
+
+
+def test_damaged_images_stay_left_out(zoo, tmp_path):
+    from PIL import Image
+
+    for name, level in (("dark", 0), ("light", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            Image.new("L", (12, 12), level + number).save(tmp_path / "photos" / name / f"{number}.png")
+    (tmp_path / "photos" / "dark" / "3.png").write_text("not an image")
+    data = ("--data", "folder", "--data.root", "photos", "--data.dataset.channels", 1, "--data.augmentation", "none")
+    status, _, err = zoo("fit", *FROZEN, *data, "--data.skip_bad", "true", "--data.batch_size", 8)
+    assert status == 0, err
+    assert "the frozen layers ran once" in err
+    assert err.count("skipped bad image") == 1

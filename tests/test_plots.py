@@ -1,0 +1,66 @@
+"""Pictures of guesses and of samples: complete files, any class name, sizes that stay within reason."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.plots import ClassRow, draw_guesses, draw_samples
+
+
+def test_guesses_are_drawn_beside_their_image(tmp_path):
+    images = [np.zeros((40, 60, 3), np.uint8), np.full((3000, 20, 1), 200, np.uint8)]
+    guesses = [[("$a_1$ & <b>", 0.75), ("x" * 60, 0.25)], [(f"class {number}", 0.1) for number in range(10)]]
+    draw_guesses(tmp_path / "guesses.png", ["a.png", "b_$.png"], images, guesses)
+    with Image.open(tmp_path / "guesses.png") as picture:
+        assert picture.size == (1200, 684)
+        colours = picture.convert("RGB").getcolors(1 << 20)
+    assert colours is not None
+    assert (31, 119, 180) in [colour for _, colour in colours]  # the bars
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89PNG")])
+def test_a_picture_is_of_the_kind_its_name_says(tmp_path, suffix, start):
+    rows = [ClassRow("dots", "1 train", [np.zeros((8, 8, 1), np.uint8)] * 3), ClassRow("none", "0 train", [])]
+    draw_samples(tmp_path / f"grid.{suffix}", "a title", rows)
+    assert (tmp_path / f"grid.{suffix}").read_bytes().startswith(start)
+
+
+def test_info_draws_samples_and_counts_them(zoo, tmp_path):
+    status, out, err = zoo("info", "digits", "--plot", "grid.png")
+    assert status == 0, err
+    assert "images of 8x8x1" in out
+    assert [line.split()[1:-1:2] for line in out.splitlines() if line.startswith("│ all")] == [["all", "1,438", "359"]]
+    with Image.open(io.BytesIO((tmp_path / "grid.png").read_bytes())) as picture:
+        assert picture.size == (1056, 1152)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("info", "digits", "--plot", "grid.txt"),
+            "--plot is 'grid.txt'; allowed are names that end in .png, .svg, .pdf",
+        ),
+        (("info", "digits", "--plot", "no/grid.png"), "there is no folder no; make it first"),
+        (("info", "lenet5", "--plot", "grid.png"), "'lenet5' is an architecture"),
+    ],
+)
+def test_what_cannot_be_drawn_is_an_error(zoo, tmp_path, words, message):
+    status, _, err = zoo(*words)
+    assert status == 2
+    assert message in err
+    assert not (tmp_path / "grid.png").exists()
+
+
+def test_too_many_images_for_one_picture_are_refused(zoo, tmp_path, digits_run):
+    (tmp_path / "images").mkdir()
+    for number in range(21):
+        Image.new("L", (8, 8)).save(tmp_path / "images" / f"{number}.png")
+    status, _, err = zoo("predict", digits_run, "images", "--plot", "guesses.png")
+    assert status == 2
+    assert "--plot draws at most 20 images, received 21" in err
+    assert not (tmp_path / "guesses.png").exists()

@@ -1,0 +1,134 @@
+"""The frozen prefix of a network and the rest give, one after the other, what the network gives."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.classifier import ImageClassifier
+from zoo.prefix import FrozenPrefix, NoPrefix
+
+
+@pytest.fixture
+def spec(colour_spec):
+    return dataclasses.replace(colour_spec, height=64, width=64)
+
+
+def inputs(spec):
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(4, spec.height, spec.width, spec.channels, generator=generator)
+    return pixels.permute(0, 3, 1, 2)  # as Preprocess gives them
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "width"),
+    [
+        ({"name": "lenet5", "dropout": 0.5}, 2, 16 * 16 * 16),
+        ({"name": "cnn", "layout": "8C3-D.5-8C3-MP2-16N-D.5"}, 2, 8 * 30 * 30),
+        ("vgg11_bn", 6, 512 * 4 * 4),
+        ("vgg11_bn", "features", 512 * 2 * 2),
+        ("torchvision/resnet18", 5, 64 * 16 * 16),
+        ("torchvision/resnet18", 2, 2 * 64 * 16 * 16),  # inside a block: what its convolution needs, and its shortcut
+        ("torchvision/densenet121", 40, (256 + 128) * 4 * 4),
+        ("torchvision/swin_t", 13, 192 * 8 * 8 + 768 * 8 * 8),
+        ("torchvision/shufflenet_v2_x0_5", 10, None),
+    ],
+)
+def test_two_parts_are_bit_for_bit_the_network_in_both_modes(spec, name, what, width):
+    torch.manual_seed(0)
+    classifier = ImageClassifier(spec, name, freeze=what)
+    example = inputs(spec)
+    modes = [module.training for module in classifier.modules()]
+    before = {key: value.clone() for key, value in classifier.state_dict().items()}
+    prefix = FrozenPrefix(classifier.network, classifier.frozen, example[:2])
+    assert modes == [module.training for module in classifier.modules()]
+    assert before.keys() == classifier.state_dict().keys()
+    assert all(torch.equal(before[key], value) for key, value in classifier.state_dict().items())
+    features = prefix.features(example)
+    assert features.shape == (4, prefix.width)
+    assert width in (None, prefix.width)
+    classifier.eval()
+    assert torch.equal(prefix.logits(features, training=False), classifier.network(example))
+    classifier.train()
+    results = []
+    for compute in (lambda: classifier.network(example), lambda: prefix.logits(features, training=True)):
+        classifier.load_state_dict(before)
+        torch.manual_seed(1)
+        logits = compute()
+        classifier.zero_grad()
+        logits.square().sum().backward()
+        trained = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+        state = {key: value.clone() for key, value in classifier.state_dict().items()}
+        results.append((logits, [parameter.grad for parameter in trained], state))
+    (logits, gradients, state), (logits_2, gradients_2, state_2) = results
+    assert torch.equal(logits, logits_2)
+    assert all(torch.equal(first, second) for first, second in zip(gradients, gradients_2, strict=True))
+    assert all(torch.equal(state[key], state_2[key]) for key in state)  # statistics of batch normalisation too
+
+
+class Forked(nn.Module):
+    """A network that looks at its input's values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.first(images) if images.sum() > 0 else images)
+
+
+class Noisy(nn.Module):
+    """A network whose frozen module draws at random though it evaluates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Sequential(Noise(), nn.Linear(4, 4)), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.first(images))
+
+
+class Noise(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images + torch.rand_like(images)
+
+
+class Late(nn.Module):
+    """A network whose frozen module comes after one that trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.first = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.first(self.last(images))
+
+
+class Sized(nn.Module):
+    """A network that passes a number on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.first(images)) * self.first(images).size(1)
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (Forked, "cannot be traced"),
+        (Noisy, "changes from call to call"),
+        (Late, "not the first"),
+        (Sized, "not a batch of features"),
+    ],
+)
+def test_a_network_that_cannot_be_cut_says_why(network, reason):
+    network = network()
+    network.first.requires_grad_(False)
+    with pytest.raises(NoPrefix, match=reason):
+        FrozenPrefix(network, [network.first], torch.rand(2, 4))

@@ -1,0 +1,295 @@
+"""Pretrained weights: where they come from, what comes with them, and what does not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+from torchvision import models
+
+import zoo as library
+from zoo.architectures import torchvision as family
+from zoo.data import ImageDataModule
+from zoo.errors import DownloadError, UserError
+from zoo.preprocess import Preprocess
+from zoo.spec import Resize
+from zoo.weights import find_weights
+
+NAME = "torchvision/squeezenet1_1"
+PUBLISHED = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.value
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    """Where downloads go: an empty folder."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def state():
+    """The weights of torchvision's own SqueezeNet for ImageNet's classes."""
+    torch.manual_seed(0)
+    return models.squeezenet1_1(weights=None).state_dict()
+
+
+@pytest.fixture(scope="module")
+def content(state) -> bytes:
+    """A file of them, as torchvision publishes its own."""
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def file(content, tmp_path) -> Path:
+    path = tmp_path / "squeezenet.pth"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def offered(server, content, monkeypatch) -> Path:
+    """Serve the file under the name that torchvision gives it."""
+    folder, address = server
+    path = folder / f"squeezenet1_1-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    path.write_bytes(content)
+    monkeypatch.setattr(PUBLISHED, "url", f"{address}{path.name}")
+    return path
+
+
+@pytest.fixture
+def spec(colour_spec):
+    return dataclasses.replace(colour_spec, height=64, width=64)
+
+
+def photograph(height, width):
+    """An image without the sharp contrasts after which Pillow, which resizes in two steps, clips twice."""
+    coarse = np.random.default_rng(0).integers(50, 200, (height // 10, width // 10, 3), np.uint8)
+    return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize("name", ["vgg16", "swin_t", "efficientnet_b1", "googlenet", "inception_v3"])
+@pytest.mark.parametrize("size", [(400, 300), (250, 700)])
+def test_the_preprocessing_of_published_weights_is_torchvisions(name, size):
+    entry = models.get_model_weights(name).DEFAULT
+    spec = family.builder(name).weights()["DEFAULT"].spec
+    pixels = photograph(*size)
+    theirs = entry.transforms()(Image.fromarray(pixels))
+    if name in family.FROM_TENSORFLOW:  # their networks do this first
+        theirs = (theirs * torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)) / 0.5
+        theirs += (torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1) - 0.5) / 0.5
+    ours = Preprocess(spec)(torch.from_numpy(pixels)[None])[0]
+    assert ours.shape == theirs.shape
+    level = 1 / 255 / min(spec.std)
+    assert (ours - theirs).abs().max() <= 1.01 * level  # Pillow rounds after each of its steps
+    assert (ours - theirs).abs().mean() <= 0.25 * level
+
+
+@pytest.mark.parametrize("name", family.NAMES)
+def test_every_network_offers_weights_with_class_names_and_a_checksum(name):
+    for published in family.builder(name).weights().values():
+        assert len(published.spec.classes) == 1000
+        assert published.file_name.endswith(f"{published.checksum.removeprefix('sha256:')}.pth")
+        assert len(published.checksum) >= len("sha256:") + 8
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "densenet121"])
+def test_files_with_other_keys_than_the_network_fit(name, tmp_path):
+    options = {} if name == "densenet121" else {"init_weights": False}
+    theirs = models.get_model(name, weights=None, **options).state_dict()
+    if name == "densenet121":  # as its file was saved, years ago
+        theirs = {family.re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): theirs[key] for key in theirs}
+        assert any(".norm.1." in key for key in theirs)
+    torch.save(theirs, tmp_path / "weights.pth")
+    weights = find_weights(f"torchvision/{name}", str(tmp_path / "weights.pth"))
+    network = library.create_architecture(f"torchvision/{name}", weights.spec)
+    assert weights.load_into(network, weights.spec, replace_head=False) == ""
+
+
+def test_published_weights_are_downloaded_verified_and_kept(offered, cache, state, capsys):
+    weights = find_weights(NAME, "DEFAULT")
+    assert f"downloading {PUBLISHED.url} (5 MB) to {cache / offered.name}" in capsys.readouterr().err
+    assert [path.name for path in cache.iterdir()] == [offered.name]
+    assert all(torch.equal(state[key], value) for key, value in weights.state.items())
+    assert (weights.spec.height, weights.spec.resize, weights.assumed) == (224, Resize(0.875), "")
+    offered.unlink()
+    assert find_weights(NAME, "IMAGENET1K_V1").state.keys() == state.keys()
+
+
+def test_a_download_with_another_checksum_is_never_opened(offered, cache):
+    offered.write_bytes(b"something else")
+    with pytest.raises(DownloadError, match="does not match its checksum sha256:"):
+        find_weights(NAME, "DEFAULT")
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_in_the_cache_with_another_checksum_is_named_and_left(offered, cache):
+    cache.mkdir(parents=True)
+    (cache / offered.name).write_bytes(b"half a file")
+    with pytest.raises(DownloadError, match=r"\(11 bytes\) does not match its checksum sha256:.*; remove it"):
+        find_weights(NAME, "DEFAULT")
+    assert (cache / offered.name).read_bytes() == b"half a file"
+
+
+def test_without_a_network_the_error_says_what_to_fetch_and_where_to_put_it(cache, monkeypatch):
+    monkeypatch.setattr(PUBLISHED, "url", "http://127.0.0.1:9/squeezenet1_1-b8a52dc0.pth")
+    with pytest.raises(DownloadError) as caught:
+        find_weights(NAME, "DEFAULT")
+    place = cache / "squeezenet1_1-b8a52dc0.pth"
+    assert str(caught.value).endswith(
+        f"fetch http://127.0.0.1:9/squeezenet1_1-b8a52dc0.pth (5 MB) on a machine with a network and put it at {place}"
+    )
+
+
+def test_an_address_needs_the_files_checksum(server, content, cache):
+    folder, address = server
+    (folder / "mine.pth").write_bytes(content)
+    digits = hashlib.sha256(content).hexdigest()
+    weights = find_weights(NAME, f"{address}mine.pth#sha256={digits}")
+    assert [path.name for path in cache.iterdir()] == [f"mine-{digits[:8]}.pth"]
+    assert weights.assumed == "IMAGENET1K_V1"
+    with pytest.raises(DownloadError, match="does not match its checksum"):
+        find_weights(NAME, f"{address}mine.pth#sha256={'0' * 64}")
+    for end in ("", "#sha256=abc", f"#md5={digits}"):
+        with pytest.raises(UserError, match=r"allowed is an http or https address that ends in #sha256="):
+            find_weights(NAME, f"{address}mine.pth{end}")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_brings_everything_but_a_head_of_another_size(state, spec, tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    (safetensors.torch.save_file if suffix == ".safetensors" else torch.save)(state, path)
+    network = library.create_architecture(NAME, spec)
+    fresh = {key: value.clone() for key, value in network.state_dict().items()}
+    replaced = find_weights(NAME, str(path)).load_into(network, spec)
+    assert replaced == "classifier.1 of 1000 classes replaced by a fresh one of 3"
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, fresh[key] if key.startswith("classifier.1.") else state[key])
+
+
+def test_what_does_not_fit_is_listed_and_nothing_is_loaded(state, spec, tmp_path):
+    other = {key: value for key, value in state.items() if key != "features.0.bias"}
+    other["extra.weight"] = torch.zeros(1)
+    other["features.3.squeeze.weight"] = torch.zeros(2, 3)
+    torch.save(other, tmp_path / "other.pth")
+    network = library.create_architecture(NAME, spec)
+    fresh = {key: value.clone() for key, value in network.state_dict().items()}
+    with pytest.raises(UserError) as caught:
+        find_weights(NAME, str(tmp_path / "other.pth")).load_into(network, spec)
+    assert "missing: features.0.bias; not in the network: extra.weight; of another shape: " in str(caught.value)
+    assert "features.3.squeeze.weight (2, 3) for (16, 64, 1, 1)" in str(caught.value)
+    assert all(torch.equal(value, fresh[key]) for key, value in network.state_dict().items())
+
+
+def test_a_checkpoint_of_zoo_brings_its_spec(digits_run):
+    path = digits_run / "checkpoints" / "best.ckpt"
+    weights = find_weights("lenet5", str(path))
+    assert weights.spec == library.load(digits_run).spec
+    network = library.create_architecture("lenet5", dataclasses.replace(weights.spec, classes=("a", "b")))
+    assert weights.load_into(network, dataclasses.replace(weights.spec, classes=("a", "b"))).startswith("output.")
+    with pytest.raises(UserError, match="is of architecture 'lenet5', --model is 'cnn'"):
+        find_weights("cnn", str(path))
+
+
+class Payload:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_bytes(b""), r"not a readable file of weights \(0 bytes\): it is damaged"),
+        (lambda path: path.write_bytes(b"\x80\x02random"), "not a readable file of weights"),
+        (lambda path: torch.save(Payload(path.with_name("pwned")), path), "holds more than tensors and plain values"),
+        (lambda path: torch.save([torch.zeros(1)], path), "holds a list, no state_dict"),
+        (lambda path: torch.save({"model": {}, "epoch": 3}, path), r"hold no state_dict \(keys: model, epoch\)"),
+    ],
+)
+def test_a_file_that_holds_no_weights_is_refused(tmp_path, make, message):
+    path = tmp_path / "weights.pth"
+    make(path)
+    with pytest.raises(UserError, match=message):
+        find_weights(NAME, str(path))
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_name_nobody_offers_is_an_error_that_says_what_is():
+    with pytest.raises(UserError, match=r"\(IMAGENET1K_V1, DEFAULT\); did you mean 'DEFAULT'\?"):
+        find_weights(NAME, "DEFAUT")
+    with pytest.raises(UserError, match="architecture 'lenet5' has none"):
+        find_weights("lenet5", "DEFAULT")
+
+
+def test_grey_images_are_given_to_weights_for_colour_as_three_equal_channels():
+    like = family.builder("vgg16").weights()["DEFAULT"].spec
+    data = ImageDataModule("digits", image_size=64, like=like)
+    assert (data.spec.channels, data.spec.height, data.spec.mean, data.spec.resize) == (3, 64, like.mean, like.resize)
+    images, _ = next(iter(data.val_dataloader()))
+    assert images.shape[1:] == (8, 8, 3)
+    assert torch.equal(images[..., 0], images[..., 2])
+
+
+def test_colour_images_do_not_fit_weights_for_grey(tmp_path, digits_run):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / "photos" / name / f"{number}.png")
+    data = ImageDataModule("folder", root=tmp_path / "photos", like=library.load(digits_run).spec)
+    with pytest.raises(UserError, match="the weights are for grey images, 'folder' is in colour"):
+        _ = data.spec
+
+
+def test_a_run_starts_from_weights_and_resumes_without_them(zoo, tmp_path, file):
+    options = ("--model", NAME, "--model.weights", "squeezenet.pth", "--data.image_size", 32)
+    status, out, err = zoo("fit", *options, "--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
+    assert status == 0, err
+    assert "layer classifier.1 of 1000 classes replaced by a fresh one of 10; images are prepared as for IMAGE" in err
+    run = out.splitlines()[-1]
+    assert library.load(tmp_path / run).spec.resize == Resize(0.875)
+    file.unlink()
+    assert zoo("fit", run, "--trainer.max_epochs", 2)[0] == 0
+    assert zoo("validate", run)[0] == 0
+
+
+def test_a_pretrained_network_predicts_as_it_was_published(zoo, tmp_path, file, state):
+    pixels = photograph(300, 400)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    words = ("--model", NAME, "--model.weights", file, "noise.png")
+    status, _, err = zoo("predict", *words, "--plot", "guesses.png", "--output", "guesses.csv")
+    assert status == 0, err
+    network = models.squeezenet1_1(weights=None).eval()
+    network.load_state_dict(state)
+    with torch.inference_mode():
+        preset = PUBLISHED.transforms()
+        best = network(preset(Image.fromarray(pixels))[None]).softmax(1).topk(10)
+    header, row = (tmp_path / "guesses.csv").read_text().splitlines()
+    assert header.count("probability") == 10
+    assert row.split(",")[1] == PUBLISHED.meta["categories"][int(best.indices[0, 0])]
+    assert float(row.split(",")[2]) == pytest.approx(float(best.values[0, 0]), rel=0.02)
+    with Image.open(tmp_path / "guesses.png") as picture:
+        assert picture.width == 1200
+    shutil.rmtree(tmp_path / "torch", ignore_errors=True)
+    assert zoo("predict", "--model", NAME, "noise.png")[2].startswith(f"error: '{NAME}' without weights knows nothing")
+
+
+def test_a_head_without_class_names_does_not_predict(zoo, tmp_path, spec):
+    torch.save(library.create_architecture(NAME, spec).state_dict(), tmp_path / "three.pth")
+    Image.new("RGB", (20, 20)).save(tmp_path / "black.png")
+    status, _, err = zoo("predict", "--model", NAME, "--model.weights", "three.pth", "black.png")
+    assert status == 2
+    assert "classifier.1.weight (3, 512, 1, 1) for (1000, 512, 1, 1)" in err
