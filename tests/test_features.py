@@ -73,20 +73,21 @@ def test_in_files_they_lead_to_the_same_weights_and_serve_the_next_run(zoo, tmp_
     assert status == 0
     assert f"is in {folder}" in err
     assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
-    files = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    files = {path: path.stat().st_mtime_ns for path in folder.glob("*.features")}
     assert len(files) == 2
     done = len(passes)
     _, out, _ = zoo("fit", *FROZEN, "--data.memory_gib", 0)
     assert len(passes) == done + 1
-    assert files == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert files == {path: path.stat().st_mtime_ns for path in folder.glob("*.features")}
     assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
     zoo("fit", *FROZEN, "--data.memory_gib", 0, "--seed_everything", 1)  # other frozen weights
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.glob("*.features"))) == 4
+    assert not list(folder.glob("*.part"))
 
 
 def test_a_file_of_another_size_is_made_again(zoo, tmp_path, uncached, folder):
     zoo("fit", *FROZEN, "--data.memory_gib", 0)
-    for path in folder.iterdir():
+    for path in folder.glob("*.features"):
         path.write_bytes(path.read_bytes()[:100])
     _, out, _ = zoo("fit", *FROZEN, "--data.memory_gib", 0)
     assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])

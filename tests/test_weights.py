@@ -293,3 +293,12 @@ def test_a_head_without_class_names_does_not_predict(zoo, tmp_path, spec):
     status, _, err = zoo("predict", "--model", NAME, "--model.weights", "three.pth", "black.png")
     assert status == 2
     assert "classifier.1.weight (3, 512, 1, 1) for (1000, 512, 1, 1)" in err
+
+
+def test_info_names_published_weights(zoo):
+    _, out, _ = zoo("info", "torchvision/resnet50")
+    lines = [line for line in out.splitlines() if line.startswith("--model.weights")]
+    assert [line.split(":")[0] for line in lines] == [
+        "--model.weights IMAGENET1K_V1",
+        "--model.weights IMAGENET1K_V2 or DEFAULT",
+    ]

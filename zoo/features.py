@@ -13,13 +13,13 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -159,20 +159,28 @@ class _Store:
         """Return a source's features in their file, made where it is not there, and the labels."""
         key, labels = self._key(source, batch_size)
         path = self.folder / f"{key}.features"
-        size = len(source) * self.prefix.width
-        if not path.is_file() or path.stat().st_size != size * self.prefix.dtype.itemsize:
-            with tempfile.TemporaryDirectory(prefix=".filling-", dir=self.folder) as folder:
-                part = Path(folder, path.name)
-                try:
-                    with part.open("wb") as file:  # with all its blocks: a full disk must not kill who writes to memory
-                        os.posix_fallocate(file.fileno(), 0, size * self.prefix.dtype.itemsize)
-                except OSError as error:
-                    raise NoPrefix(f"{path} cannot be written: {error.strerror}") from error
-                self._compute(source, batch_size, self._map(part, len(source)))
-                with part.open("rb") as file:
-                    os.fsync(file.fileno())
-                os.replace(part, path)
+        with FileLock(path.with_suffix(".lock")):  # a second run of the same waits, and finds the file
+            if not path.is_file() or path.stat().st_size != self._size(source):
+                self._make(path, source, batch_size)
         return self._map(path, len(source)), labels
+
+    def _make(self, path: Path, source: Source, batch_size: int) -> None:
+        """Compute a source's features into a file that takes its name when it is whole."""
+        part = path.with_suffix(".part")
+        try:
+            with part.open("wb") as file:  # with all its blocks: a full disk must not kill who writes to memory
+                os.posix_fallocate(file.fileno(), 0, self._size(source))
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise NoPrefix(f"{path} cannot be written: {error.strerror}") from error
+        self._compute(source, batch_size, self._map(part, len(source)))
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+
+    def _size(self, source: Source) -> int:
+        size: int = len(source) * self.prefix.width * self.prefix.dtype.itemsize
+        return size
 
     def _map(self, path: Path, count: int) -> Tensor:
         width = self.prefix.width
@@ -182,7 +190,7 @@ class _Store:
     def _key(self, source: Source, batch_size: int) -> tuple[str, Tensor]:
         """Return what names a source's features, and its labels; reads every image."""
         device = self.classifier.device.type
-        facts = [torch.__version__, device, self.precision, batch_size, self.prefix.prefix.code]
+        facts = [torch.__version__, device, self.precision, batch_size, str(self.prefix.prefix)]
         digest = hashlib.sha256(json.dumps([*facts, self.classifier.spec.to_dict()]).encode())
         for name, tensor in self.prefix.prefix.state_dict().items():
             digest.update(name.encode())

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from zoo import registry
 from zoo.errors import UserError, did_you_mean
+from zoo.weights import offered_weights
 
 #: Rows of a picture of samples: a class takes 0.9 inches.
 MAX_CLASSES = 100
@@ -100,10 +102,24 @@ def show_info(
             console.print(table)
         if kind == "architecture":
             print()
+            _show_weights(builder)
             _show_layers(console, name, data, freeze, root)
         elif plot is not None:
             print()
             _show_samples(console, name, root, plot)
+
+
+def _show_weights(builder: Any) -> None:
+    """Print the names of a network's published weights, those of one file on one line."""
+    names: dict[str, list[str]] = {}
+    offers = offered_weights(builder)
+    for name, offer in offers.items():
+        names.setdefault(offer.url, []).append(name)
+    for url, same in names.items():
+        offer = offers[same[0]]
+        print(f"--model.weights {' or '.join(same)}: {offer.size}, {offer.spec.height}x{offer.spec.width}, {url}")
+    if names:
+        print()
 
 
 def _show_samples(console: Console, name: str, root: str | None, plot: str) -> None:
@@ -156,7 +172,11 @@ def _show_layers(console: Console, name: str, data: str | None, freeze: str | No
     images = f"{spec.height}x{spec.width}x{spec.channels}"
     table = Table(title=f"layers, for {len(spec.classes):,} classes of {images} images", title_justify="left")
     for column in ("", "layer", "kind", "output", "parameters", "FLOPs", "frozen"):
-        table.add_column(column, justify="right" if column in ("", "parameters", "FLOPs") else "left")
+        right = column in ("", "parameters", "FLOPs")
+        # --model.freeze takes a layer's name, which must not be cut.
+        table.add_column(
+            column, justify="right" if right else "left", overflow="fold" if column == "layer" else "ellipsis"
+        )
     for number, layer in enumerate(layers, 1):
         shape = "x".join(map(str, layer.shape))
         stopped = sum(parameter in frozen for parameter in layer.parameters)

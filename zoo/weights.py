@@ -132,7 +132,7 @@ def find_weights(architecture: str, given: str) -> Weights:
         UserError: there are no such weights, or the file holds none.
         DownloadError: they cannot be downloaded, or the file is not what its checksum says.
     """
-    published = _published(architecture)
+    published = offered_weights(registry.load("architecture", architecture))
     if given in published:
         chosen = published[given]
         remote = RemoteFile([chosen.url], chosen.checksum, chosen.size)
@@ -149,11 +149,10 @@ def find_weights(architecture: str, given: str) -> Weights:
     return _fitting(given, architecture, path, published)
 
 
-def _published(architecture: str) -> Mapping[str, PublishedWeights]:
-    offered: Callable[[], Mapping[str, PublishedWeights]] | None = getattr(
-        registry.load("architecture", architecture), "weights", None
-    )
-    return offered() if offered is not None else {}
+def offered_weights(builder: Any) -> Mapping[str, PublishedWeights]:
+    """Return the weights that an architecture's builder offers, by name; nothing where it offers none."""
+    offered: Callable[[], Mapping[str, PublishedWeights]] | None = getattr(builder, "weights", None)
+    return {} if offered is None else offered()
 
 
 def _from_address(given: str) -> Path:
