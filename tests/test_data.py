@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -154,3 +157,19 @@ def test_missing_data_without_a_network_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.CIFAR10.url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9"):
         _ = ImageDataModule("cifar10", tmp_path).spec
+
+
+def test_a_reading_process_lives_through_ctrl_c(colour_spec):
+    """A terminal sends it to every process; the main one decides what happens."""
+
+    class Interrupting:
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            os.kill(os.getpid(), signal.SIGINT)
+            return np.full((8, 8, 3), index, np.uint8), index
+
+    source = StreamSource(Interrupting(), colour_spec, workers=1, skip_bad=False)
+    [(_, labels)] = source.fetch([torch.arange(4)])
+    assert labels.tolist() == [0, 1, 2, 3]

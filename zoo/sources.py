@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -99,6 +100,7 @@ class StreamSource:
             batch_sampler=[indices.tolist() for indices in index_batches],
             num_workers=self.workers,
             collate_fn=_collate,
+            worker_init_fn=_leave_signals_to_main,
             # A generator of its own: the global one must not move with the number of workers.
             generator=torch.Generator(),
         )
@@ -144,6 +146,12 @@ class _Items:
             return to_uint8(as_tensor(image, spec.channels), spec), int(label), ""
         except ImageError as error:  # raised in the main process: a worker's exceptions arrive as whole tracebacks
             return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
+
+
+def _leave_signals_to_main(worker: int) -> None:
+    """Let a worker live through Ctrl-C, which every process of a terminal gets: the main process ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:

@@ -147,6 +147,9 @@ def _failures(cli: FitCLI) -> Iterator[None]:
     except Interrupted:
         _say(f"interrupted at step {cli.trainer.global_step}; {kept}")
         raise
+    except SystemExit:  # Ctrl-C or SIGTERM before the first step
+        _say(f"interrupted before training began; {kept}")
+        raise
     except ImageError as error:
         raise RunError(f"{error}; then {kept}") from error
     except (RuntimeError, MemoryError) as error:
