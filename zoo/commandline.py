@@ -93,7 +93,7 @@ class ZooCLI(LightningCLI):
             type=str | None,
             default=None,
             help="Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, "
-            "or an address that ends in #sha256=... (type: str or null, default: null)",
+            "or an address that ends in #sha256=...",
         )
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)

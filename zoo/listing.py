@@ -171,8 +171,8 @@ def _show_layers(console: Console, name: str, data: str | None, freeze: str | No
     layers = freezing.layers(network, spec)
     images = f"{spec.height}x{spec.width}x{spec.channels}"
     table = Table(title=f"layers, for {len(spec.classes):,} classes of {images} images", title_justify="left")
-    for column in ("", "layer", "kind", "output", "parameters", "FLOPs", "frozen"):
-        right = column in ("", "parameters", "FLOPs")
+    for column in ("", "layer", "kind", "output", "parameters", "MFLOPs", "frozen"):
+        right = column in ("", "parameters", "MFLOPs")
         # --model.freeze takes a layer's name, which must not be cut.
         table.add_column(
             column, justify="right" if right else "left", overflow="fold" if column == "layer" else "ellipsis"
@@ -181,8 +181,8 @@ def _show_layers(console: Console, name: str, data: str | None, freeze: str | No
         shape = "x".join(map(str, layer.shape))
         stopped = sum(parameter in frozen for parameter in layer.parameters)
         mark = "" if not stopped else "yes" if stopped == len(layer.parameters) else "in part"
-        table.add_row(str(number), layer.name, layer.kind, shape, f"{layer.count:,}", f"{layer.flops:,}", mark)
+        table.add_row(str(number), layer.name, layer.kind, shape, f"{layer.count:,}", f"{layer.flops / 1e6:,.3f}", mark)
     table.add_section()
-    total = f"{sum(layer.count for layer in layers):,}", f"{sum(layer.flops for layer in layers):,}"
+    total = f"{sum(layer.count for layer in layers):,}", f"{sum(layer.flops for layer in layers) / 1e6:,.3f}"
     table.add_row("", "all", "", "", *total, "")
     console.print(table)
