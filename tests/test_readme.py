@@ -42,7 +42,7 @@ def test_the_readmes_extensions_install_and_train(zoo, tmp_path, monkeypatch):
     lines = metadata.splitlines()
     (info / "entry_points.txt").write_text("\n".join(line for line in lines if not line.startswith("#")))
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    registry.entries.cache_clear()
+    registry.refresh()
     try:
         assert " stripes " in zoo("list")[1]
         options = ("--model.architecture.hidden", 8, "--data.dataset.count", 100, "--trainer.max_epochs", 5)
@@ -51,4 +51,4 @@ def test_the_readmes_extensions_install_and_train(zoo, tmp_path, monkeypatch):
         assert "val accuracy 100.0%" in out
         assert zoo("test", out.splitlines()[-1])[0] == 0
     finally:
-        registry.entries.cache_clear()
+        registry.refresh()

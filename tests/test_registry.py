@@ -24,10 +24,10 @@ def install(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text(entry_points)
         if module:
             Path(tmp_path, f"{module}.py").write_text(source)
-        registry.entries.cache_clear()
+        registry.refresh()
 
     yield add
-    registry.entries.cache_clear()
+    registry.refresh()
 
 
 def test_an_installed_distribution_adds_a_name(install, grey_spec):

@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Literal
 
 from zoo.errors import UserError, did_you_mean
@@ -86,15 +86,29 @@ class Entry:
 
 
 @cache
+def _all_points() -> Any:
+    """Read the entry points of every distribution, once: each question for a group would read them all again."""
+    return entry_points()
+
+
+@cache
 def entries(kind: Kind, *, family: bool = False) -> tuple[Entry, ...]:
     """Return every single name, or every family, registered for a kind, sorted by name, duplicates included."""
     found: dict[tuple[str, str], Entry] = {}
-    for point in entry_points(group=(FAMILY_GROUPS if family else GROUPS)[kind]):
+    origins: dict[Distribution | None, tuple[str, str]] = {None: ("unknown", "unknown")}
+    for point in _all_points().select(group=(FAMILY_GROUPS if family else GROUPS)[kind]):
+        if point.dist is not None and point.dist not in origins:  # it parses its metadata at every question
+            origins[point.dist] = _normalised(point.dist.name), point.dist.version
+        distribution, version = origins[point.dist]
         # The same distribution found twice on the path (an editable install beside a build) is one distribution.
-        distribution = _normalised(point.dist.name) if point.dist else "unknown"
-        version = point.dist.version if point.dist else "unknown"
         found.setdefault((point.name, distribution), Entry(kind, point.name, distribution, version, point, family))
     return tuple(found[key] for key in sorted(found))
+
+
+def refresh() -> None:
+    """Look for distributions anew at the next question: after an installation in a running process."""
+    entries.cache_clear()
+    _all_points.cache_clear()
 
 
 def find(kind: Kind, name: str) -> Entry:
