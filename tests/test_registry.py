@@ -9,6 +9,7 @@ import pytest
 
 import zoo
 from zoo import registry
+from zoo.cli import main
 from zoo.errors import UserError
 
 
@@ -97,6 +98,20 @@ def test_a_family_that_fails_leaves_the_other_names(install, source):
     assert "lenet5" in zoo.list_architectures()
     with pytest.raises(UserError, match="architecture family 'fam' of plugin-j"):
         registry.load("architecture", "fam/x")
+
+
+def test_a_family_that_hangs_leaves_the_other_names(install, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "ANSWER_SECONDS", 0.2)
+    source = "print('hello')\nimport time\ntime.sleep(3)\n"
+    install("plugin-k", "[zoo.architecture_families]\nfam = plugin_k\n", source, "plugin_k")
+    assert main(["list"]) == 0
+    out, err = capsys.readouterr()
+    assert " lenet5 " in out
+    assert "hello" not in out
+    assert err == (
+        "warning: architecture family 'fam' of plugin-k 1.0 does not list its names within 0.2 s; reinstall or remove "
+        "plugin-k\n"
+    )
 
 
 @pytest.mark.parametrize(("name", "near"), [("lenet", "lenet5"), ("Lenet5", "lenet5")])

@@ -75,9 +75,7 @@ def show_info(
         UserError: a name is unknown, the network cannot work on the data or be frozen so, or the file cannot be drawn.
         DownloadError: the data is not there and cannot be downloaded.
     """
-    kinds: list[registry.Kind] = [
-        kind for kind in KINDS.values() if name.rpartition(":")[2] in registry.list_names(kind)
-    ]
+    kinds = registry.kinds(name)
     if not kinds:
         known = [*registry.list_names("architecture"), *registry.list_names("dataset")]
         raise UserError(f"unknown name '{name}'{did_you_mean(name, known)} ('zoo list' shows all)")

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
+from threading import Thread
 from typing import Any, Literal
 
 from zoo.errors import UserError, did_you_mean
@@ -34,6 +35,9 @@ FAMILY_GROUPS: Mapping[Kind, str] = {
     "dataset": "zoo.dataset_families",
 }
 WORDS: Mapping[Kind, str] = {"architecture": "architecture", "dataset": "data set"}
+#: Seconds in which a family must list its names, its import included; torchvision's takes 0.1.
+ANSWER_SECONDS = 10
+
 OWN_DISTRIBUTION = "zoo-classifiers"
 
 
@@ -55,12 +59,37 @@ class Entry:
         return f"{word} '{self.name}' of {self.distribution} {self.version}"
 
     def members(self) -> list[str]:
-        """Ask a family for its names, in full: ``family/name``; UserError as ``load``, or where it fails to answer."""
-        value = self.load()
-        try:
-            return sorted(f"{self.name}/{name}" for name in value.names())
-        except Exception as error:
-            raise UserError(f"{self.title} cannot list its names: {type(error).__name__}: {error}") from error
+        """Ask a family for its names, in full: ``family/name``.
+
+        Raises:
+            UserError: as ``load``, or it fails to answer, or does not within ANSWER_SECONDS.
+        """
+        answers: list[list[str]] = []
+        problems: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                answers.append(sorted(f"{self.name}/{name}" for name in self._import().names()))
+            except BaseException as error:
+                problems.append(error)
+
+        # In a thread of its own, which an interpreter that ends does not wait for: a plugin that hangs must not stop
+        # the listing of all other names.
+        thread = Thread(target=ask, daemon=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            thread.start()
+            thread.join(ANSWER_SECONDS)
+        if answers:
+            return answers[0]
+        if not problems:
+            raise UserError(
+                f"{self.title} does not list its names within {ANSWER_SECONDS} s; "
+                f"reinstall or remove {self.distribution}"
+            )
+        if isinstance(problems[0], UserError):
+            raise problems[0]
+        reason = f"{type(problems[0]).__name__}: {problems[0]}"
+        raise UserError(f"{self.title} cannot list its names: {reason}") from problems[0]
 
     def load(self) -> Any:
         """Import the builder, or the family.
@@ -70,9 +99,12 @@ class Entry:
         Raises:
             UserError: the import fails in any way, SystemExit included, or the value is neither.
         """
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self._import()
+
+    def _import(self) -> Any:
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                builder = self.entry_point.load()
+            builder = self.entry_point.load()
         except (Exception, SystemExit) as error:
             raise UserError(
                 f"{self.title} cannot be imported: {type(error).__name__}: {error}; "
@@ -111,21 +143,33 @@ def refresh() -> None:
     _all_points.cache_clear()
 
 
+def _named(kind: Kind, name: str) -> list[Entry]:
+    """Return the entries that a name, or ``distribution:name``, may stand for; of ``family/name`` the families."""
+    distribution, _, bare = name.rpartition(":")
+    first, slash, _ = bare.partition("/")
+    named = [entry for entry in entries(kind, family=bool(slash)) if entry.name == first]
+    if distribution:
+        named = [entry for entry in named if entry.distribution == _normalised(distribution)]
+    return named
+
+
+def kinds(name: str) -> list[Kind]:
+    """Return the kinds of which a name is registered, from metadata: of ``family/name`` those of the family."""
+    return [kind for kind in GROUPS if _named(kind, name)]
+
+
 def find(kind: Kind, name: str) -> Entry:
     """Return the one entry that ``name``, or ``distribution:name``, stands for; of ``family/name`` the family's.
 
     Raises:
         UserError: no distribution registers the name, or several do and none of them is zoo itself.
     """
-    distribution, _, bare = name.rpartition(":")
-    first, slash, _ = bare.partition("/")
-    named = [entry for entry in entries(kind, family=bool(slash)) if entry.name == first]
-    if distribution:
-        named = [entry for entry in named if entry.distribution == _normalised(distribution)]
+    named = _named(kind, name)
     own = [entry for entry in named if entry.distribution == OWN_DISTRIBUTION]
     if own or len(named) == 1:
         return (own or named)[0]
     if named:
+        bare = name.rpartition(":")[2]
         owners = ", ".join(f"{entry.distribution}:{bare}" for entry in named)
         raise UserError(f"{WORDS[kind]} '{name}' is registered by {len(named)} distributions; select one of: {owners}")
     raise _unknown(kind, name)
