@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo import registry
 from zoo.cli import main
 from zoo.spec import InputSpec
 
@@ -43,6 +44,27 @@ def server(tmp_path):
         threading.Thread(target=web.serve_forever, daemon=True).start()
         yield folder, f"http://127.0.0.1:{web.server_port}/"
         web.shutdown()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Put a distribution on the path: its metadata, and a module with the given source."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)  # for processes that are started
+
+    def add(distribution: str, entry_points: str, source: str = "", module: str = "") -> None:
+        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        if module:
+            Path(site, f"{module}.py").write_text(source)
+        registry.refresh()
+
+    yield add
+    registry.refresh()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,24 +10,6 @@ import zoo
 from zoo import registry
 from zoo.cli import main
 from zoo.errors import UserError
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Put a distribution on the path: its metadata, and a module with the given source."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def add(distribution: str, entry_points: str, source: str = "", module: str = "") -> None:
-        info = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(entry_points)
-        if module:
-            Path(tmp_path, f"{module}.py").write_text(source)
-        registry.refresh()
-
-    yield add
-    registry.refresh()
 
 
 def test_an_installed_distribution_adds_a_name(install, grey_spec):

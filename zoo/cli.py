@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from zoo import registry
 from zoo.errors import UserError, ZooError, did_you_mean
 
 COMMANDS = {
@@ -20,6 +21,7 @@ COMMANDS = {
     "predict": "classify image files with a run, or a pretrained network",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
+    "doctor": "show versions, devices and data root, and try every entry point",
 }
 
 EXAMPLES = """examples:
@@ -41,7 +43,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message and "command" in message:
             word = message.split("'")[1]
-            message = f"unknown command '{word}'{did_you_mean(word, COMMANDS)} ('zoo --help' shows all)"
+            known = [*COMMANDS, *registry.list_names("command")]
+            message = f"unknown command '{word}'{did_you_mean(word, known)} ('zoo --help' shows all)"
         raise UserError(message)
 
 
@@ -65,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Leave through Python, so that a stopped download removes its temporary files; training takes over while it runs.
     handlers = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _run(words)
+        _run(words, debug)
         sys.stdout.flush()
         return 0
     except ZooError as error:
@@ -88,9 +91,12 @@ def _leave(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
-def _run(words: list[str]) -> None:
+def _run(words: list[str], debug: bool) -> None:
     if words[:1] == ["fit"]:
         _training(words)
+        return
+    if words and words[0] not in COMMANDS and "command" in registry.kinds(words[0]):
+        registry.load("command", words[0])(words[1:])
         return
     parser = _arguments()
     options, rest = parser.parse_known_args(words)
@@ -109,6 +115,10 @@ def _run(words: list[str]) -> None:
         from zoo.listing import show_info
 
         show_info(options.name, options.data, options.freeze, options.root, options.plot)
+    elif options.command == "doctor":
+        from zoo.doctor import show_state
+
+        show_state(debug)
     else:
         parser.print_help()
 
@@ -147,13 +157,19 @@ def _training(words: list[str]) -> None:
         evaluate("validate" if words[0] == "validate" else "test", words[1:])
 
 
+def _plugin_commands() -> str:
+    """Return the lines of help about commands of other distributions, from metadata."""
+    found = [f"  {entry.name} (of {entry.distribution} {entry.version})" for entry in registry.entries("command")]
+    return "\n".join(["", "commands of plugins ('zoo info COMMAND' describes one):", *found, ""]) if found else ""
+
+
 def _arguments() -> argparse.ArgumentParser:
     from zoo import __version__
 
     parser = _Parser(
         prog="zoo",
         description="Train, fine-tune, test and ship image classifiers.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES + _plugin_commands(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -194,6 +210,7 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
     command.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
     command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
+    add("doctor", epilog="--debug shows the traceback of each entry point that raises.")
     return parser
 
 

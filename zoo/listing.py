@@ -85,10 +85,12 @@ def show_info(
     for kind in kinds:
         entry = registry.find(kind, name)
         builder = registry.load(kind, name)
-        prefix = {"architecture": "--model", "dataset": "--data"}[kind]
-        key = {"architecture": "--model.architecture", "dataset": "--data.dataset"}[kind]
+        prefix = {"architecture": "--model", "dataset": "--data", "command": "zoo"}[kind]
         print(f"{registry.WORDS[kind]} {name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
         print(inspect.getdoc(builder) or "(its author wrote no documentation)")
+        if kind == "command":
+            continue
+        key = {"architecture": "--model.architecture", "dataset": "--data.dataset"}[kind]
         table = Table(title="options", title_justify="left")
         for column in ("option", "type", "default"):
             table.add_column(column)

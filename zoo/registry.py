@@ -27,14 +27,18 @@ from typing import Any, Literal
 
 from zoo.errors import UserError, did_you_mean
 
-Kind = Literal["architecture", "dataset"]
+Kind = Literal["architecture", "dataset", "command"]
 
-GROUPS: Mapping[Kind, str] = {"architecture": "zoo.architectures", "dataset": "zoo.datasets"}
+GROUPS: Mapping[Kind, str] = {
+    "architecture": "zoo.architectures",
+    "dataset": "zoo.datasets",
+    "command": "zoo.commands",
+}
 FAMILY_GROUPS: Mapping[Kind, str] = {
     "architecture": "zoo.architecture_families",
     "dataset": "zoo.dataset_families",
 }
-WORDS: Mapping[Kind, str] = {"architecture": "architecture", "dataset": "data set"}
+WORDS: Mapping[Kind, str] = {"architecture": "architecture", "dataset": "data set", "command": "command"}
 #: Seconds in which a family must list its names, its import included; torchvision's takes 0.1.
 ANSWER_SECONDS = 10
 
@@ -128,7 +132,7 @@ def entries(kind: Kind, *, family: bool = False) -> tuple[Entry, ...]:
     """Return every single name, or every family, registered for a kind, sorted by name, duplicates included."""
     found: dict[tuple[str, str], Entry] = {}
     origins: dict[Distribution | None, tuple[str, str]] = {None: ("unknown", "unknown")}
-    for point in _all_points().select(group=(FAMILY_GROUPS if family else GROUPS)[kind]):
+    for point in _all_points().select(group=(FAMILY_GROUPS if family else GROUPS).get(kind)):
         if point.dist is not None and point.dist not in origins:  # it parses its metadata at every question
             origins[point.dist] = _normalised(point.dist.name), point.dist.version
         distribution, version = origins[point.dist]
@@ -201,9 +205,7 @@ def list_names(kind: Kind) -> list[str]:
 
 
 def _unknown(kind: Kind, name: str) -> UserError:
-    group = {"architecture": "architectures", "dataset": "datasets"}[kind]
-    near = did_you_mean(name, list_names(kind))
-    return UserError(f"unknown {WORDS[kind]} '{name}'{near} ('zoo list {group}' shows all)")
+    return UserError(f"unknown {WORDS[kind]} '{name}'{did_you_mean(name, list_names(kind))} ('zoo list' shows all)")
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class Option:
 
 
 #: What zoo passes to a builder itself; every other parameter is an option of the user's.
-GIVEN: Mapping[Kind, tuple[str, ...]] = {"architecture": ("spec",), "dataset": ("root", "split")}
+GIVEN: Mapping[Kind, tuple[str, ...]] = {"architecture": ("spec",), "dataset": ("root", "split"), "command": ("words",)}
 
 
 def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:

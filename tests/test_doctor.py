@@ -1,0 +1,109 @@
+"""zoo doctor names what is wrong with each entry point, and never fails itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoo import registry
+from zoo.doctor import WORKS, diagnose
+
+GOOD = "def net(spec, width: int = 4): ...\n"
+
+
+def diagnosed(*names, patience=60):
+    entries = [entry for entry in registry.entries("architecture") if entry.name in names]
+    assert len(entries) >= len(names)
+    return {found.entry.distribution: found for found in diagnose(entries, patience)}
+
+
+def test_what_is_built_in_works():
+    entries = [entry for kind in registry.GROUPS for entry in registry.entries(kind)]
+    families = [entry for kind in registry.FAMILY_GROUPS for entry in registry.entries(kind, family=True)]
+    assert {found.entry.name: found.state for found in diagnose([*entries, *families]) if found.state != WORKS} == {}
+
+
+def test_each_broken_plugin_is_named_with_its_fault_and_the_others_work(install):
+    sources = {
+        "good": GOOD,
+        "exits": "raise SystemExit(7)",
+        "raises": "raise ValueError('not on\\n a Tuesday')",
+        "dies": "import os; os._exit(9)",
+        "hangs": "import time; time.sleep(100)",
+        "loud": "import os; print('noise'); os.write(1, b'more noise'); os.write(2, b'noise')\n" + GOOD,
+        "needy": "import no_such_package.part",
+        "absent": "",
+        "seven": "net = 7",
+        "nothing": "def net(): ...",
+        "last": GOOD,
+    }
+    for name, source in sources.items():
+        install(f"plugin-{name}", f"[zoo.architectures]\n{name} = plugin_{name}:net\n", source, f"plugin_{name}")
+    found = diagnosed(*sources, patience=15)
+    assert {distribution.removeprefix("plugin-"): diagnosis.state for distribution, diagnosis in found.items()} == {
+        "good": WORKS,
+        "exits": "raises SystemExit: 7",
+        "raises": "raises ValueError: not on a Tuesday",
+        "dies": "ends the process (exit status 9)",
+        "hangs": "hangs: no answer in 15 s",
+        "loud": WORKS,
+        "needy": "needs the module no_such_package: pip install no_such_package",
+        "absent": "raises AttributeError: module 'plugin_absent' has no attribute 'net'",
+        "seven": "breaks the contract: architecture must be callable, received int",
+        "nothing": "breaks the contract: it is called with (spec, ...)",
+        "last": WORKS,
+    }
+    assert "not on" in found["plugin-raises"].traceback
+
+
+def test_clashes_say_with_whom_and_how_to_select(install):
+    install("plugin-one", "[zoo.architectures]\nsame = plugin_one:net\n", GOOD, "plugin_one")
+    install("plugin-two", "[zoo.architectures]\nsame = plugin_two:net\nlenet5 = plugin_two:net\n", GOOD, "plugin_two")
+    found = diagnosed("same")
+    assert found["plugin-one"].state == "clashes with plugin-two; select it as plugin-one:same"
+    assert found["plugin-two"].state == "clashes with plugin-one; select it as plugin-two:same"
+    found = diagnosed("lenet5")
+    assert found["plugin-two"].state == "the built-in lenet5 stays; select it as plugin-two:lenet5"
+    assert found[registry.OWN_DISTRIBUTION].state == WORKS
+
+
+def test_doctor_prints_versions_devices_and_states_and_ends_well(zoo, install):
+    install("plugin-bad", "[zoo.datasets]\nbad = plugin_bad:net\n", "1 / 0", "plugin_bad")
+    status, out, err = zoo("doctor")
+    assert (status, err) == (0, "")
+    assert "torch 2" in out
+    assert "devices: cpu" in out
+    assert "data root " in out
+    assert "data set 'bad' of plugin-bad 1.0: raises ZeroDivisionError: division by zero" in out
+    assert "Traceback" not in out
+    assert "Traceback" in zoo("doctor", "--debug")[1]
+
+
+COMMAND = '''
+"""Greets."""
+from zoo.errors import UserError
+
+def greet(words):
+    """Greet somebody.
+
+    Args:
+        words: whom.
+    """
+    if not words:
+        raise UserError("greet whom?")
+    print("hello", *words)
+'''
+
+
+def test_a_plugin_adds_a_command(zoo, install):
+    install("plugin-greet", "[zoo.commands]\ngreet = plugin_greet:greet\n", COMMAND, "plugin_greet")
+    assert zoo("greet", "the", "world", "--loud") == (0, "hello the world --loud\n", "")
+    assert zoo("greet") == (2, "", "error: greet whom?\n")
+    assert "  greet (of plugin-greet 1.0)" in zoo("--help")[1]
+    assert "Greet somebody." in zoo("info", "greet")[1]
+    assert "did you mean 'greet'?" in zoo("gret")[2]
+
+
+@pytest.mark.parametrize("name", ["fit", "list"])
+def test_a_built_in_command_cannot_be_taken_over(zoo, install, name):
+    install("plugin-greet", f"[zoo.commands]\n{name} = plugin_greet:greet\n", COMMAND, "plugin_greet")
+    assert "hello" not in zoo(name, "--help")[1]
