@@ -24,7 +24,12 @@ def test_a_run_and_its_checkpoint_load_as_the_same_classifier(digits_run):
 def test_a_checkpoint_holds_tensors_and_primitives_only(digits_run):
     for name in ("best.ckpt", "last.ckpt"):
         checkpoint = torch.load(digits_run / "checkpoints" / name, weights_only=True)
-        assert checkpoint["hyper_parameters"]["architecture"] == {"name": "lenet5", "variant": "keras", "dropout": 0.0}
+        assert checkpoint["hyper_parameters"]["architecture"] == {
+            "name": "lenet5",
+            "from": f"zoo-classifiers=={zoo.__version__}",
+            "variant": "keras",
+            "dropout": 0.0,
+        }
         assert str(digits_run) not in repr(checkpoint)
 
 

@@ -8,7 +8,6 @@ import pytest
 import sklearn.metrics
 import torch
 
-from zoo import registry
 from zoo.classifier import ImageClassifier
 from zoo.errors import UserError
 
@@ -118,8 +117,9 @@ def test_optimizer_and_scheduler_are_built_over_what_trains(grey_spec):
     assert schedule.step_size == 3
 
 
-def test_an_architecture_that_returns_another_shape_breaks_the_contract(grey_spec, monkeypatch):
-    monkeypatch.setattr(registry, "load", lambda kind, name: lambda spec: torch.nn.Flatten())
+def test_an_architecture_that_returns_another_shape_breaks_the_contract(grey_spec, install):
+    source = "import torch\ndef odd(spec): return torch.nn.Flatten()\n"
+    install("plugin-odd", "[zoo.architectures]\nodd = plugin_odd:odd\n", source, "plugin_odd")
     with pytest.raises(UserError, match=r"'odd' breaks the contract: it must .* \(25, 10\), received \(25, 64\)"):
         ImageClassifier(grey_spec, "odd").training_step(next(batches()), 0)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
+from PIL import Image
 
-import zoo
+import zoo as library
 from zoo import registry
 from zoo.cli import main
 from zoo.errors import UserError
@@ -15,21 +17,21 @@ from zoo.errors import UserError
 def test_an_installed_distribution_adds_a_name(install, grey_spec):
     source = "from torch import nn\ndef tiny(spec, width: int = 4):\n    return nn.Flatten()\n"
     install("plugin-a", "[zoo.architectures]\ntiny = plugin_a:tiny\n", source, "plugin_a")
-    assert "tiny" in zoo.list_architectures()
-    assert type(zoo.create_architecture("tiny", grey_spec, width=8)).__name__ == "Flatten"
+    assert "tiny" in library.list_architectures()
+    assert type(library.create_architecture("tiny", grey_spec, width=8)).__name__ == "Flatten"
 
 
 def test_listing_imports_nothing_of_a_plugin(install):
     install("plugin-b", "[zoo.architectures]\nboom = plugin_b:boom\n", "raise SystemExit(7)\n", "plugin_b")
-    assert "boom" in zoo.list_architectures()
+    assert "boom" in library.list_architectures()
     assert "plugin_b" not in sys.modules
 
 
 def test_a_plugin_that_exits_at_import_is_a_named_error(install, grey_spec):
     install("plugin-c", "[zoo.architectures]\nboom = plugin_c:boom\n", "raise SystemExit(7)\n", "plugin_c")
     with pytest.raises(UserError, match=r"'boom' of plugin-c 1\.0 cannot be imported: SystemExit: 7"):
-        zoo.create_architecture("boom", grey_spec)
-    assert zoo.create_architecture("lenet5", grey_spec) is not None
+        library.create_architecture("boom", grey_spec)
+    assert library.create_architecture("lenet5", grey_spec) is not None
 
 
 def test_a_name_of_two_distributions_is_an_error_that_names_both(install, grey_spec):
@@ -66,7 +68,7 @@ def builder(name): return lambda spec, width: (name, width)
 
 def test_a_family_adds_its_names(install, grey_spec):
     install("plugin-i", "[zoo.architecture_families]\nfam = plugin_i\n", FAMILY, "plugin_i")
-    assert {"fam/small", "fam/large"} <= set(zoo.list_architectures())
+    assert {"fam/small", "fam/large"} <= set(library.list_architectures())
     assert registry.call("architecture", "fam/small", (grey_spec,), {"width": 3}) == ("small", 3)
     with pytest.raises(UserError, match="unknown architecture 'fam/smal'; did you mean 'fam/small'"):
         registry.load("architecture", "fam/smal")
@@ -76,7 +78,7 @@ def test_a_family_adds_its_names(install, grey_spec):
 def test_a_family_that_fails_leaves_the_other_names(install, source):
     install("plugin-j", "[zoo.architecture_families]\nfam = plugin_j\n", source, "plugin_j")
     sys.modules.pop("plugin_j", None)
-    assert "lenet5" in zoo.list_architectures()
+    assert "lenet5" in library.list_architectures()
     with pytest.raises(UserError, match="architecture family 'fam' of plugin-j"):
         registry.load("architecture", "fam/x")
 
@@ -103,7 +105,7 @@ def test_an_unknown_name_suggests_the_nearest(name, near):
 
 def test_an_unknown_option_of_a_builder_names_those_it_has(grey_spec):
     with pytest.raises(UserError, match=r"its options are variant, dropout; did you mean 'dropout'"):
-        zoo.create_architecture("lenet5", grey_spec, dropuot=0.5)
+        library.create_architecture("lenet5", grey_spec, dropuot=0.5)
 
 
 def test_the_options_of_a_builder_are_its_own_parameters():
@@ -112,4 +114,28 @@ def test_the_options_of_a_builder_are_its_own_parameters():
 
 
 def test_patterns_select_names():
-    assert zoo.list_datasets("*mnist*") == ["fashion_mnist", "mnist"]
+    assert library.list_datasets("*mnist*") == ["fashion_mnist", "mnist"]
+
+
+TINY = """
+from torch import nn
+
+def tiny(spec, width: int = 4):
+    pixels = spec.channels * spec.height * spec.width
+    return nn.Sequential(nn.Flatten(), nn.Linear(pixels, width), nn.Linear(width, len(spec.classes)))
+"""
+
+
+def test_a_run_says_what_to_install_where_its_plugin_is_gone(zoo, install, tmp_path):
+    install("plugin-l", "[zoo.architectures]\ntiny = plugin_l:tiny\n", TINY, "plugin_l")
+    status, out, err = zoo("fit", "--model", "tiny", "--trainer.max_epochs", 1)
+    assert status == 0, err
+    run = out.splitlines()[-1]
+    assert zoo("test", run)[0] == 0
+    shutil.rmtree(tmp_path / "site" / "plugin_l-1.0.dist-info")
+    registry.refresh()
+    for words in (["test", run], ["fit", run], ["predict", run, "x.png"], ["fit", "--config", f"{run}/config.yaml"]):
+        Image.new("L", (8, 8)).save(tmp_path / "x.png")
+        status, _, err = zoo(*words)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "architecture 'tiny' is of plugin-l==1.0, which is not installed: pip install 'plugin-l==1.0'" in err

@@ -184,5 +184,5 @@ def require_same_architecture(checkpoint: dict[str, Any], path: Path, architectu
 
 
 def _describe(architecture: dict[str, Any]) -> str:
-    arguments = ", ".join(f"{key}={value}" for key, value in architecture.items() if key != "name")
+    arguments = ", ".join(f"{key}={value}" for key, value in architecture.items() if key not in ("name", "from"))
     return f"'{architecture['name']}'" + (f" ({arguments})" if arguments else "")

@@ -37,7 +37,8 @@ class ImageClassifier(pl.LightningModule):
 
     Args:
         spec: what the network must know of its data (or its JSON form).
-        architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``.
+        architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``; a checkpoint adds ``from``,
+            the distribution that the name is of.
         loss: cross_entropy, or mse: the mean squared error of the probabilities to the one-hot label.
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
         l1: weight, 0 or more, of the sum of absolute weights that is added to what training minimises (biases and
@@ -70,7 +71,10 @@ class ImageClassifier(pl.LightningModule):
         if loss not in ("cross_entropy", "mse"):
             raise UserError(f"model.loss is '{loss}'; allowed are cross_entropy and mse")
         self.spec = spec if isinstance(spec, InputSpec) else InputSpec.from_dict(spec)
-        self.architecture = {"name": architecture} if isinstance(architecture, str) else dict(architecture)
+        hyperparameters = {"name": architecture} if isinstance(architecture, str) else dict(architecture)
+        name, origin = hyperparameters.pop("name"), hyperparameters.pop("from", "")
+        origin = registry.find("architecture", name, origin).origin
+        self.architecture = {"name": name, "from": origin, **hyperparameters}
         self.loss, self.label_smoothing, self.l1 = loss, label_smoothing, l1
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
@@ -85,8 +89,6 @@ class ImageClassifier(pl.LightningModule):
             },
             logger=False,
         )
-        hyperparameters = dict(self.architecture)
-        name = hyperparameters.pop("name")
         self.preprocess = Preprocess(self.spec)
         self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
         #: What of the network is frozen, and stays in evaluation mode.

@@ -97,8 +97,9 @@ class ZooCLI(LightningCLI):
         )
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
-        _add_builder(parser, "architecture", "model.architecture", self.arguments.names["model"])
-        _add_builder(parser, "dataset", "data.dataset", self.arguments.names["data"])
+        names, origins = self.arguments.names, self.arguments.origins
+        _add_builder(parser, "architecture", "model.architecture", names["model"], origins["model"])
+        _add_builder(parser, "dataset", "data.dataset", names["data"], origins["data"])
         parser.add_optimizer_args((Optimizer,), "optimizer")
         parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
@@ -171,14 +172,16 @@ class ZooCLI(LightningCLI):
         """Return the whole configuration as YAML, registered names first in their sections."""
         content = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
         content.pop("config", None)
-        for section, key in (("model", "architecture"), ("data", "dataset")):
-            content[section][key] = {"name": self.arguments.names[section]} | content[section][key]
+        kinds: dict[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
+        for section, kind in kinds.items():
+            name = self.arguments.names[section]
+            content[section][kind] = {"name": name, "from": registry.find(kind, name).origin} | content[section][kind]
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
-def _add_builder(parser: LightningArgumentParser, kind: registry.Kind, key: str, name: str) -> None:
+def _add_builder(parser: LightningArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
     """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
-    builder = registry.load(kind, name)
+    builder = registry.load(kind, name, origin)
     given = list(inspect.signature(builder).parameters)[: len(registry.GIVEN[kind])]
     parser.add_argument(f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.WORDS[kind]}.")
     try:

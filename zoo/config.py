@@ -3,7 +3,8 @@
     --model lenet5   --model.architecture lenet5    model: {architecture: lenet5}
         ──►  model.architecture.name = lenet5, beside its hyperparameters model.architecture.<name>
 
-and the same for ``--data``, ``data.dataset``. Config files are read strictly: no tags, no key twice.
+and the same for ``--data``, ``data.dataset``. Config files are read strictly: no tags, no key twice. A run's own file
+also says which distribution a name is of (``from``, which no builder can have as a parameter).
 """
 
 from __future__ import annotations
@@ -67,12 +68,14 @@ class Arguments:
 
     Args:
         names: ``{"model": architecture, "data": data set}``, as the last of all sources names them.
+        origins: the same, ``distribution==version`` where the source that named it says so.
         configs: the content of each config file, in order, without those two names.
         files: the names of those files.
         options: all other options, as ``--option=value``.
     """
 
     names: dict[str, str]
+    origins: dict[str, str]
     configs: list[dict[str, Any]]
     files: list[str]
     options: list[str]
@@ -98,13 +101,14 @@ def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: 
         UserError: a config file cannot be used, or an option lacks its value.
     """
     names = {section: default for section, _, default in SECTIONS}
+    origins = dict.fromkeys(names, "")
     configs: list[dict[str, Any]] = []
     files: list[str] = []
     plain: list[str] = []
 
     def rename(section: str, key: str, name: str) -> None:
         if name != names[section]:
-            names[section] = name
+            names[section], origins[section] = name, ""
             for config in configs:
                 if isinstance(config.get(section), dict):
                     config[section].pop(key, None)
@@ -125,7 +129,8 @@ def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: 
                     )
                 if "name" in given:
                     rename(section, key, given["name"])
-                values[key] = {option: value for option, value in given.items() if option != "name"}
+                    origins[section] = str(given.get("from", ""))
+                values[key] = {option: value for option, value in given.items() if option not in ("name", "from")}
         configs.append(content)
         files.append(file)
 
@@ -141,7 +146,7 @@ def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: 
                 break
         else:
             plain.append(option if value is None else f"{option}={value}")
-    return Arguments(names, configs, files, plain)
+    return Arguments(names, origins, configs, files, plain)
 
 
 def _pairs(args: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -57,6 +57,11 @@ class Entry:
     family: bool = False
 
     @property
+    def origin(self) -> str:
+        """Where it comes from, as pip installs it: ``distribution==version``."""
+        return f"{self.distribution}=={self.version}"
+
+    @property
     def title(self) -> str:
         """What it is called in an error: kind, name, distribution and version."""
         word = f"{WORDS[self.kind]} family" if self.family else WORDS[self.kind]
@@ -162,8 +167,13 @@ def kinds(name: str) -> list[Kind]:
     return [kind for kind in GROUPS if _named(kind, name)]
 
 
-def find(kind: Kind, name: str) -> Entry:
+def find(kind: Kind, name: str, origin: str = "") -> Entry:
     """Return the one entry that ``name``, or ``distribution:name``, stands for; of ``family/name`` the family's.
+
+    Args:
+        kind: of the name.
+        name: as users give it.
+        origin: the ``distribution==version`` it was last seen in, for the error where it is gone.
 
     Raises:
         UserError: no distribution registers the name, or several do and none of them is zoo itself.
@@ -176,22 +186,22 @@ def find(kind: Kind, name: str) -> Entry:
         bare = name.rpartition(":")[2]
         owners = ", ".join(f"{entry.distribution}:{bare}" for entry in named)
         raise UserError(f"{WORDS[kind]} '{name}' is registered by {len(named)} distributions; select one of: {owners}")
-    raise _unknown(kind, name)
+    raise _unknown(kind, name, origin)
 
 
-def load(kind: Kind, name: str) -> Callable[..., Any]:
-    """Import and return the builder behind a name.
+def load(kind: Kind, name: str, origin: str = "") -> Callable[..., Any]:
+    """Import and return the builder behind a name; arguments as ``find``.
 
     Raises:
         UserError: as ``find`` and ``Entry.load``, or a family has no such member or fails to build it.
     """
-    entry = find(kind, name)
+    entry = find(kind, name, origin)
     value = entry.load()
     if not entry.family:
         return value  # type: ignore[no-any-return]
     member = name.rpartition(":")[2].partition("/")[2]
     if f"{entry.name}/{member}" not in entry.members():
-        raise _unknown(kind, name)
+        raise _unknown(kind, name, origin)
     return value.builder(member)  # type: ignore[no-any-return]
 
 
@@ -204,7 +214,9 @@ def list_names(kind: Kind) -> list[str]:
     return sorted(names)
 
 
-def _unknown(kind: Kind, name: str) -> UserError:
+def _unknown(kind: Kind, name: str, origin: str) -> UserError:
+    if origin:
+        return UserError(f"{WORDS[kind]} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
     return UserError(f"unknown {WORDS[kind]} '{name}'{did_you_mean(name, list_names(kind))} ('zoo list' shows all)")
 
 
@@ -231,13 +243,13 @@ def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:
     ]
 
 
-def call(kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, Any]) -> Any:
-    """Call a builder, its own options checked against its signature.
+def call(kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, Any], origin: str = "") -> Any:
+    """Call a builder, its own options checked against its signature; ``origin`` as ``find``.
 
     Raises:
         UserError: an option the builder does not have, or the builder refuses a value with ValueError.
     """
-    builder = load(kind, name)
+    builder = load(kind, name, origin)
     signature = inspect.signature(builder)
     try:
         signature.bind(*given, **arguments)
