@@ -1,0 +1,148 @@
+"""The contract as tests: every built-in name keeps it, and each clause catches what breaks it."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import zoo as library
+from zoo.errors import NoSplitError
+from zoo.testing import ContractError, check_architecture, check_dataset
+
+SINGLE = [name for name in library.list_architectures() if "/" not in name]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_every_single_architecture_keeps_the_contract(name):
+    check_architecture(name, channels=(1,) if name.startswith("vgg") else (1, 3), classes=(3,))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_b_32"])
+def test_networks_of_the_family_keep_the_contract(name):
+    check_architecture(f"torchvision/{name}", channels=(3,), classes=(3,), size=(64, 64))
+
+
+def test_digits_keeps_the_contract(tmp_path):
+    check_dataset("digits", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "folder"])
+def test_real_data_keeps_the_contract(name, real_data):
+    check_dataset(name, root=real_data / "hymenoptera" if name == "folder" else real_data)
+
+
+class Net(nn.Module):
+    """A network that keeps the contract, unless told otherwise."""
+
+    def __init__(self, spec, fault=""):
+        super().__init__()
+        self.fault, self.calls = fault, 0
+        self.dense = nn.Linear(spec.channels * spec.height * spec.width, len(spec.classes))
+        self.norm = nn.BatchNorm1d(len(spec.classes), track_running_stats=fault != "batch")
+        if fault == "unused":
+            self.unused = nn.Linear(2, 2)
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, images):
+        if self.fault == "input":
+            images.mul_(2)
+        if self.fault == "state":
+            self.count += 1
+        logits = self.dense(images.flatten(1))
+        if self.fault != "batch" or len(images) > 1:
+            logits = self.norm(logits)
+        if self.fault == "random":
+            logits = logits + torch.rand_like(logits)
+        if self.fault == "infinite":
+            logits = logits / 0
+        return {"shape": logits[:, :1], "half": logits.half(), "tuple": (logits,)}.get(self.fault, logits)
+
+
+def test_a_network_that_keeps_the_contract_passes():
+    check_architecture(Net)
+
+
+@pytest.mark.parametrize(
+    ("fault", "clause"),
+    [
+        ("shape", r"logits are float32 \(1, 2\) for \(1, 1, 32, 32\), received \(1, 1\) torch.float32"),
+        ("half", r"received \(1, 2\) torch.float16"),
+        ("tuple", "received tuple"),
+        ("infinite", "logits are finite"),
+        ("input", "the input is left as it is"),
+        ("random", "the same logits twice"),
+        ("batch", "depend on it alone"),
+        ("state", "leaves weights and buffers alone"),
+        ("unused", "every parameter gets a gradient; unused.weight does not"),
+    ],
+)
+def test_a_network_that_breaks_a_clause_is_told_which(fault, clause):
+    with pytest.raises(ContractError, match=clause):
+        check_architecture(Net, fault=fault)
+
+
+def test_a_builder_that_returns_no_module_is_told_so():
+    with pytest.raises(ContractError, match=r"a builder returns an nn\.Module, received str"):
+        check_architecture(lambda spec: "network")
+
+
+class Data:
+    """Numbered images, unless told otherwise."""
+
+    def __init__(self, fault, split):
+        self.fault, self.split = fault, split
+        self.classes = {"names": ["a", "a"], "other": ["a", split]}.get(fault, ["a", "b"])
+        if fault == "labels":
+            self.labels = [0] * 4
+        if fault == "pickle":
+            self.function = lambda: None
+
+    def __len__(self):
+        return 0 if self.fault == "empty" else 4
+
+    def __getitem__(self, index):
+        level = index + (10 if self.split == "test" and self.fault != "same" else 0)
+        image = np.full((6, 5, 1), level, np.uint8)
+        if self.fault == "twice":
+            image = np.random.default_rng().integers(0, 256, (6, 5, 1), np.uint8)
+        if self.fault == "float":
+            image = image / 255
+        if self.fault == "pil":
+            return Image.fromarray(image[..., 0]), index % 2
+        return image, 2 if self.fault == "range" else index % 2
+
+
+def build(root, split, fault=""):
+    if split == "val" or (split == "train" and fault == "train"):
+        raise NoSplitError(split)
+    return Data(fault, split)
+
+
+@pytest.mark.parametrize("fault", ["", "pil"])
+def test_a_data_set_that_keeps_the_contract_passes(tmp_path, fault):
+    check_dataset(functools.partial(build, fault=fault), root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "clause"),
+    [
+        ("train", "there is a train split"),
+        ("names", r"at least two different texts, received \['a', 'a'\]"),
+        ("other", "every split has the classes of train; test has"),
+        ("empty", "train holds none"),
+        ("pickle", "can be pickled"),
+        ("labels", "labels agree with the items; item 1 of train"),
+        ("range", "labels are 0 to 1; item 0 of train: 2"),
+        ("float", r"uint8 \(height, width, 1 or 3\); item 0 of train is ndarray float64 \(6, 5, 1\)"),
+        ("twice", "an item is the same twice; item 0 of train"),
+        ("same", "splits are disjoint; 4 of 4 of test are in train"),
+    ],
+)
+def test_a_data_set_that_breaks_a_clause_is_told_which(tmp_path, fault, clause):
+    with pytest.raises(ContractError, match=clause):
+        check_dataset(build, root=tmp_path, fault=fault)

@@ -1,0 +1,216 @@
+"""The contract of entry points as tests: for the authors of architectures and data sets, and for zoo's own names.
+
+from zoo.testing import check_architecture, check_dataset
+
+def test_my_network():
+    check_architecture(my_package.networks.linear, hidden=8)
+
+def test_my_data(tmp_path):
+    check_dataset("stripes", root=tmp_path)
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo import registry
+from zoo.errors import NoSplitError, UserError, ZooError
+from zoo.freeze import layers
+from zoo.sources import as_tensor
+from zoo.spec import InputSpec
+
+#: Items that are looked at of each split.
+SAMPLE = 50
+
+
+class ContractError(ZooError, AssertionError):
+    """A clause of the contract is broken; the message names it."""
+
+    exit_status = 2
+
+
+def check_architecture(
+    architecture: str | Callable[..., nn.Module],
+    *,
+    channels: Sequence[int] = (1, 3),
+    classes: Sequence[int] = (2, 10),
+    size: tuple[int, int] = (32, 32),
+    **hyperparameters: Any,
+) -> None:
+    """Check that an architecture keeps its contract.
+
+    Args:
+        architecture: a registered name, or a builder.
+        channels: of the images it must work on.
+        classes: numbers of classes it must work with.
+        size: height and width of the images, in pixels.
+        **hyperparameters: of the builder.
+
+    Raises:
+        ContractError: a clause is broken; the first one is named.
+        UserError: the name is unknown, or the builder refuses what it is asked for.
+    """
+    builder = registry.load("architecture", architecture) if isinstance(architecture, str) else architecture
+    for depth in channels:
+        for count in classes:
+            spec = InputSpec(tuple(map(str, range(count))), depth, *size, (0.5,) * depth, (0.25,) * depth)
+            torch.manual_seed(0)
+            network = builder(spec, **hyperparameters)
+            _require(
+                isinstance(network, nn.Module), f"a builder returns an nn.Module, received {type(network).__name__}"
+            )
+            _check_logits(network, spec)
+            _check_gradients(network, spec)
+            _check_layers(network, spec)
+            _check_copies(network, builder(spec, **hyperparameters), spec)
+
+
+def _images(spec: InputSpec, count: int) -> Tensor:
+    """Return random network input, float32 ``(count, channels, height, width)``, mean 0 and deviation 1."""
+    generator = torch.Generator().manual_seed(count)
+    return torch.randn(count, spec.channels, spec.height, spec.width, generator=generator)
+
+
+def _check_logits(network: nn.Module, spec: InputSpec) -> None:
+    """Evaluation: the shape for any batch, finite, the same twice, one image as in a batch, no state changed."""
+    network.eval()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with torch.no_grad():
+        for count in (1, 2, 5):
+            images = _images(spec, count)
+            untouched = images.clone()
+            logits = network(images)
+            expected = (count, len(spec.classes))
+            received = f"{tuple(logits.shape)} {logits.dtype}" if isinstance(logits, Tensor) else type(logits).__name__
+            _require(
+                isinstance(logits, Tensor) and logits.shape == expected and logits.dtype == torch.float32,
+                f"logits are float32 {expected} for {tuple(images.shape)}, received {received}",
+            )
+            _require(bool(logits.isfinite().all()), "logits are finite")
+            _require(torch.equal(images, untouched), "the input is left as it is")
+            _require(torch.equal(network(images), logits), "evaluation gives the same logits twice")
+        one = torch.cat([network(image[None]) for image in images])
+    scale = float(logits.abs().max()) + 1e-6
+    _require(float((one - logits).abs().max()) <= 1e-3 * scale, "in evaluation an image's logits depend on it alone")
+    after = network.state_dict()
+    _require(all(torch.equal(before[key], after[key]) for key in before), "evaluation leaves weights and buffers alone")
+
+
+def _check_gradients(network: nn.Module, spec: InputSpec) -> None:
+    """Training: every parameter gets a finite gradient."""
+    network.train()
+    labels = torch.arange(4) % len(spec.classes)
+    torch.autograd.backward(nn.functional.cross_entropy(network(_images(spec, 4)), labels))
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            _require(parameter.grad is not None, f"every parameter gets a gradient; {name} does not")
+            _require(bool(torch.as_tensor(parameter.grad).isfinite().all()), f"gradients are finite; {name}'s is not")
+    network.zero_grad()
+
+
+def _check_layers(network: nn.Module, spec: InputSpec) -> None:
+    """Freezing: each parameter belongs to one layer."""
+    found = layers(network, spec)
+    named = sorted(name for layer in found for name in layer.parameters)
+    expected = sorted(name for name, _ in network.named_parameters())
+    lost = sorted(set(expected) - set(named))
+    _require(named == expected, f"each parameter belongs to one layer that can be frozen; not: {', '.join(lost)}")
+
+
+def _check_copies(network: nn.Module, other: nn.Module, spec: InputSpec) -> None:
+    """State: another network of the same spec takes the weights over, and a copy is a copy."""
+    images = _images(spec, 2)
+    network.eval()
+    try:
+        other.load_state_dict(network.state_dict())
+    except RuntimeError as error:
+        raise ContractError(f"a network of the same spec takes the state_dict over: {error}") from error
+    with torch.no_grad():
+        logits = network(images)
+        _require(torch.equal(other.eval()(images), logits), "with equal weights two networks give equal logits")
+        _require(torch.equal(copy.deepcopy(network)(images), logits), "a copy gives the same logits")
+
+
+def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **options: Any) -> None:
+    """Check that a data set keeps its contract.
+
+    Args:
+        dataset: a registered name, or a builder.
+        root: the data root; a registered data set may download what is not there.
+        **options: of the builder.
+
+    Raises:
+        ContractError: a clause is broken; the first one is named.
+        UserError: the name is unknown, or the builder refuses what it is asked for.
+    """
+    builder = registry.load("dataset", dataset) if isinstance(dataset, str) else dataset
+    found = {}
+    for split in ("train", "val", "test"):
+        try:
+            found[split] = builder(Path(root), split, **options)
+        except NoSplitError:
+            _require(split != "train", "there is a train split")
+    classes = list(found["train"].classes)
+    named = all(isinstance(name, str) for name in classes) and len(set(classes)) == len(classes) >= 2
+    _require(named, f"classes are at least two different texts, received {classes!r}")
+    seen = {split: _check_split(split, data, classes) for split, data in found.items()}
+    for split in seen.keys() - {"train"}:
+        shared = len(seen[split] & seen["train"])
+        _require(
+            shared <= len(seen[split]) / 2,
+            f"splits are disjoint; {shared} of {len(seen[split])} of {split} are in train",
+        )
+
+
+def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
+    """Check a split's items, and return what identifies their pixels."""
+    _require(list(data.classes) == classes, f"every split has the classes of train; {split} has {list(data.classes)!r}")
+    _require(len(data) > 0, f"a split holds an image; {split} holds none")
+    try:
+        again = pickle.loads(pickle.dumps(data))
+    except Exception as error:
+        raise ContractError(f"a data set can be pickled, for reading processes: {error}") from error
+    _require(len(again) == len(data), "a pickled data set is of the same length")
+    known = getattr(data, "labels", None)
+    _require(known is None or len(known) == len(data), f"labels are as many as items, in {split}")
+    digests, channels = set(), set()
+    for index in np.unique(np.linspace(0, len(data) - 1, SAMPLE).astype(int)).tolist():
+        image, label = data[index]
+        where = f"item {index} of {split}"
+        _require(
+            int(label) == label and 0 <= label < len(classes), f"labels are 0 to {len(classes) - 1}; {where}: {label!r}"
+        )
+        _require(known is None or int(known[index]) == label, f"labels agree with the items; {where}")
+        pixels = _pixels(image, where)
+        channels.add(pixels.shape[2])
+        _require(np.array_equal(pixels, _pixels(data[index][0], where)), f"an item is the same twice; {where}")
+        digests.add(hashlib.sha256(pixels.tobytes()).hexdigest())
+    _require(len(channels) == 1 or {1, 3} == channels, f"images have 1 or 3 channels; {split} has {sorted(channels)}")
+    return digests
+
+
+def _pixels(image: Any, where: str) -> np.ndarray:
+    """Return an item's pixels, uint8 ``(height, width, channels)``."""
+    if hasattr(image, "getbands"):
+        return np.asarray(as_tensor(image, 3))
+    try:
+        return np.asarray(as_tensor(image, 1 if getattr(image, "ndim", 0) == 2 or image.shape[2] == 1 else 3))
+    except (UserError, AttributeError, IndexError) as error:
+        raise ContractError(
+            f"an image is a PIL image or uint8 (height, width, 1 or 3); {where} is {type(image).__name__} "
+            f"{getattr(image, 'dtype', '')} {getattr(image, 'shape', '')}"
+        ) from error
+
+
+def _require(kept: bool, clause: str) -> None:
+    if not kept:
+        raise ContractError(f"breaks the contract: {clause}")
