@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
 
 import pytest
 from conftest import REPOSITORY
@@ -30,7 +31,7 @@ def test_a_command_of_the_readme_is_accepted(zoo, digits_run, command):
 
 
 def test_the_readmes_extensions_install_and_train(zoo, tmp_path, monkeypatch):
-    networks, networks_toml, data, data_toml = BLOCKS
+    networks, networks_toml, data, data_toml, contract = BLOCKS
     package = tmp_path / "site" / "my_package"
     package.mkdir(parents=True)
     (package / "networks.py").write_text(networks)
@@ -50,5 +51,9 @@ def test_the_readmes_extensions_install_and_train(zoo, tmp_path, monkeypatch):
         assert status == 0, err
         assert "val accuracy 100.0%" in out
         assert zoo("test", out.splitlines()[-1])[0] == 0
+        namespace: dict[str, Any] = {}
+        exec(contract, namespace)
+        namespace["test_my_network"]()
+        namespace["test_my_data"](tmp_path)
     finally:
         registry.refresh()
