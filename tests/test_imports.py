@@ -25,7 +25,7 @@ FLOORS = [
     ["checkpoint", "interrupt", "progress", "plots", "features"],
     ["config", "messages"],
     ["commandline"],
-    ["train", "evaluate", "predict", "listing", "doctor", "testing"],
+    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

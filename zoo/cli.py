@@ -22,6 +22,7 @@ COMMANDS = {
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
     "doctor": "show versions, devices and data root, and try every entry point",
+    "new": "write a package that adds names to zoo",
 }
 
 EXAMPLES = """examples:
@@ -41,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse that reports in one line, and through the same door as every other error."""
 
     def error(self, message: str) -> NoReturn:
-        if "invalid choice" in message and "command" in message:
+        if message.startswith("argument command: invalid choice"):
             word = message.split("'")[1]
             known = [*COMMANDS, *registry.list_names("command")]
             message = f"unknown command '{word}'{did_you_mean(word, known)} ('zoo --help' shows all)"
@@ -119,6 +120,10 @@ def _run(words: list[str], debug: bool) -> None:
         from zoo.doctor import show_state
 
         show_state(debug)
+    elif options.command == "new":
+        from zoo.new import new_package
+
+        new_package(options.package, options.kind)
     else:
         parser.print_help()
 
@@ -210,6 +215,11 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
     command.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
     command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
+    command = add("new")
+    command.add_argument("package", metavar="PACKAGE", help="the folder to make, named like the package: my-plugin")
+    kinds = ("architecture", "dataset", "command")
+    kind = "what it adds, more than once for more (default: architecture and dataset)"
+    command.add_argument("--kind", action="append", choices=kinds, default=[], help=kind)
     add("doctor", epilog="--debug shows the traceback of each entry point that raises.")
     return parser
 
