@@ -60,7 +60,7 @@ def test_in_memory_they_lead_to_the_same_weights(zoo, tmp_path, uncached, passes
     assert status == 0
     assert "the frozen layers ran once, for 1,295 train and 143 val images" in err
     assert "0.4 MiB, is kept in memory" in err
-    assert sum(passes) == 1295 + 143 + 2  # the two are the check that the parts fit
+    assert sum(passes) == 2 + 2 + 1295 + 143  # the first four are the check that the parts fit
     assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
     assert not folder.exists()
     with (tmp_path / out.splitlines()[-1] / "metrics.csv").open(newline="") as file:
@@ -77,7 +77,7 @@ def test_in_files_they_lead_to_the_same_weights_and_serve_the_next_run(zoo, tmp_
     assert len(files) == 2
     done = len(passes)
     _, out, _ = zoo("fit", *FROZEN, "--data.memory_gib", 0)
-    assert len(passes) == done + 1
+    assert passes[done:] == [2, 2, 32, 32]  # the check, and the first batch of each split, which is a part of its key
     assert files == {path: path.stat().st_mtime_ns for path in folder.glob("*.features")}
     assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
     zoo("fit", *FROZEN, "--data.memory_gib", 0, "--seed_everything", 1)  # other frozen weights
@@ -137,7 +137,63 @@ def test_a_disk_without_room_is_named(zoo, folder, monkeypatch):
     status, _, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
     assert status == 0
     assert f"every epoch: {folder} has no room for their 0.0 GiB of output" in err
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("*.features")) == []
+
+
+@pytest.fixture
+def scaled(install):
+    """An architecture whose frozen part holds a number that is no weight."""
+    source = """
+from torch import nn
+
+class Scale(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+        self.dense = nn.Linear(64, 64)
+
+    def forward(self, images):
+        return self.dense(images * self.factor).relu()
+
+def scaled(spec, factor: float = 1.0):
+    parts = [("first", nn.Sequential(nn.Flatten(), Scale(factor))), ("last", nn.Linear(64, len(spec.classes)))]
+    from collections import OrderedDict
+    return nn.Sequential(OrderedDict(parts))
+"""
+    install("plugin-scaled", "[zoo.architectures]\nscaled = plugin_scaled:scaled\n", source, "plugin_scaled")
+
+
+def test_frozen_layers_that_differ_in_more_than_weights_have_files_of_their_own(zoo, scaled, folder, monkeypatch):
+    monkeypatch.setattr(features, "DISK_FLOPS_PER_BYTE", 0)
+    options = ("--model", "scaled", "--model.freeze", "first", "--data.memory_gib", 0, "--trainer.max_epochs", 2)
+    lines = [zoo("fit", *options, "--model.architecture.factor", factor)[1].splitlines()[0] for factor in (1, 5)]
+    assert lines[0] != lines[1]
+    assert len(list(folder.glob("*.features"))) == 4
+
+
+def test_a_folder_that_cannot_be_used_is_said(zoo, tmp_path, uncached):
+    (tmp_path / "cache").write_text("a file")
+    status, out, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    assert status == 0
+    assert "run in every epoch: " in err
+    assert "cannot be used: Not a directory" in err
+    assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
+
+
+def test_files_that_are_there_need_no_room_and_leftovers_go(zoo, folder, monkeypatch):
+    zoo("fit", *FROZEN, "--data.memory_gib", 0)
+    (folder / "left.part").write_bytes(b"half")
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: usage)
+    assert f"is in {folder}" in zoo("fit", *FROZEN, "--data.memory_gib", 0)[2]
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_finished_run_computes_nothing(zoo, passes):
+    _, out, _ = zoo("fit", *FROZEN)
+    done = len(passes)
+    assert zoo("fit", out.splitlines()[-1])[0] == 0
+    assert len(passes) == done
 
 
 def test_damaged_images_stay_left_out(zoo, tmp_path):

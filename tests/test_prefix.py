@@ -118,9 +118,50 @@ class Sized(nn.Module):
         return self.last(self.first(images)) * self.first(images).size(1)
 
 
+class LayerDrop(nn.Module):
+    """A network that leaves a layer out at random while it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.middle, self.last = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.first(images)
+        if not (self.training and torch.rand(()) < 0.5):
+            features = self.middle(features)
+        return self.last(features)
+
+
+class Counting(nn.Module):
+    """A network that counts its steps in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 2)
+        self.register_buffer("steps", torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.steps += 1
+        return self.last(self.first(images)) / self.steps
+
+
+class Centred(nn.Module):
+    """A network whose frozen module looks at the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.first(images))
+
+
 @pytest.mark.parametrize(
     ("network", "reason"),
     [
+        (LayerDrop, "draws random numbers, or counts"),
+        (Counting, "draws random numbers, or counts|two parts"),
+        (Centred, "depends on the others of its batch"),
         (Forked, "cannot be traced"),
         (Noisy, "changes from call to call"),
         (Late, "not the first"),
@@ -130,5 +171,9 @@ class Sized(nn.Module):
 def test_a_network_that_cannot_be_cut_says_why(network, reason):
     network = network()
     network.first.requires_grad_(False)
+    state, random_state = {key: value.clone() for key, value in network.state_dict().items()}, torch.get_rng_state()
     with pytest.raises(NoPrefix, match=reason):
-        FrozenPrefix(network, [network.first], torch.rand(2, 4))
+        FrozenPrefix(network, [network.first], torch.rand(3, 4, generator=torch.Generator().manual_seed(0)))
+    assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())
+    if not isinstance(network, Noisy):
+        assert torch.equal(random_state, torch.get_rng_state())

@@ -3,7 +3,7 @@
     every image ──► frozen prefix ──► features: in memory, or in a file past a limit ──► batches ──► layers that train
 
 A file of features lies in the user's cache under a key of all that decides its content: the frozen weights, the pixels,
-the InputSpec, precision, device and torch's version. It is filled beside its place and moved there when it is whole.
+the InputSpec, precision, device and versions. It is filled beside its place and moved there when it is whole.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+import zoo
 from zoo.classifier import ImageClassifier
 from zoo.data import ImageDataModule, Split
 from zoo.freeze import layers
@@ -43,11 +45,11 @@ class FrozenFeatures(Callback):
     It does where every image gives the same features in every epoch and is seen more than once.
 
     Args:
-        folder: where files of features go; by default in the user's cache.
+        done_steps: optimizer steps that a resumed run has done.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    def __init__(self, done_steps: int = 0) -> None:
+        self.done_steps = done_steps
         self._replaced: dict[Split, Source] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,6 +57,9 @@ class FrozenFeatures(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
         if not isinstance(pl_module, ImageClassifier) or not isinstance(data, ImageDataModule) or not pl_module.frozen:
             return
+        batches = len(data.train_dataloader())
+        if _planned_batches(trainer, batches) <= self.done_steps * trainer.accumulate_grad_batches:
+            return  # nothing is left to train
         try:
             self._serve_features(trainer, pl_module, data)
         except NoPrefix as reason:
@@ -74,17 +79,17 @@ class FrozenFeatures(Callback):
         loader = data.train_dataloader()
         if loader.policy is not None:
             raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
-        if _batches_to_come(trainer, len(loader)) <= len(loader):
+        if _planned_batches(trainer, len(loader)) <= len(loader):
             raise NoPrefix("this fit is no longer than one pass over the images")
         begin = time.perf_counter()
         splits: tuple[Split, ...] = ("train", "val")
         sources = {split: data.source(split) for split in splits}
         with trainer.precision_plugin.forward_context():
-            [(images, _)] = sources["train"].fetch([torch.arange(min(2, loader.batch_size))])
+            [(images, _)] = sources["train"].fetch([torch.arange(min(2, len(loader.source)))])
             prefix = FrozenPrefix(
                 classifier.network, classifier.frozen, classifier.preprocess(_moved(images, classifier))
             )
-            store = _Store(prefix, classifier, self._folder or _cache_folder(), data.memory_bytes, trainer.precision)
+            store = _Store(prefix, classifier, _cache_folder(), data.memory_bytes, trainer.precision)
             features = store.fill(sources, loader.batch_size)
         for split, (values, labels) in features.items():
             self._replaced[split] = sources[split]
@@ -132,19 +137,35 @@ class _Store:
             return {split: (empty[split], self._compute(sources[split], batch_size, empty[split])) for split in sources}
         self._require_worth(row)
         self.place = f"in {self.folder}"
-        return {split: self._from_file(source, batch_size) for split, source in sources.items()}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            keys = {split: self._key(source, batch_size) for split, source in sources.items()}
+            self._require_room(sources, {split: key for split, (key, _) in keys.items()})
+            return {
+                split: (self._from_file(source, keys[split][0], batch_size), keys[split][1])
+                for split, source in sources.items()
+            }
+        except OSError as error:
+            raise NoPrefix(f"{self.folder} cannot be used: {error.strerror or error}") from error
 
     def _require_worth(self, row: int) -> None:
-        """Refuse files that the disk has no room for, or that would be slower than the layers themselves."""
+        """Refuse files from which features would come more slowly than from the layers themselves."""
         size = f"{self.bytes / 2**30:,.1f} GiB of output"
         network, spec = self.classifier.network, self.classifier.spec
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
         flops = sum(layer.flops for layer in layers(network, spec) if not trained & set(layer.parameters))
-        if flops < DISK_FLOPS_PER_BYTE * row:
+        if self.classifier.device.type != "cpu" or flops < DISK_FLOPS_PER_BYTE * row:
             raise NoPrefix(f"reading their {size} from a disk takes longer (--data.memory_gib is what memory may hold)")
-        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _require_room(self, sources: dict[Split, Source], keys: dict[Split, str]) -> None:
+        """Remove what interrupted fills left, and refuse files that the disk has no room for."""
+        for part in self.folder.glob("*.part"):
+            with suppress(Timeout), FileLock(part.with_suffix(".lock"), timeout=0):
+                part.unlink(missing_ok=True)
+        missing = sum(self._size(source) for split, source in sources.items() if not self._path(keys[split]).is_file())
         free = shutil.disk_usage(self.folder).free
-        if self.bytes > 0.9 * free:
+        if missing > 0.9 * free:
+            size = f"{missing / 2**30:,.1f} GiB of output"
             raise NoPrefix(f"{self.folder} has no room for their {size} ({free / 2**30:,.1f} GiB are free)")
 
     def _compute(self, source: Source, batch_size: int, into: Tensor) -> Tensor:
@@ -155,28 +176,30 @@ class _Store:
             labels[rows] = found
         return labels
 
-    def _from_file(self, source: Source, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Return a source's features in their file, made where it is not there, and the labels."""
-        key, labels = self._key(source, batch_size)
-        path = self.folder / f"{key}.features"
+    def _from_file(self, source: Source, key: str, batch_size: int) -> Tensor:
+        """Return a source's features in their file, which is made where it is not there."""
+        path = self._path(key)
         with FileLock(path.with_suffix(".lock")):  # a second run of the same waits, and finds the file
             if not path.is_file() or path.stat().st_size != self._size(source):
-                self._make(path, source, batch_size)
-        return self._map(path, len(source)), labels
+                part = path.with_suffix(".part")
+                try:
+                    self._make(part, source, batch_size)
+                    os.replace(part, path)
+                except BaseException:
+                    part.unlink(missing_ok=True)
+                    raise
+        return self._map(path, len(source))
 
-    def _make(self, path: Path, source: Source, batch_size: int) -> None:
-        """Compute a source's features into a file that takes its name when it is whole."""
-        part = path.with_suffix(".part")
-        try:
-            with part.open("wb") as file:  # with all its blocks: a full disk must not kill who writes to memory
-                os.posix_fallocate(file.fileno(), 0, self._size(source))
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise NoPrefix(f"{path} cannot be written: {error.strerror}") from error
+    def _make(self, part: Path, source: Source, batch_size: int) -> None:
+        """Compute a source's features into a file."""
+        with part.open("wb") as file:  # with all its blocks: a full disk must not kill who writes to memory
+            os.posix_fallocate(file.fileno(), 0, self._size(source))
         self._compute(source, batch_size, self._map(part, len(source)))
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.features"
 
     def _size(self, source: Source) -> int:
         size: int = len(source) * self.prefix.width * self.prefix.dtype.itemsize
@@ -188,17 +211,29 @@ class _Store:
         return flat.view(count, width)
 
     def _key(self, source: Source, batch_size: int) -> tuple[str, Tensor]:
-        """Return what names a source's features, and its labels; reads every image."""
-        device = self.classifier.device.type
-        facts = [torch.__version__, device, self.precision, batch_size, str(self.prefix.prefix)]
-        digest = hashlib.sha256(json.dumps([*facts, self.classifier.spec.to_dict()]).encode())
+        """Return what names a source's features, and its labels; reads every image.
+
+        Frozen modules may hold more than their weights: the features of the first batch stand for the rest.
+        """
+        made = (torch.__version__, zoo.__version__, self.precision, self.classifier.device.type)
+        facts = [
+            *made,
+            torch.get_num_threads(),
+            batch_size,
+            self.classifier.architecture,
+            self.classifier.spec.to_dict(),
+        ]
+        digest = hashlib.sha256(json.dumps(facts, default=str).encode())
+        digest.update(str(self.prefix.prefix).encode())
         for name, tensor in self.prefix.prefix.state_dict().items():
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+            digest.update(_bytes(tensor))
         labels = torch.empty(len(source), dtype=torch.int64)
         for rows, (images, found) in _batches(source, batch_size, "reading"):
-            digest.update(images.contiguous().numpy().data)
+            digest.update(_bytes(images))
             labels[rows] = found
+            if int(rows[0]) == 0:
+                digest.update(_bytes(self.prefix.features(self.classifier.preprocess(_moved(images, self.classifier)))))
         return digest.hexdigest(), labels
 
 
@@ -211,12 +246,16 @@ def _batches(source: Source, batch_size: int, title: str) -> Iterator[tuple[Tens
     yield from track(fetched, title, total=len(rows), **shown)  # type: ignore[arg-type]  # keywords of three types
 
 
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+
+
 def _moved(images: Tensor, classifier: ImageClassifier) -> Tensor:
     return images.to(classifier.device)
 
 
-def _batches_to_come(trainer: Trainer, batches: int) -> float:
-    """Return how many batches, at most, a fit from the start would train on; ``batches`` are in the loader."""
+def _planned_batches(trainer: Trainer, batches: int) -> float:
+    """Return how many batches, at most, a whole run trains on; ``batches`` are in the loader."""
     limit = trainer.limit_train_batches
     batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     steps = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps >= 0 else float("inf")

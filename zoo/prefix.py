@@ -8,12 +8,16 @@ Prefix and suffix share their modules with the network; nothing is copied, so wh
 
 from __future__ import annotations
 
+import pickle
+import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -64,16 +68,23 @@ class FrozenPrefix:
             train_prefix, self._train_suffix = _cut(network, kept)
         with _mode(network, kept, False):
             self.prefix, self._eval_suffix = _cut(network, kept)
-            with torch.no_grad():
-                values = self.prefix(example)
-                self._require_equal(values, train_prefix(example), "their output changes from call to call")
-                if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
-                    raise NoPrefix("what they pass on is not a batch of features")
-                self.layouts = [_Layout.of(value) for value in values]
-                #: Of the features: wide enough for each of their parts.
-                self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
-                logits = self.logits(self.features(example), training=False)
-                self._require_close(logits, network(example))
+        with torch.no_grad():
+            values = self.prefix(example)
+            _require_equal(values, train_prefix(example), "their output changes from call to call")
+            if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
+                raise NoPrefix("what they pass on is not a batch of features")
+            self.layouts = [_Layout.of(value) for value in values]
+            #: Of the features: wide enough for each of their parts.
+            self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
+            features = self.features(example)
+            if not _close(self.features(example[[0, 0]])[:1], features[:1]):
+                raise NoPrefix("what they give for an image depends on the others of its batch")
+            for training in (False, True):
+                with _mode(network, kept, training):
+                    theirs = _observed(network, lambda: network(example))
+                    ours = _observed(network, partial(self.logits, features, training=training))
+                if not _close(ours[0], theirs[0]) or not all(map(torch.equal, ours[1:], theirs[1:])):
+                    raise NoPrefix("the network does not work the same in two parts")
 
     @property
     def width(self) -> int:
@@ -94,19 +105,34 @@ class FrozenPrefix:
         result: Tensor = suffix(*values)
         return result
 
-    @staticmethod
-    def _require_equal(first: Sequence[Any], second: Sequence[Any], reason: str) -> None:
-        pairs = zip(first, second, strict=False)
-        if len(first) != len(second) or not all(
-            torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b for a, b in pairs
-        ):
-            raise NoPrefix(reason)
 
-    @staticmethod
-    def _require_close(ours: Tensor, network: Tensor) -> None:
-        tolerance = 1e-4 if network.dtype == torch.float32 else 2e-2  # half precision keeps 8 to 11 bits
-        if not torch.allclose(ours, network, rtol=tolerance, atol=tolerance * float(network.abs().max())):
-            raise NoPrefix("the network does not work the same in two parts")
+def _require_equal(first: Sequence[Any], second: Sequence[Any], reason: str) -> None:
+    """Compare what the same module gives twice; NoPrefix with the reason where it differs in one bit."""
+    pairs = zip(first, second, strict=False)
+    if len(first) != len(second) or not all(
+        torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b for a, b in pairs
+    ):
+        raise NoPrefix(reason)
+
+
+def _close(first: Tensor, second: Tensor) -> bool:
+    """Tell whether two results are equal to rounding."""
+    tolerance = 2e-2 if second.dtype.itemsize == 2 else 1e-4  # half precision keeps 8 to 11 bits
+    return torch.allclose(first, second, rtol=tolerance, atol=tolerance * float(second.abs().max()))
+
+
+def _observed(network: nn.Module, compute: Callable[[], Tensor]) -> list[Tensor]:
+    """Return a result, the buffers it left and the random numbers it took; buffers and generators stay as they were."""
+    buffers = dict(network.named_buffers())
+    before = {name: buffer.clone() for name, buffer in buffers.items()}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        result = compute()
+        state = torch.get_rng_state()
+    left = [buffer.clone() for buffer in buffers.values()]
+    for name, buffer in buffers.items():
+        buffer.copy_(before[name])
+    return [result, state, *left]
 
 
 @contextmanager
@@ -137,12 +163,7 @@ class _Tracer(fx.Tracer):
 def _cut(network: nn.Module, kept: Sequence[nn.Module]) -> tuple[fx.GraphModule, fx.GraphModule]:
     """Return prefix (network input to a tuple of values) and suffix (those values to logits)."""
     inside = {module for top in kept for module in top.modules()}
-    try:
-        graph = _Tracer(inside).trace(network)
-    except Exception as error:  # tracing runs the network's own code on stand-ins for tensors
-        raise NoPrefix(
-            f"the network cannot be traced ({type(error).__name__}: {str(error).splitlines()[0]})"
-        ) from error
+    graph = _trace(network, inside)
     frozen = _frozen_nodes(graph, network, inside)
     crossing = [node for node in graph.nodes if node in frozen and node.op != "get_attr" and node.users.keys() - frozen]
     if not any(node.op == "call_module" for node in frozen):
@@ -162,6 +183,32 @@ def _cut(network: nn.Module, kept: Sequence[nn.Module]) -> tuple[fx.GraphModule,
         if node not in known and (node not in frozen or (node.op == "get_attr" and node.users.keys() - frozen)):
             known[node] = suffix.node_copy(node, known.__getitem__)
     return fx.GraphModule(network, prefix), fx.GraphModule(network, suffix)
+
+
+def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:
+    """Record the network's operations; NoPrefix where that needs values, draws random numbers or changes buffers.
+
+    What its own code draws or counts while it runs would be recorded as it came out this once.
+    """
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()
+    try:
+        graph = _Tracer(inside).trace(network)
+    except Exception as error:  # tracing runs the network's own code on stand-ins for tensors
+        reason = (str(error).splitlines() or [""])[0]
+        raise NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})") from error
+    finally:
+        now = random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(torch.from_numpy(states[2]))
+        moved = [name for name, buffer in network.named_buffers() if not torch.equal(buffer, buffers[name])]
+        with torch.no_grad():
+            for name in moved:
+                network.get_buffer(name).copy_(buffers[name])
+    if moved or pickle.dumps(states) != pickle.dumps(now):
+        raise NoPrefix("the network's own code draws random numbers, or counts, while it runs")
+    return graph
 
 
 def _frozen_nodes(graph: fx.Graph, network: nn.Module, inside: set[nn.Module]) -> set[fx.Node]:

@@ -80,7 +80,7 @@ class FitCLI(ZooCLI):
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if resumed else None), *added],
-            "callbacks": [FrozenFeatures(), figures, lines, self.stop, RunCheckpoints(self.run)],
+            "callbacks": [FrozenFeatures(self.first_step or 0), figures, lines, self.stop, RunCheckpoints(self.run)],
             "enable_progress_bar": True,
         }
 
@@ -147,8 +147,8 @@ def _failures(cli: FitCLI) -> Iterator[None]:
     except Interrupted:
         _say(f"interrupted at step {cli.trainer.global_step}; {kept}")
         raise
-    except SystemExit:  # Ctrl-C or SIGTERM before the first step
-        _say(f"interrupted before training began; {kept}")
+    except SystemExit:  # Ctrl-C or SIGTERM while no step is done: GracefulStop listens to the others
+        _say(f"interrupted while not training; {kept}")
         raise
     except ImageError as error:
         raise RunError(f"{error}; then {kept}") from error
