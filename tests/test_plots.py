@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.plots import ClassRow, draw_guesses, draw_samples
+from zoo.plots import ClassRow, draw_guesses, draw_samples, shrunk
 
 
 def test_guesses_are_drawn_beside_their_image(tmp_path):
@@ -64,3 +65,23 @@ def test_too_many_images_for_one_picture_are_refused(zoo, tmp_path, digits_run):
     assert status == 2
     assert "--plot draws at most 20 images, received 21" in err
     assert not (tmp_path / "guesses.png").exists()
+
+
+def test_names_that_are_no_utf_8_are_drawn_and_written(zoo, tmp_path, digits_run):
+    name = b"n\xff.png".decode("utf-8", "surrogateescape")
+    Image.new("L", (8, 8)).save(tmp_path / name)
+    status, _, err = zoo("predict", digits_run, name, "--plot", "guesses.png", "--output", "guesses.json")
+    assert status == 0, err
+    assert json.loads((tmp_path / "guesses.json").read_text())[0]["file"] == name
+
+
+def test_more_bars_than_can_be_read_are_left_out(tmp_path):
+    image = np.zeros((8, 8, 1), np.uint8)
+    draw_guesses(tmp_path / "many.png", ["a"], [image], [[(str(number), 0.001) for number in range(1000)]])
+    with Image.open(tmp_path / "many.png") as picture:
+        assert picture.height < 1000
+
+
+def test_large_images_are_drawn_from_fewer_pixels():
+    assert shrunk(np.zeros((4000, 3000, 3), np.uint8)).shape == (500, 375, 3)
+    assert shrunk(np.zeros((512, 20, 1), np.uint8)).shape == (512, 20, 1)

@@ -198,6 +198,18 @@ def test_a_checkpoint_of_zoo_brings_its_spec(digits_run):
     assert weights.load_into(network, dataclasses.replace(weights.spec, classes=("a", "b"))).startswith("output.")
     with pytest.raises(UserError, match="is of architecture 'lenet5', --model is 'cnn'"):
         find_weights("cnn", str(path))
+    with pytest.raises(UserError, match="is of 'lenet5' with variant 'keras', the configuration says variant '1998'"):
+        find_weights({"name": "lenet5", "variant": "1998", "dropout": 0.0}, str(path))
+
+
+def test_a_head_for_other_classes_of_the_same_number_is_replaced(digits_run):
+    weights = find_weights("lenet5", str(digits_run / "checkpoints" / "best.ckpt"))
+    same = library.create_architecture("lenet5", weights.spec)
+    assert weights.load_into(same, weights.spec) == ""
+    spec = dataclasses.replace(weights.spec, classes=weights.spec.classes[::-1])
+    assert weights.load_into(library.create_architecture("lenet5", spec), spec) == (
+        "output.1 of 10 classes replaced by a fresh one of 10"
+    )
 
 
 class Payload:
@@ -218,6 +230,8 @@ class Payload:
         (lambda path: torch.save(Payload(path.with_name("pwned")), path), "holds more than tensors and plain values"),
         (lambda path: torch.save([torch.zeros(1)], path), "holds a list, no state_dict"),
         (lambda path: torch.save({"model": {}, "epoch": 3}, path), r"hold no state_dict \(keys: model, epoch\)"),
+        (lambda path: torch.save({0: torch.zeros(1)}, path), r"hold no state_dict \(keys: 0\)"),
+        (lambda path: torch.save({"state_dict": None, "hyper_parameters": {}}, path), "not one of this zoo: 'arch"),
     ],
 )
 def test_a_file_that_holds_no_weights_is_refused(tmp_path, make, message):
@@ -226,6 +240,33 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, make, message):
     with pytest.raises(UserError, match=message):
         find_weights(NAME, str(path))
     assert not (tmp_path / "pwned").exists()
+
+
+def test_an_address_cannot_lead_out_of_the_folder(server, content, cache):
+    folder, address = server
+    digits = hashlib.sha256(content).hexdigest()
+    (folder / f"evil-{digits[:8]}.pth").write_bytes(content)
+    find_weights(NAME, f"{address}..%2F..%2F..%2Fevil-{digits[:8]}.pth#sha256={digits}")
+    assert list(cache.parents[1].rglob("evil*")) == [cache / f"evil-{digits[:8]}.pth"]
+
+
+def test_weights_that_break_the_contract_are_a_named_error(install):
+    source = "def net(spec): ...\nnet.weights = lambda: ['DEFAULT']\nclass Net:\n    weights = property()\n"
+    points = "[zoo.architectures]\noffers = plugin_w:net\nclassy = plugin_w:Net\n"
+    install("plugin-w", points, source, "plugin_w")
+    with pytest.raises(UserError, match=r"breaks the contract: its builder's weights\(\) takes no argument"):
+        find_weights("offers", "DEFAULT")
+    with pytest.raises(UserError, match="architecture 'classy' has none"):
+        find_weights("classy", "x" * 300)
+
+
+def test_two_things_to_start_from_are_one_too_many(zoo, digits_run):
+    words = ("fit", "--ckpt_path", digits_run / "checkpoints" / "best.ckpt", "--model.weights", "x.pth")
+    status, _, err = zoo(*words)
+    assert (status, err.splitlines()[-1]) == (
+        2,
+        "error: --ckpt_path and --model.weights both say what to start from; leave one out",
+    )
 
 
 def test_a_name_nobody_offers_is_an_error_that_says_what_is():

@@ -115,6 +115,8 @@ def _run(words: list[str], debug: bool) -> None:
     elif options.command == "info":
         from zoo.listing import show_info
 
+        if options.plot is not None:
+            _quiet()
         show_info(options.name, options.data, options.freeze, options.root, options.plot)
     elif options.command == "doctor":
         from zoo.doctor import show_state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +125,11 @@ class ZooCLI(LightningCLI):
             self.config.seed_everything = DEFAULT_SEED
         data.root = str(ImageDataModule(root=data.root).root.absolute())
         weights = self.config.model.weights
-        if weights is not None and Path(weights).is_file():
+        if weights is not None and os.path.isfile(weights):
             self.config.model.weights = str(Path(weights).absolute())
         given = self.config.pop("ckpt_path")
+        if given and weights is not None and self.run is None:
+            raise UserError("--ckpt_path and --model.weights both say what to start from; leave one out")
         self.checkpoint_path = Path(given) if given else self.default_checkpoint()
         if self.checkpoint_path is not None:
             self.checkpoint = read_checkpoint(self.checkpoint_path)
@@ -145,7 +148,7 @@ class ZooCLI(LightningCLI):
         if self.checkpoint is not None and self.checkpoint_path is not None:
             spec = spec_of(self.checkpoint, self.checkpoint_path)  # pretrained weights went into the checkpoint
         elif weights is not None:
-            self.weights = find_weights(self.arguments.names["model"], weights)
+            self.weights = find_weights(config["model"]["architecture"], weights)
         like = None if self.weights is None else self.weights.spec
         self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec, like=like)
         self.build(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import numpy as np
 import torch
 
 from zoo import registry
-from zoo.errors import NoSplitError
+from zoo.errors import NoSplitError, UserError
 from zoo.sources import BAD, MemorySource, Source, as_tensor
 
-#: Images of each class that ``summarise`` returns at most.
+#: Images of each class that ``summarise`` returns at most, and classes of which it does.
 SAMPLES = 8
+MAX_CLASSES = 100
 
 #: Images that mean and standard deviation are computed from where the data does not fit in memory.
 STATISTICS_SAMPLE = 2_000
@@ -76,7 +78,8 @@ class Summary:
         classes: class names in the order of the labels.
         counts: for each split the data set has, the images of each class.
         shapes: of the samples, ``28x28x1`` or ``112x150x3 to 500x333x3``.
-        samples: for each class up to SAMPLES training images, uint8 ``(height, width, channels)``, evenly spaced.
+        samples: for each class up to SAMPLES training images, evenly spaced, uint8 ``(height, width, channels)``, made
+            smaller by ``shrink``.
     """
 
     classes: list[str]
@@ -85,15 +88,16 @@ class Summary:
     samples: list[list[np.ndarray]]
 
 
-def summarise(name: str, root: Path) -> Summary:
+def summarise(name: str, root: Path, shrink: Callable[[np.ndarray], np.ndarray]) -> Summary:
     """Count a data set's images and take some of each class.
 
     Args:
         name: registered name of the data set.
         root: the data root.
+        shrink: makes a large image smaller.
 
     Raises:
-        UserError: the name is unknown, or the data set cannot be opened.
+        UserError: the name is unknown, the data set cannot be opened, or it has over MAX_CLASSES classes.
         DownloadError: files are missing and cannot be downloaded.
         ImageError: one of the samples is damaged.
     """
@@ -105,13 +109,21 @@ def summarise(name: str, root: Path) -> Summary:
             continue
     train = found["train"]
     classes = [str(word) for word in train.classes]
-    counts = {split: np.bincount(labels(dataset), minlength=len(classes)).tolist() for split, dataset in found.items()}
-    depth, train_labels = channels(train), labels(train)
-    samples = []
+    if len(classes) > MAX_CLASSES:
+        raise UserError(f"samples are drawn of at most {MAX_CLASSES} classes; '{name}' has {len(classes)}")
+    known = {split: labels(dataset) for split, dataset in found.items()}
+    counts = {split: np.bincount(values, minlength=len(classes)).tolist() for split, values in known.items()}
+    depth, train_labels = channels(train), known["train"]
+    samples: list[list[np.ndarray]] = []
+    shapes: set[tuple[int, ...]] = set()
     for label in range(len(classes)):
         own = np.flatnonzero(train_labels == label)
         chosen = np.unique(own[np.linspace(0, len(own) - 1, SAMPLES).astype(int)]) if len(own) else own
-        samples.append([as_tensor(train[int(index)][0], depth).numpy() for index in chosen])
-    shapes = sorted({image.shape for images in samples for image in images}, key=np.prod)
-    texts = ["x".join(map(str, shape)) for shape in (shapes[0], shapes[-1])]
+        samples.append([])
+        for index in chosen:
+            image = as_tensor(train[int(index)][0], depth).numpy()
+            shapes.add(image.shape)
+            samples[-1].append(shrink(image))
+    ordered = sorted(shapes, key=np.prod)
+    texts = ["x".join(map(str, shape)) for shape in (ordered[0], ordered[-1])]
     return Summary(classes, counts, texts[0] if len(shapes) == 1 else " to ".join(texts), samples)

@@ -16,9 +16,6 @@ from zoo import registry
 from zoo.errors import UserError, did_you_mean
 from zoo.weights import offered_weights
 
-#: Rows of a picture of samples: a class takes 0.9 inches.
-MAX_CLASSES = 100
-
 KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
 
 
@@ -126,12 +123,10 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
     """Count a data set's images by split and class, print the counts and draw some of each class."""
     from zoo import describe
     from zoo.data import default_root
-    from zoo.plots import ClassRow, draw_samples, require_plot
+    from zoo.plots import ClassRow, draw_samples, require_plot, shrunk
 
     path = require_plot("--plot", plot)
-    summary = describe.summarise(name, default_root() if root is None else Path(root))
-    if len(summary.classes) > MAX_CLASSES:
-        raise UserError(f"--plot draws at most {MAX_CLASSES} classes; '{name}' has {len(summary.classes)}")
+    summary = describe.summarise(name, default_root() if root is None else Path(root), shrunk)
     table = Table(title=f"images of {summary.shapes}", title_justify="left")
     table.add_column("class")
     for split in summary.counts:

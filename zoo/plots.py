@@ -26,6 +26,9 @@ LEAST_BARS = 5
 #: Pixels on the longer side that an image is drawn with.
 DRAWN_SIDE = 512
 
+#: Bars that an image has at most.
+MOST_BARS = 30
+
 #: No text is read as TeX: a class may be called "$5".
 PLAIN: dict[str, Any] = {"parse_math": False}
 
@@ -50,14 +53,15 @@ def draw_guesses(path: Path, titles: Sequence[str], images: Sequence[np.ndarray]
         path: the file to write.
         titles: one for each image.
         images: uint8 ``(height, width, channels)``, 1 or 3 channels, any size.
-        guesses: for each image its ``(class, probability)`` pairs, the likeliest first.
+        guesses: for each image its ``(class, probability)`` pairs, the likeliest first; MOST_BARS are drawn.
     """
+    guesses = [pairs[:MOST_BARS] for pairs in guesses]
     figure = Figure(figsize=(10, 0.3 + sum(_inches(pairs) for pairs in guesses)), layout="constrained")
     axes = figure.subplots(len(images), 2, squeeze=False, height_ratios=[_inches(pairs) for pairs in guesses])
     for (left, right), title, image, pairs in zip(axes, titles, images, guesses, strict=True):
         _show(left, image)
-        left.set_title(title, fontsize=9, **PLAIN)
-        names, values = [name for name, _ in pairs], [value for _, value in pairs]
+        left.set_title(_drawable(title), fontsize=9, **PLAIN)
+        names, values = [_drawable(name) for name, _ in pairs], [value for _, value in pairs]
         bars = right.barh(range(len(pairs)), values, color="C0")
         right.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=8)
         right.set_yticks(range(len(pairs)), names, fontsize=8, **PLAIN)
@@ -93,14 +97,14 @@ def draw_samples(path: Path, title: str, rows: Sequence[ClassRow]) -> None:
     """
     columns = max(len(row.images) for row in rows)
     figure = Figure(figsize=(1.6 + columns * 0.9, 0.6 + len(rows) * 0.9), layout="constrained")
-    figure.suptitle(title, fontsize=10, **PLAIN)
+    figure.suptitle(_drawable(title), fontsize=10, **PLAIN)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
         for place in line:
             place.set_axis_off()
         for place, image in zip(line, row.images, strict=False):
             _show(place, image)
-        label = f"{row.name}\n{row.caption}"
+        label = _drawable(f"{row.name}\n{row.caption}")
         text = {"ha": "right", "va": "center", "fontsize": 8, **PLAIN}
         line[0].annotate(label, (-0.1, 0.5), xycoords="axes fraction", annotation_clip=False, **text)
     _save(figure, path)
@@ -111,9 +115,19 @@ def _inches(pairs: Sequence[Any]) -> float:
     return max(2.6, 0.6 + 0.22 * len(pairs))
 
 
-def _show(place: Axes, image: np.ndarray) -> None:
+def shrunk(image: np.ndarray) -> np.ndarray:
+    """Return an image ``(height, width, channels)`` with at most DRAWN_SIDE pixels on its longer side."""
     step = -(-max(image.shape[:2]) // DRAWN_SIDE)
-    small = image[::step, ::step]
+    return image if step == 1 else image[::step, ::step].copy()
+
+
+def _drawable(text: str) -> str:
+    """Return a text in which bytes of a file's name that are no UTF-8 are question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _show(place: Axes, image: np.ndarray) -> None:
+    small = shrunk(image)
     place.imshow(small[..., 0] if small.shape[2] == 1 else small, cmap="gray", vmin=0, vmax=255)
     place.set_axis_off()
 

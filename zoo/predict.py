@@ -70,9 +70,9 @@ def predict(
     if output is not None:
         write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
     if plot is not None:
-        from zoo.plots import draw_guesses
+        from zoo.plots import draw_guesses, shrunk
 
-        draw_guesses(Path(plot), [Path(path).name for path in files], [decode(path) for path in files], guesses)
+        draw_guesses(Path(plot), [Path(path).name for path in files], [shrunk(decode(path)) for path in files], guesses)
     _show(files, guesses)
     return guesses
 
@@ -97,7 +97,7 @@ def pretrained(arguments: Arguments) -> ImageClassifier:
             name, given = self.arguments.names["model"], config.pop("weights")
             if given is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
-            weights = find_weights(name, given)
+            weights = find_weights(config["architecture"], given)
             if weights.spec is None:
                 raise UserError(
                     f"weights {given} do not say which classes they tell apart; train a run from them first"

@@ -139,14 +139,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file by a complete new one, or leave the old one as it was; text becomes UTF-8.
+    """Replace a file by a complete new one, or leave the old one as it was.
+
+    Text becomes UTF-8; bytes of a file's name that are none appear as escapes, which JSON knows.
 
     Raises:
         RunError: the folder is read-only or the disk is full.
     """
     try:
         with replacing(path) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -7,6 +7,7 @@ https://…/file.pth#sha256=…      ─┘                           └─► 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class PublishedWeights:
     @property
     def file_name(self) -> str:
         """Name of the file, as its address ends."""
-        return unquote(Path(urlsplit(self.url).path).name)
+        return _last_part(self.url)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Weights:
         Args:
             network: built for ``spec``.
             spec: the data's.
-            replace_head: let the last layer keep its fresh weights where it has another size, for other classes.
+            replace_head: let the last layer keep its fresh weights where the weights are for other classes.
 
         Returns:
             The last layer that kept its fresh weights, and both sizes; empty where all weights came over.
@@ -96,17 +97,19 @@ class Weights:
         missing = [key for key in own if key not in self.state and not key.endswith("num_batches_tracked")]
         extra = [key for key in self.state if key not in own]
         other = [key for key in own if key in self.state and own[key].shape != self.state[key].shape]
-        head = layers(network, spec)[-1] if other and replace_head else None
+        foreign = self.spec is not None and not self.assumed and self.spec.classes != spec.classes
+        head = layers(network, spec)[-1] if replace_head and (other or foreign) else None
         if missing or extra or (head is None and other) or (head and not set(other) <= set(head.parameters)):
             raise UserError(
                 f"weights {self.name} do not fit architecture '{self.architecture}': "
                 f"missing: {_listed(missing)}; not in the network: {_listed(extra)}; of another shape: "
                 + _listed([f"{key} {tuple(self.state[key].shape)} for {tuple(own[key].shape)}" for key in other])
             )
-        network.load_state_dict({key: value for key, value in self.state.items() if key not in other}, strict=False)
+        left = head.parameters if head else []
+        network.load_state_dict({key: value for key, value in self.state.items() if key not in left}, strict=False)
         if head is None:
             return ""
-        return f"{head.name} of {len(self.state[other[-1]])} classes replaced by a fresh one of {len(own[other[-1]])}"
+        return f"{head.name} of {len(self.state[left[-1]])} classes replaced by a fresh one of {len(own[left[-1]])}"
 
     def summary(self, replaced: str = "") -> str:
         """Return one line: what of them was not used, as ``load_into`` returned it, and how images are prepared."""
@@ -118,13 +121,14 @@ class Weights:
         return line
 
 
-def find_weights(architecture: str, given: str) -> Weights:
+def find_weights(architecture: str | Mapping[str, Any], given: str) -> Weights:
     """Return the weights that ``--model.weights`` names, downloading and verifying them where they are not here yet.
 
     Downloads go where torchvision keeps its own, ``$TORCH_HOME/hub/checkpoints``, by default under ``~/.cache/torch``.
 
     Args:
-        architecture: registered name of the network they are for.
+        architecture: registered name of the network they are for, or ``{"name": ..., hyperparameter: value, ...}``,
+            with which a checkpoint must agree.
         given: the name of published weights such as ``DEFAULT``; a ``.safetensors`` file, a file of ``torch.save`` or a
             zoo checkpoint; or an ``http(s)`` address that ends in ``#sha256=`` and 64 digits.
 
@@ -132,27 +136,48 @@ def find_weights(architecture: str, given: str) -> Weights:
         UserError: there are no such weights, or the file holds none.
         DownloadError: they cannot be downloaded, or the file is not what its checksum says.
     """
-    published = offered_weights(registry.load("architecture", architecture))
+    wanted = {"name": architecture} if isinstance(architecture, str) else architecture
+    published = offered_weights(registry.load("architecture", wanted["name"]))
     if given in published:
         chosen = published[given]
         remote = RemoteFile([chosen.url], chosen.checksum, chosen.size)
-        return _fitting(given, architecture, _fetched(remote, chosen.file_name), {given: chosen})
+        return _fitting(given, wanted, _fetched(remote, chosen.file_name), {given: chosen})
     if "://" in given:
-        return _fitting(given, architecture, _from_address(given), published)
+        return _fitting(given, wanted, _from_address(given), published)
     path = Path(given).expanduser()
-    if not path.is_file():
-        offered = f"{', '.join(published)}" if published else f"architecture '{architecture}' has none"
+    if not os.path.isfile(path):
+        offered = f"{', '.join(published)}" if published else f"architecture '{wanted['name']}' has none"
         raise UserError(
             f"model.weights is '{given}'; there is no such file, and no published weights of that name ({offered})"
             f"{did_you_mean(given, published)}; allowed is such a name, a file, or an address ending in #sha256=..."
         )
-    return _fitting(given, architecture, path, published)
+    return _fitting(given, wanted, path, published)
 
 
 def offered_weights(builder: Any) -> Mapping[str, PublishedWeights]:
-    """Return the weights that an architecture's builder offers, by name; nothing where it offers none."""
-    offered: Callable[[], Mapping[str, PublishedWeights]] | None = getattr(builder, "weights", None)
-    return {} if offered is None else offered()
+    """Return the weights that an architecture's builder offers, by name; nothing where it offers none.
+
+    Raises:
+        UserError: it breaks the contract of ``PublishedWeights``.
+    """
+    offered: Any = getattr(builder, "weights", None)
+    if not callable(offered):  # a class may have a property of that name
+        return {}
+    try:
+        found = offered()
+        kept = isinstance(found, Mapping) and all(isinstance(offer, PublishedWeights) for offer in found.values())
+    except TypeError:
+        kept = False
+    if not kept:
+        raise UserError(
+            "the architecture breaks the contract: its builder's weights() takes no argument and returns a mapping of "
+            "names to PublishedWeights"
+        )
+    return found  # type: ignore[no-any-return]  # a mapping of them, as tested above
+
+
+def _last_part(url: str) -> str:
+    return Path(unquote(urlsplit(url).path)).name
 
 
 def _from_address(given: str) -> Path:
@@ -164,7 +189,7 @@ def _from_address(given: str) -> Path:
             f"model.weights is '{given}'; allowed is an http or https address that ends in #sha256= and the file's "
             "SHA-256, 64 hexadecimal digits ('sha256sum FILE' prints it)"
         )
-    name = unquote(Path(urlsplit(url).path).name) or "weights.pth"
+    name = _last_part(url) or "weights.pth"
     if digits[:8] not in name:  # as torch names its files; so two files of one name lie beside each other
         name = f"{Path(name).stem}-{digits[:8]}{Path(name).suffix}"
     return _fetched(RemoteFile([url], f"sha256:{digits}"), name)
@@ -185,21 +210,28 @@ def _fetched(remote: RemoteFile, name: str) -> Path:
     return path
 
 
-def _fitting(given: str, architecture: str, path: Path, published: Mapping[str, PublishedWeights]) -> Weights:
+def _fitting(given: str, wanted: Mapping[str, Any], path: Path, published: Mapping[str, PublishedWeights]) -> Weights:
     """Read a file and say what its weights were trained for."""
-    content = _read(path)
+    content, name = _read(path), wanted["name"]
     if "hyper_parameters" in content and "state_dict" in content:
-        return _of_checkpoint(given, architecture, path, content)
-    if not content or not all(hasattr(value, "shape") for value in content.values()):
+        return _of_checkpoint(given, wanted, path, content)
+    if not _is_state(content):
         keys = ", ".join(map(str, list(content)[:SHOWN_KEYS]))
         raise UserError(f"weights {path} hold no state_dict (keys: {keys or 'none'}); save model.state_dict() alone")
-    names = [name for name, offer in published.items() if offer.file_name == path.name]
+    names = [known for known, offer in published.items() if offer.file_name == path.name]
     chosen = published[names[0]] if names else published.get("DEFAULT")
     if chosen is None:
-        return Weights(given, architecture, content, None)
+        return Weights(given, name, content, None)
     state = {new: value for old, value in content.items() if (new := chosen.key(old)) is not None}
-    assumed = "" if names else next(name for name, offer in published.items() if offer == chosen)
-    return Weights(given, architecture, state, chosen.spec, assumed)
+    assumed = "" if names else next(known for known, offer in published.items() if offer == chosen)
+    return Weights(given, name, state, chosen.spec, assumed)
+
+
+def _is_state(content: Any) -> bool:
+    """Tell whether this is what ``state_dict()`` returns: tensors by texts, at least one."""
+    if not isinstance(content, dict) or not content:
+        return False
+    return all(isinstance(key, str) and hasattr(value, "shape") for key, value in content.items())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -221,18 +253,26 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _of_checkpoint(given: str, architecture: str, path: Path, content: dict[str, Any]) -> Weights:
+def _of_checkpoint(given: str, wanted: Mapping[str, Any], path: Path, content: dict[str, Any]) -> Weights:
     """Return the network's weights of a zoo checkpoint."""
-    hyperparameters = content["hyper_parameters"]
     try:
-        found, spec = hyperparameters["architecture"]["name"], InputSpec.from_dict(hyperparameters["spec"])
+        found = dict(content["hyper_parameters"]["architecture"])
+        spec = InputSpec.from_dict(content["hyper_parameters"]["spec"])
+        name = found["name"]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is a checkpoint, but not one of this zoo: {error}") from error
-    if found != architecture:
-        raise UserError(f"{path} is of architecture '{found}', --model is '{architecture}'; use one and the same")
+    if not _is_state(content["state_dict"]):
+        raise UserError(f"{path} is a checkpoint, but not one of this zoo: its state_dict holds no weights")
+    if name != wanted["name"]:
+        raise UserError(f"{path} is of architecture '{name}', --model is '{wanted['name']}'; use one and the same")
+    differing = [key for key in found if key in wanted and key != "from" and found[key] != wanted[key]]
+    if differing:
+        theirs = ", ".join(f"{key} {found[key]!r}" for key in differing)
+        ours = ", ".join(f"{key} {wanted[key]!r}" for key in differing)
+        raise UserError(f"{path} is of '{name}' with {theirs}, the configuration says {ours}; make them equal")
     prefix = "network."
     state = {key.removeprefix(prefix): value for key, value in content["state_dict"].items() if key.startswith(prefix)}
-    return Weights(given, architecture, state, spec)
+    return Weights(given, name, state, spec)
 
 
 def _listed(keys: list[str]) -> str:
