@@ -1,0 +1,72 @@
+"""timm's networks keep zoo's contract; their names are listed without importing timm."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import zoo_timm
+
+import zoo
+from zoo.cli import main
+from zoo.testing import check_architecture
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "zoo"
+
+
+def test_every_network_of_timm_is_listed():
+    import timm
+
+    found = zoo.list_architectures("timm/*")
+    assert len(found) > 1000
+    assert found == sorted(f"timm/{name}" for name in timm.list_models())
+    assert "timm/efficientnet_b0" in zoo.list_architectures("timm/*efficientnet*")
+
+
+def test_the_second_listing_imports_no_timm(cache):
+    zoo_timm.names()
+    code = "import sys; from zoo.cli import main; main(['list', 'timm/resnet*']); print('timm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "timm/resnet18" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_damaged_cache_is_made_again(cache):
+    expected = zoo_timm.names()
+    [path] = cache.iterdir()
+    path.write_text("{")
+    assert zoo_timm.names() == expected
+    assert [found.name for found in cache.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050", "efficientnet_b0", "vit_tiny_patch16_224"])
+def test_networks_keep_the_contract(name):
+    check_architecture(f"timm/{name}", channels=(1, 3), classes=(3,), size=(64, 64))
+
+
+def test_a_network_trains_freezes_and_tests(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "--model", "timm/resnet18", "--model.freeze", "5", "--data", "digits", "--data.image_size", "32"]
+    assert main([*words, "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "15"]) == 0
+    captured = capsys.readouterr()
+    assert "frozen)" in captured.err
+    assert main(["test", captured.out.splitlines()[-1]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "timm/resnet81"], "unknown architecture 'timm/resnet81'; did you mean"),
+        (["--model", "timm/resnet18", "--model.architecture.drop_rate", "1"], "drop_rate is 1.0; allowed is"),
+        (["--model", "timm/vit_tiny_patch16_224"], "timm/vit_tiny_patch16_224 cannot work on 8x8 images"),
+    ],
+)
+def test_what_cannot_be_built_is_one_line(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", *words]) == 2
+    assert message in capsys.readouterr().err
