@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from zoo import features
+from zoo import feature_store
 from zoo.features import FrozenFeatures
 from zoo.prefix import FrozenPrefix
 
@@ -125,7 +125,7 @@ def test_nothing_is_said_where_nothing_is_frozen(zoo):
 
 
 def test_files_slower_than_the_layers_are_not_made(zoo, folder, monkeypatch):
-    monkeypatch.setattr(features, "DISK_FLOPS_PER_BYTE", 1e6)
+    monkeypatch.setattr(feature_store, "DISK_FLOPS_PER_BYTE", 1e6)
     _, _, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
     assert "every epoch: reading their 0.0 GiB of output from a disk takes longer" in err
     assert not folder.exists()
@@ -133,7 +133,7 @@ def test_files_slower_than_the_layers_are_not_made(zoo, folder, monkeypatch):
 
 def test_a_disk_without_room_is_named(zoo, folder, monkeypatch):
     usage = shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(feature_store.shutil, "disk_usage", lambda _: usage)
     status, _, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
     assert status == 0
     assert f"every epoch: {folder} has no room for their 0.0 GiB of output" in err
@@ -164,7 +164,7 @@ def scaled(spec, factor: float = 1.0):
 
 
 def test_frozen_layers_that_differ_in_more_than_weights_have_files_of_their_own(zoo, scaled, folder, monkeypatch):
-    monkeypatch.setattr(features, "DISK_FLOPS_PER_BYTE", 0)
+    monkeypatch.setattr(feature_store, "DISK_FLOPS_PER_BYTE", 0)
     options = ("--model", "scaled", "--model.freeze", "first", "--data.memory_gib", 0, "--trainer.max_epochs", 2)
     lines = [zoo("fit", *options, "--model.architecture.factor", factor)[1].splitlines()[0] for factor in (1, 5)]
     assert lines[0] != lines[1]
@@ -184,7 +184,7 @@ def test_files_that_are_there_need_no_room_and_leftovers_go(zoo, folder, monkeyp
     zoo("fit", *FROZEN, "--data.memory_gib", 0)
     (folder / "left.part").write_bytes(b"half")
     usage = shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(feature_store.shutil, "disk_usage", lambda _: usage)
     assert f"is in {folder}" in zoo("fit", *FROZEN, "--data.memory_gib", 0)[2]
     assert not list(folder.glob("*.part"))
 
