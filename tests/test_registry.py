@@ -74,6 +74,15 @@ def test_a_family_adds_its_names(install, grey_spec):
         registry.load("architecture", "fam/smal")
 
 
+def test_a_family_may_have_more_names_than_it_lists(install, grey_spec):
+    source = FAMILY + "def accepts(name): return name.startswith('any')\n"
+    install("plugin-m", "[zoo.architecture_families]\nhub = plugin_m\n", source, "plugin_m")
+    assert "hub/anything" not in library.list_architectures()
+    assert registry.call("architecture", "hub/any/thing", (grey_spec,), {"width": 3}) == ("any/thing", 3)
+    with pytest.raises(UserError, match="unknown architecture 'hub/other'"):
+        registry.load("architecture", "hub/other")
+
+
 @pytest.mark.parametrize("source", ["raise SystemExit(3)", "x = 1", "def names(): return 1 / 0\nbuilder = None"])
 def test_a_family_that_fails_leaves_the_other_names(install, source):
     install("plugin-j", "[zoo.architecture_families]\nfam = plugin_j\n", source, "plugin_j")

@@ -5,7 +5,8 @@
     lenet5 = "zoo.architectures.lenet:lenet5"   ───►   load("architecture", "lenet5") is lenet5
 
 A family is one entry point with many names: ``torchvision/resnet18`` is the member ``resnet18`` of the family
-``torchvision``. Its value has ``names() -> Iterable[str]`` and ``builder(name) -> builder``.
+``torchvision``. Its value has ``names() -> Iterable[str]`` and ``builder(name) -> builder``; one that has more names
+than it can list (a hub's) also has ``accepts(name) -> bool``.
 
 Nothing is imported to list single names; the names of a family are asked of it. A name that two distributions register
 belongs to neither: the error names both, and ``distribution:name`` selects one. This project's own names are entry
@@ -200,7 +201,8 @@ def load(kind: Kind, name: str, origin: str = "") -> Callable[..., Any]:
     if not entry.family:
         return value  # type: ignore[no-any-return]
     member = name.rpartition(":")[2].partition("/")[2]
-    if f"{entry.name}/{member}" not in entry.members():
+    accepts = getattr(value, "accepts", None)  # of a family that has more names than it can list
+    if f"{entry.name}/{member}" not in entry.members() and not (accepts is not None and accepts(member)):
         raise _unknown(kind, name, origin)
     return value.builder(member)  # type: ignore[no-any-return]
 

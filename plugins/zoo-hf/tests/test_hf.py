@@ -1,0 +1,113 @@
+"""Local folders and tables train; columns are found or chosen; what cannot be read is one line."""
+
+from __future__ import annotations
+
+import datasets
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.cli import main
+from zoo.errors import ImageError, NoSplitError, UserError
+from zoo.testing import check_dataset
+
+
+def picture(number, size=12):
+    rng = np.random.default_rng(number)
+    low = 120 * (number % 2)
+    return Image.fromarray(rng.integers(low, low + 120, (size, size, 3), np.uint8))
+
+
+def table(count, start=0, **columns):
+    """Dark and light pictures with their class label."""
+    rows = {"image": [picture(start + number) for number in range(count)], "label": [n % 2 for n in range(count)]}
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["dark", "light"])})
+    for name, (values, feature) in columns.items():
+        rows[name], features[name] = values, feature
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    table(40).to_parquet(tmp_path / "train.parquet")
+    table(10, 100).to_parquet(tmp_path / "test.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for split, count in (("train", 30), ("validation", 10), ("test", 10)):
+        for number in range(count):
+            place = tmp_path / split / ("dark", "light")[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            picture(number + len(split) * 1000, 20).save(place / f"{number}.png")
+    return tmp_path
+
+
+def test_local_formats_are_listed_and_keep_the_contract(parquet):
+    assert zoo.list_datasets("hf/*") == ["hf/arrow", "hf/imagefolder", "hf/parquet"]
+    check_dataset("hf/parquet", root=parquet)
+
+
+def test_a_folder_keeps_the_contract_and_its_class_names(folder):
+    check_dataset("hf/imagefolder", root=folder)
+    val = zoo.create_dataset("hf/imagefolder", folder, "val")
+    assert (val.classes, len(val)) == (["dark", "light"], 10)
+
+
+def test_a_table_without_val_says_so(parquet):
+    with pytest.raises(NoSplitError, match="no val split: hf/parquet has train, test"):
+        zoo.create_dataset("hf/parquet", parquet, "val")
+
+
+def test_a_table_trains_and_tests(parquet, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "--data", "hf/parquet", "--data.root", str(parquet), "--data.num_workers", "0"]
+    assert main([*words, "--data.batch_size", "8", "--trainer.max_epochs", "5"]) == 0
+    assert main(["test", capsys.readouterr().out.splitlines()[-1]]) == 0
+
+
+def test_labels_that_are_texts_are_numbered(tmp_path):
+    kinds = (["moth", "bee"] * 10, datasets.Value("string"))
+    table(20, kind=kinds).to_parquet(tmp_path / "train.parquet")
+    data = zoo.create_dataset("hf/parquet", tmp_path, "train", label_column="kind")
+    assert data.classes == ["bee", "moth"]
+    assert data.labels[:2].tolist() == [1, 0]
+
+
+def test_columns_that_several_could_be_are_listed(tmp_path):
+    second = ([picture(number) for number in range(4)], datasets.Image())
+    table(4, mask=second).to_parquet(tmp_path / "train.parquet")
+    listed = r"image \(PIL.Image.Image\), label \(int64\), mask \(PIL.Image.Image\)"
+    with pytest.raises(UserError, match=f"2 columns can be the image_column; choose with .*: {listed}"):
+        zoo.create_dataset("hf/parquet", tmp_path, "train")
+    assert len(zoo.create_dataset("hf/parquet", tmp_path, "train", image_column="mask")) == 4
+    with pytest.raises(UserError, match=f"image_column is 'masc'; the columns are {listed}"):
+        zoo.create_dataset("hf/parquet", tmp_path, "train", image_column="masc")
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    good = table(2)
+    rows = {"image": [{"bytes": b"not an image", "path": None}] * 2, "label": [0, 1]}
+    datasets.Dataset.from_dict(rows, features=good.features).to_parquet(tmp_path / "train.parquet")
+    with pytest.raises(ImageError, match="row 0: not a readable image"):
+        zoo.create_dataset("hf/parquet", tmp_path, "train")[0]
+
+
+@pytest.mark.parametrize("name", ["hf/no-such-owner/no-such-data", "hf/no-such-data"])
+def test_without_a_network_a_data_set_of_the_hub_is_one_line(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "--data", name]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: data set '{name[3:]}' cannot be had of the hub: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "message"), [("empty", "holds no data that hf/parquet can read"), ("nowhere", "is not a folder")]
+)
+def test_a_root_without_data_is_one_line(tmp_path, place, message):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=message):
+        zoo.create_dataset("hf/parquet", tmp_path / place, "train")
