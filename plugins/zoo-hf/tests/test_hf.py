@@ -50,6 +50,21 @@ def test_local_formats_are_listed_and_keep_the_contract(parquet):
     check_dataset("hf/parquet", root=parquet)
 
 
+def test_what_save_to_disk_writes_is_read_as_arrow(tmp_path):
+    table(40).save_to_disk(tmp_path / "train")
+    table(10, 100).save_to_disk(tmp_path / "validation")
+    table(10, 200).save_to_disk(tmp_path / "test")
+    check_dataset("hf/arrow", root=tmp_path)
+    assert [len(zoo.create_dataset("hf/arrow", tmp_path, split)) for split in ("train", "val", "test")] == [40, 10, 10]
+
+
+def test_a_damaged_table_is_one_line(tmp_path, capfd):
+    (tmp_path / "train.arrow").write_bytes(b"not a table")
+    with pytest.raises(UserError, match="data set 'hf/arrow' cannot be read"):
+        zoo.create_dataset("hf/arrow", tmp_path, "train")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_folder_keeps_the_contract_and_its_class_names(folder):
     check_dataset("hf/imagefolder", root=folder)
     val = zoo.create_dataset("hf/imagefolder", folder, "val")
@@ -57,7 +72,7 @@ def test_a_folder_keeps_the_contract_and_its_class_names(folder):
 
 
 def test_a_table_without_val_says_so(parquet):
-    with pytest.raises(NoSplitError, match="no val split: hf/parquet has train, test"):
+    with pytest.raises(NoSplitError, match="no val split: hf/parquet has test, train"):
         zoo.create_dataset("hf/parquet", parquet, "val")
 
 

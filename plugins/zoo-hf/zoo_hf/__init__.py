@@ -6,7 +6,9 @@ https://arxiv.org/abs/2109.02846
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +17,15 @@ import numpy as np
 from zoo import DownloadError, ImageError, NoSplitError, UserError
 
 #: Formats that lie under the data root; every other name is one of the hub's.
-LOCAL = ("arrow", "imagefolder", "parquet")
+TABLES = ("arrow", "parquet")
+LOCAL = ("imagefolder", *TABLES)
 
 SPLITS = {"train": ("train",), "val": ("validation", "val", "valid", "dev"), "test": ("test",)}
 
 
 def names() -> list[str]:
     """Return the local formats: the hub has too many names to list."""
-    return list(LOCAL)
+    return sorted(LOCAL)
 
 
 def accepts(name: str) -> bool:
@@ -110,9 +113,12 @@ def _load(name: str, root: Path, subset: str | None) -> Any:
     import datasets
 
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(CRITICAL)  # what it would say, the errors below say in a line
     if name in LOCAL and not root.is_dir():
         raise UserError(f"{root} is not a folder; --data.root must name the one that holds the data")
     try:
+        if name in TABLES:
+            return datasets.load_dataset(name, data_files=_files(root, name))
         if name in LOCAL:
             return datasets.load_dataset(name, data_dir=str(root))
         return datasets.load_dataset(name, subset)
@@ -127,11 +133,26 @@ def _load(name: str, root: Path, subset: str | None) -> Any:
         raise UserError(f"data set 'hf/{name}' cannot be read: {_first_line(error)}") from error
 
 
+def _files(root: Path, name: str) -> dict[str, list[str]]:
+    """Return the files of each split, which a word of their names or folders says; those without one are train's.
+
+    Beside them may lie what is no table: ``Dataset.save_to_disk`` writes JSON files.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.rglob(f"*.{name}")):
+        words = re.split(r"[^a-z]+", str(path.relative_to(root)).lower())
+        split = next((known for names in SPLITS.values() for known in names if known in words), "train")
+        found.setdefault(split, []).append(str(path))
+    if not found:
+        raise UserError(f"{root} holds no data that hf/{name} can read: no file ends in .{name}")
+    return found
+
+
 def _split(tables: Any, split: str, name: str) -> str:
     for known in SPLITS[split]:
         if known in tables:
             return known
-    raise NoSplitError(split, f"hf/{name} has {', '.join(tables)}")
+    raise NoSplitError(split, f"hf/{name} has {', '.join(sorted(tables))}")
 
 
 def _columns(table: Any, image: str | None, label: str | None) -> tuple[str, str]:
