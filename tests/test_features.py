@@ -6,7 +6,7 @@ import csv
 import shutil
 
 import pytest
-import torch
+from conftest import assert_equal_weights
 
 from zoo import feature_store
 from zoo.features import FrozenFeatures
@@ -31,16 +31,6 @@ def passes(monkeypatch):
         FrozenPrefix, "features", lambda self, inputs: seen.append(len(inputs)) or compute(self, inputs)
     )
     return seen
-
-
-def weights(run):
-    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-
-
-def assert_equal_weights(first, second):
-    a, b = weights(first), weights(second)
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[key], b[key]) for key in a)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ FLOORS = [
     ["loader", "describe"],
     ["data", "classifier", "run"],
     ["checkpoint", "interrupt", "progress", "plots", "feature_store"],
-    ["features"],
+    ["features", "pretrained"],
     ["config", "messages"],
     ["commandline"],
     ["train", "evaluate", "predict", "listing", "doctor", "testing", "new"],

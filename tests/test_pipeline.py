@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 import yaml
+from conftest import assert_equal_weights, weights
 from PIL import Image
 
 import zoo as library
@@ -33,15 +34,9 @@ def timeless(run):
     return [{key: value for key, value in row.items() if key != "images_per_second"} for row in rows(run)]
 
 
-def weights(run, name="last.ckpt"):
-    return torch.load(run / "checkpoints" / name, weights_only=True)["state_dict"]
-
-
 def assert_equal_runs(first, second):
     assert timeless(first) == timeless(second)
-    a, b = weights(first), weights(second)
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert_equal_weights(first, second)
 
 
 @pytest.fixture(scope="module")

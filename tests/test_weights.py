@@ -20,8 +20,8 @@ from zoo.architectures import torchvision as family
 from zoo.data import ImageDataModule
 from zoo.errors import DownloadError, UserError
 from zoo.preprocess import Preprocess
+from zoo.pretrained import find_weights
 from zoo.spec import Resize
-from zoo.weights import find_weights
 
 NAME = "torchvision/squeezenet1_1"
 PUBLISHED = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.value

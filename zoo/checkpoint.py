@@ -5,6 +5,8 @@ A checkpoint holds tensors and primitives only, so ``torch.load(weights_only=Tru
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,16 +116,24 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist")
-    size = path.stat().st_size
-    try:
+    with reading(path, "checkpoint"):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler and the zip reader raise nearly anything for damaged files
-        refused = "Unsupported global" in str(error) or "Unsupported operand" in str(error)
-        reason = "it holds more than tensors and plain values" if refused else "it is damaged or something else"
-        raise CheckpointError(f"{path} is not a readable checkpoint ({size:,} bytes): {reason}") from error
+    size = path.stat().st_size
     if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
         raise CheckpointError(f"{path} is not a checkpoint of zoo ({size:,} bytes): it names no architecture")
     return checkpoint
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever reading a file raises into a CheckpointError that says it is not a readable ``what``, and why."""
+    try:
+        yield
+    except Exception as error:  # the unpickler and the zip reader raise nearly anything for damaged files
+        refused = "Unsupported global" in str(error) or "Unsupported operand" in str(error)
+        reason = "it holds more than tensors and plain values" if refused else "it is damaged or something else"
+        size = path.stat().st_size
+        raise CheckpointError(f"{path} is not a readable {what} ({size:,} bytes): {reason}") from error
 
 
 def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:

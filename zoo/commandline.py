@@ -23,8 +23,8 @@ from zoo.config import Arguments
 from zoo.data import ImageDataModule
 from zoo.errors import UserError
 from zoo.messages import parser_error
+from zoo.pretrained import Weights, find_weights
 from zoo.run import Run
-from zoo.weights import Weights, find_weights
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40

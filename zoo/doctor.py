@@ -194,9 +194,8 @@ def show_state(debug: bool = False) -> None:
     wrong = []
     for found in diagnose(everything):
         entry = found.entry
-        kind = f"{registry.WORDS[entry.kind]} family" if entry.family else registry.WORDS[entry.kind]
         seconds = "" if found.seconds is None else f"{found.seconds:.2f}"
-        table.add_row(f"{kind} {entry.name}", f"{entry.distribution} {entry.version}", seconds, found.state)
+        table.add_row(f"{entry.word} {entry.name}", f"{entry.distribution} {entry.version}", seconds, found.state)
         if found.state != WORKS:
             wrong.append(found)
     Console(highlight=False, emoji=False, markup=False).print(table)

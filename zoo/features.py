@@ -5,18 +5,18 @@ every image ──► frozen prefix ──► features: in memory, or in a file 
 
 from __future__ import annotations
 
-import sys
 import time
 
 import torch
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from zoo.classifier import ImageClassifier
 from zoo.data import ImageDataModule, Split
 from zoo.feature_store import FeatureStore
+from zoo.loader import Loader
 from zoo.prefix import FrozenPrefix, NoPrefix
+from zoo.progress import say
 from zoo.sources import MemorySource, Source
 
 
@@ -38,13 +38,13 @@ class FrozenFeatures(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
         if not isinstance(pl_module, ImageClassifier) or not isinstance(data, ImageDataModule) or not pl_module.frozen:
             return
-        batches = len(data.train_dataloader())
-        if _planned_batches(trainer, batches) <= self.done_steps * trainer.accumulate_grad_batches:
+        loader = data.train_dataloader()
+        if _planned_batches(trainer, len(loader)) <= self.done_steps * trainer.accumulate_grad_batches:
             return  # nothing is left to train
         try:
-            self._serve_features(trainer, pl_module, data)
+            self._serve_features(trainer, pl_module, data, loader)
         except NoPrefix as reason:
-            _say(f"the frozen layers run in every epoch: {reason}")
+            say(f"the frozen layers run in every epoch: {reason}")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Let the loaders serve images again, as after a fit that ends well."""
@@ -58,10 +58,11 @@ class FrozenFeatures(Callback):
         if isinstance(pl_module, ImageClassifier):
             pl_module.prefix = None
 
-    def _serve_features(self, trainer: Trainer, classifier: ImageClassifier, data: ImageDataModule) -> None:
+    def _serve_features(
+        self, trainer: Trainer, classifier: ImageClassifier, data: ImageDataModule, loader: Loader
+    ) -> None:
         if trainer.world_size > 1:
             raise NoPrefix("several processes train")
-        loader = data.train_dataloader()
         if loader.policy is not None:
             raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
         if _planned_batches(trainer, len(loader)) <= len(loader):
@@ -80,7 +81,7 @@ class FrozenFeatures(Callback):
             data.replace_source(split, MemorySource(values, labels))
         classifier.prefix = prefix
         counts = " and ".join(f"{len(source):,} {split}" for split, source in sources.items())
-        _say(
+        say(
             f"the frozen layers ran once, for {counts} images ({time.perf_counter() - begin:.1f} s): their output, "
             f"{store.bytes / 2**20:,.1f} MiB, is {store.place}"
         )
@@ -93,8 +94,3 @@ def _planned_batches(trainer: Trainer, batches: int) -> float:
     steps = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps >= 0 else float("inf")
     epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else float("inf")
     return min(epochs * batches, steps)
-
-
-@rank_zero_only
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -21,8 +21,8 @@ from zoo.config import Arguments
 from zoo.errors import ImageError, UserError
 from zoo.images import SUFFIXES, decode, find_images
 from zoo.preprocess import to_uint8
+from zoo.pretrained import find_weights
 from zoo.run import write_atomically
-from zoo.weights import find_weights
 
 BATCH_SIZE = 32
 

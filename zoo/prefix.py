@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from zoo.shapes import modes_kept
+
 #: Names of functions that draw random numbers, which nothing computed once may stand in for.
 RANDOM = re.compile(r".*dropout\w*|rand.*|bernoulli_?|multinomial|normal_?|uniform_|exponential_|stochastic_depth")
 
@@ -70,7 +72,7 @@ class FrozenPrefix:
             self.prefix, self._eval_suffix = _cut(network, kept)
         with torch.no_grad():
             values = self.prefix(example)
-            _require_equal(values, train_prefix(example), "their output changes from call to call")
+            _require_equal(values, train_prefix(example))
             if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
                 raise NoPrefix("what they pass on is not a batch of features")
             self.layouts = [_Layout.of(value) for value in values]
@@ -106,13 +108,13 @@ class FrozenPrefix:
         return result
 
 
-def _require_equal(first: Sequence[Any], second: Sequence[Any], reason: str) -> None:
-    """Compare what the same module gives twice; NoPrefix with the reason where it differs in one bit."""
+def _require_equal(first: Sequence[Any], second: Sequence[Any]) -> None:
+    """Compare what the same layers give twice; NoPrefix where it differs in one bit."""
     pairs = zip(first, second, strict=False)
     if len(first) != len(second) or not all(
         torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b for a, b in pairs
     ):
-        raise NoPrefix(reason)
+        raise NoPrefix("their output changes from call to call")
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
@@ -138,15 +140,11 @@ def _observed(network: nn.Module, compute: Callable[[], Tensor]) -> list[Tensor]
 @contextmanager
 def _mode(network: nn.Module, kept: Sequence[nn.Module], training: bool) -> Iterator[None]:
     """Put a network in a mode, what is frozen in evaluation mode, and afterwards every module back into its own."""
-    before = {module: module.training for module in network.modules()}
-    network.train(training)
-    for module in kept:
-        module.eval()
-    try:
+    with modes_kept(network):
+        network.train(training)
+        for module in kept:
+            module.eval()
         yield
-    finally:
-        for module, mode in before.items():
-            module.training = mode
 
 
 class _Tracer(fx.Tracer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -217,6 +218,12 @@ class EpochLines(ProgressBar):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+@rank_zero_only
+def say(text: str) -> None:
+    """Print a line to stderr, from the first process alone."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _epoch(trainer: Trainer) -> str:

@@ -63,10 +63,14 @@ class Entry:
         return f"{self.distribution}=={self.version}"
 
     @property
+    def word(self) -> str:
+        """What it is, for people: its kind, or a family of it."""
+        return f"{WORDS[self.kind]} family" if self.family else WORDS[self.kind]
+
+    @property
     def title(self) -> str:
         """What it is called in an error: kind, name, distribution and version."""
-        word = f"{WORDS[self.kind]} family" if self.family else WORDS[self.kind]
-        return f"{word} '{self.name}' of {self.distribution} {self.version}"
+        return f"{self.word} '{self.name}' of {self.distribution} {self.version}"
 
     def members(self) -> list[str]:
         """Ask a family for its names, in full: ``family/name``.

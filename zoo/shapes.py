@@ -27,15 +27,15 @@ def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> No
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     shapes = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
     images = torch.empty(BATCH, channels, height, width, device="meta")
-    with _evaluating(network), torch.no_grad():
+    with modes_kept(network), torch.no_grad():
+        network.eval()
         torch.func.functional_call(network, shapes, (images,))
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and afterwards each back into its own."""
+def modes_kept(network: nn.Module) -> Iterator[None]:
+    """Put every module back into its own mode afterwards, training or evaluation."""
     modes = {module: module.training for module in network.modules()}
-    network.eval()
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from zoo.config import read_config, resolve
 from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.interrupt import GracefulStop, Interrupted
-from zoo.progress import EpochLines, MetricsLogger, TrainingFigures
+from zoo.progress import EpochLines, MetricsLogger, TrainingFigures, say
 from zoo.run import Run, write_atomically
 
 #: What may differ when a run is resumed: how long and where it trains, not what.
@@ -51,7 +50,7 @@ class FitCLI(ZooCLI):
             lr_scheduler=config["lr_scheduler"],
         )
         if self.weights is not None:
-            _say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
+            say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
@@ -113,7 +112,7 @@ def fit(args: Sequence[str]) -> Run:
         arguments = resolve(args[1:], read_config(run.config), str(run.config))
     cli = FitCLI("fit", arguments, run)
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
-    _say(_summary(cli))
+    say(_summary(cli))
     with _failures(cli):
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
     if cli.trainer.global_step == 0:
@@ -145,10 +144,10 @@ def _failures(cli: FitCLI) -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        _say(f"interrupted at step {cli.trainer.global_step}; {kept}")
+        say(f"interrupted at step {cli.trainer.global_step}; {kept}")
         raise
     except SystemExit:  # Ctrl-C or SIGTERM while no step is done: GracefulStop listens to the others
-        _say(f"interrupted while not training; {kept}")
+        say(f"interrupted while not training; {kept}")
         raise
     except ImageError as error:
         raise RunError(f"{error}; then {kept}") from error
@@ -186,8 +185,3 @@ def _summary(cli: FitCLI) -> str:
 def _is_first_process() -> bool:
     """Tell the process that writes, before there is a trainer that knows."""
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-@rank_zero_only
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
