@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import images
+from zoo import images, runtime
 from zoo.errors import ImageError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -109,7 +109,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
     path = save(Image.new("L", (100, 100)))
-    monkeypatch.setattr(images, "MAX_PIXELS", 9_999)
+    monkeypatch.setattr(runtime, "MAX_PIXELS", 9_999)
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the image was decompressed"))
     with pytest.raises(ImageError, match=r"100x100 pixels; at most 9,999 are read"):
         images.decode(path)

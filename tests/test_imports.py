@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 
 #: A module may import those of its own floor and of the floors before it; the last may import all.
 FLOORS = [
-    ["errors"],
+    ["errors", "runtime"],
     ["spec", "registry"],
     ["images", "download"],
     ["datasets", "shapes"],
@@ -19,6 +19,7 @@ FLOORS = [
     ["weights"],
     ["architectures"],
     ["preprocess", "augment", "prefix"],
+    ["graph"],
     ["sources"],
     ["loader", "describe"],
     ["data", "classifier", "run"],
@@ -26,7 +27,9 @@ FLOORS = [
     ["features", "pretrained"],
     ["config", "messages"],
     ["commandline"],
-    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new"],
+    ["classify", "quantize"],
+    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion"],
+    ["export"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+from PIL import Image
 from torchvision.transforms import v2
 
 from zoo.errors import ImageError
@@ -25,12 +26,14 @@ def test_pixels_of_the_right_size_are_scaled_and_normalised(colour_spec):
     torch.testing.assert_close(Preprocess(colour_spec)(batch), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (50, 40), (17, 90), (8, 8), (1, 10)])
-def test_an_image_resized_ahead_of_time_gives_the_same_input(colour_spec, size):
+@pytest.mark.parametrize("resize", [Resize(), Resize(0.875), Resize(0.9, "bicubic")])
+@pytest.mark.parametrize("size", [(32, 32), (50, 40), (17, 90), (8, 8), (1, 10), (64, 64), (83, 35), (333, 500)])
+def test_an_image_resized_ahead_of_time_gives_the_same_input(colour_spec, size, resize):
+    spec = dataclasses.replace(colour_spec, resize=resize)
     batch = images(1, *size, 3)
-    ahead = to_uint8(batch[0], colour_spec)
+    ahead = to_uint8(batch[0], spec)
     assert ahead.shape == (32, 32, 3)
-    preprocess = Preprocess(colour_spec)
+    preprocess = Preprocess(spec)
     torch.testing.assert_close(preprocess(ahead[None]), preprocess(batch), atol=0, rtol=0)
 
 
@@ -38,9 +41,10 @@ def test_an_image_resized_ahead_of_time_gives_the_same_input(colour_spec, size):
 def test_resize_and_crop_agree_with_torchvision(colour_spec, size):
     spec = dataclasses.replace(colour_spec, height=224, width=224, resize=Resize(0.875))
     image = images(*size, 3)
-    theirs = v2.Compose([v2.Resize(256, antialias=True), v2.CenterCrop(224)])(image.permute(2, 0, 1).float())
-    ours = to_uint8(image, spec).permute(2, 0, 1).float()
-    assert (ours - theirs.clamp(0, 255)).abs().max() <= 0.51  # rounding to whole levels
+    theirs = v2.Compose([v2.Resize(256), v2.CenterCrop(224), v2.PILToTensor()])(Image.fromarray(image.numpy()))
+    ours = to_uint8(image, spec).permute(2, 0, 1)
+    # A level apart where Pillow scales columns first; equal where it scales rows first, as zoo always does.
+    assert (ours.float() - theirs.float()).abs().max() <= (0 if size[0] <= size[1] else 1)
 
 
 def test_a_size_that_is_not_square_is_covered(colour_spec):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,106 @@ def test_without_a_network_the_error_says_what_to_fetch_and_where_to_put_it(cach
     )
 
 
+#: A network whose weights' checksum only the server knows, and whose file wraps its tensors in a dictionary.
+STATED = """
+from urllib.request import urlopen
+from zoo.architectures import torchvision
+from zoo.errors import DownloadError, UserError
+from zoo.weights import PublishedWeights
+built = torchvision.builder("squeezenet1_1")
+def net(spec):
+    return built(spec)
+def ask():
+    try:
+        with urlopen(ADDRESS + "checksum") as answer:
+            return answer.read().decode()
+    except OSError as error:
+        raise DownloadError(f"{{ADDRESS}}checksum: {{error}}") from error
+def convert(content):
+    try:
+        return content["model"]
+    except KeyError as error:
+        raise UserError("the file holds no model") from error
+def weights():
+    spec = built.weights()["DEFAULT"].spec
+    return {{"DEFAULT": PublishedWeights(ADDRESS + "model.pth", ask, spec, name="net.v1.pth", convert=convert)}}
+net.weights = weights
+ADDRESS = "{address}"
+"""
+
+
+@pytest.fixture
+def stated(server, state, install) -> tuple[Path, str]:
+    """Serve a file and, apart from it, its checksum; return the folder and the name that the file gets."""
+    folder, address = server
+    torch.save({"model": state, "epoch": 3}, folder / "model.pth")
+    digits = hashlib.sha256((folder / "model.pth").read_bytes()).hexdigest()
+    (folder / "checksum").write_text(f"sha256:{digits}")
+    install("plugin-s", "[zoo.architectures]\nstated = plugin_s:net\n", STATED.format(address=address), "plugin_s")
+    yield folder, f"net.v1-{digits[:8]}.pth"
+    sys.modules.pop("plugin_s", None)
+
+
+def test_a_checksum_that_the_server_states_is_asked_once_and_kept_in_the_files_name(stated, cache, state):
+    folder, name = stated
+    weights = find_weights("stated", "DEFAULT")
+    assert [path.name for path in cache.iterdir()] == [name]
+    assert all(torch.equal(state[key], value) for key, value in weights.state.items())
+    shutil.rmtree(folder)
+    assert find_weights("stated", "DEFAULT").state.keys() == state.keys()
+    assert find_weights("stated", str(cache / name)).assumed == ""
+
+
+def test_a_file_whose_name_bears_another_checksum_is_never_opened(stated, cache):
+    folder, name = stated
+    find_weights("stated", "DEFAULT")
+    shutil.rmtree(folder)
+    with (cache / name).open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(DownloadError, match=r"\(1,000 bytes\) does not match its checksum sha256:.{8}; remove it"):
+        find_weights("stated", "DEFAULT")
+
+
+@pytest.mark.parametrize("answer", ["sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:None", ""])
+def test_a_server_that_states_no_sha256_is_not_believed(stated, cache, answer):
+    folder, _ = stated
+    (folder / "checksum").write_text(answer)
+    with pytest.raises(DownloadError, match=f"its server states no SHA-256, but '{answer}'"):
+        find_weights("stated", "DEFAULT")
+    assert not cache.exists()
+
+
+def test_a_download_that_is_not_what_the_server_stated_leaves_nothing(stated, cache):
+    folder, _ = stated
+    (folder / "model.pth").write_bytes(b"something else")
+    with pytest.raises(DownloadError, match="does not match its checksum sha256:"):
+        find_weights("stated", "DEFAULT")
+    assert list(cache.iterdir()) == []
+
+
+def test_without_an_answer_the_error_says_what_to_fetch_and_how_to_name_it(stated, cache, state):
+    folder, name = stated
+    content = (folder / "model.pth").read_bytes()
+    (folder / "checksum").unlink()
+    with pytest.raises(DownloadError) as caught:
+        find_weights("stated", "DEFAULT")
+    told = str(caught.value)
+    assert "\n" not in told
+    assert re.search(r"\(http://127.*/checksum: HTTP Error 404: .*\); fetch http://127.*/model\.pth on", told)
+    assert f"put it at {cache / 'net.v1-XXXXXXXX.pth'}, where XXXXXXXX are the first 8 digits of its SHA-256" in told
+    cache.mkdir(parents=True)
+    (cache / name).write_bytes(content)
+    assert find_weights("stated", "DEFAULT").state.keys() == state.keys()
+
+
+def test_only_a_file_of_the_publishers_name_is_converted(stated, state, tmp_path):
+    torch.save(state, tmp_path / "mine.pth")
+    assert find_weights("stated", str(tmp_path / "mine.pth")).assumed == "DEFAULT"
+    torch.save(state, tmp_path / "net.v1.pth")
+    with pytest.raises(UserError, match="the file holds no model"):
+        find_weights("stated", str(tmp_path / "net.v1.pth"))
+
+
 def test_an_address_needs_the_files_checksum(server, content, cache):
     folder, address = server
     (folder / "mine.pth").write_bytes(content)
@@ -174,6 +276,31 @@ def test_a_file_brings_everything_but_a_head_of_another_size(state, spec, tmp_pa
     assert replaced == "classifier.1 of 1000 classes replaced by a fresh one of 3"
     for key, value in network.state_dict().items():
         assert torch.equal(value, fresh[key] if key.startswith("classifier.1.") else state[key])
+
+
+def test_each_of_several_heads_is_replaced(install, spec, tmp_path):
+    source = """
+import torch
+from torch import nn
+class Two(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.body, self.first, self.second = (nn.LazyConv2d(size, 3) for size in (5, classes, classes))
+        self(torch.zeros(1, 3, 8, 8))
+    def forward(self, images):
+        body = self.body(images)
+        return (self.first(body) + self.second(body)).mean((2, 3)) / 2
+def net(spec):
+    return Two(len(spec.classes))
+"""
+    install("plugin-h", "[zoo.architectures]\ntwo = plugin_h:net\n", source, "plugin_h")
+    like = dataclasses.replace(spec, classes=tuple("abcdefg"))
+    theirs = library.create_architecture("two", like).state_dict()
+    torch.save(theirs, tmp_path / "two.pth")
+    network = library.create_architecture("two", spec)
+    replaced = find_weights("two", str(tmp_path / "two.pth")).load_into(network, spec)
+    assert replaced == "first and second of 7 classes replaced by a fresh one of 3"
+    assert torch.equal(network.body.weight, theirs["body.weight"])
 
 
 def test_what_does_not_fit_is_listed_and_nothing_is_loaded(state, spec, tmp_path):

@@ -18,7 +18,9 @@ COMMANDS = {
     "fit": "train a new run, or resume one: zoo fit RUN",
     "validate": "measure a run on its validation split",
     "test": "measure a run on its test split; writes results.json",
-    "predict": "classify image files with a run, or a pretrained network",
+    "predict": "classify image files with a run, an exported model, or a pretrained network",
+    "export": "write a run as one ONNX file with preprocessing and class names inside",
+    "verify": "let an exported model prove itself on this machine",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
     "doctor": "show versions, devices and data root, and try every entry point",
@@ -31,6 +33,8 @@ EXAMPLES = """examples:
   zoo fit runs/digits-lenet5/version_0
   zoo test runs/digits-lenet5/version_0
   zoo predict runs/digits-lenet5/version_0 photo.png folder/ --output predictions.csv
+  zoo export runs/digits-lenet5/version_0
+  zoo verify runs/digits-lenet5/version_0/model.onnx
   zoo predict --model vgg16 --model.weights DEFAULT cat.jpg --plot cat.png
   zoo info fashion_mnist --plot samples.png
 
@@ -93,6 +97,10 @@ def _leave(signum: int, frame: object) -> None:
 
 
 def _run(words: list[str], debug: bool) -> None:
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks how the line may go on
+        from zoo.completion import complete
+
+        complete(_arguments())
     if words[:1] == ["fit"]:
         _training(words)
         return
@@ -104,10 +112,15 @@ def _run(words: list[str], debug: bool) -> None:
     if options.command in ("validate", "test"):
         _training([options.command, options.run, *rest])
         return
+    if options.command == "export":
+        _export(options, rest)
+        return
     if rest:
         raise UserError(f"unknown option {rest[0]} of 'zoo {options.command}'; see 'zoo {options.command} --help'")
     if options.command == "predict":
         _predict(options)
+    elif options.command == "verify":
+        _verify(options)
     elif options.command == "list":
         from zoo.listing import show_names
 
@@ -149,6 +162,22 @@ def _predict(options: argparse.Namespace) -> None:
     if not paths:
         raise UserError("which images? zoo predict RUN IMAGE_OR_FOLDER...")
     predict(model, paths, top_k=options.top_k, output=options.output, plot=options.plot)
+
+
+def _export(options: argparse.Namespace, rest: list[str]) -> None:
+    from zoo.export import export
+
+    _quiet()
+    export([options.run, *rest], options.quantize)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from zoo import runtime
+
+    try:
+        runtime.print_verification(runtime.verify(options.model))
+    except runtime.ModelError as error:
+        raise UserError(str(error)) from error
 
 
 def _training(words: list[str]) -> None:
@@ -196,7 +225,7 @@ def _arguments() -> argparse.ArgumentParser:
         "paths",
         metavar="RUN_AND_IMAGES",
         nargs="+",
-        help="a run folder or checkpoint file, then images or folders of them; with --model or --config images alone",
+        help="a run folder, checkpoint or .onnx file, then images or folders; with --model or --config images alone",
     )
     command.add_argument("--model", metavar="NAME", help="instead of RUN: a network as published, with --model.weights")
     command.add_argument("--model.weights", dest="weights", metavar="WEIGHTS", help="DEFAULT, another name, a file ...")
@@ -204,6 +233,15 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--top_k", type=int, default=10, help="classes shown for an image (default: 10)")
     command.add_argument("--output", metavar="FILE", help="also write a .csv or .json file")
     command.add_argument("--plot", metavar="FILE", help="also draw each image beside its classes: .png, .svg or .pdf")
+    command = add("export", epilog="Options of fit override what the run was trained with: --data.root")
+    command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")
+    command.add_argument(
+        "--quantize",
+        choices=("int8", "fp16"),
+        help="write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split",
+    )
+    command = add("verify")
+    command.add_argument("model", metavar="MODEL", help="the .onnx file that 'zoo export' wrote")
     command = add("list")
     command.add_argument(
         "what",

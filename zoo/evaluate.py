@@ -49,14 +49,8 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     Raises:
         UserError: the run, an option or the data is wrong, or the run has no checkpoint.
     """
-    if not args or args[0].startswith("-"):
-        raise UserError(f"which run? zoo {command} RUN, where RUN is the folder that 'zoo fit' printed")
-    run = Run.open(args[0])
-    base = read_config(run.config)
-    arguments = resolve(args[1:], base, str(run.config))
-    if arguments.names != resolve([], base).names:
-        raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
-    cli = EvaluateCLI(command, arguments, run)
+    cli = opened(command, args)
+    run = cli.run
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     count = len(cli.datamodule.source(split))
     getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
@@ -65,6 +59,26 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     if command == "test":
         _write(run, cli, count, results)
     return results
+
+
+def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
+    """Return a run's model, data and trainer.
+
+    Args:
+        command: the word after ``zoo``, for errors.
+        args: the run folder, then options that override its configuration.
+
+    Raises:
+        UserError: the run or an option is wrong, or the run has no checkpoint.
+    """
+    if not args or args[0].startswith("-"):
+        raise UserError(f"which run? zoo {command} RUN, where RUN is the folder that 'zoo fit' printed")
+    run = Run.open(args[0])
+    base = read_config(run.config)
+    arguments = resolve(args[1:], base, str(run.config))
+    if arguments.names != resolve([], base).names:
+        raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
+    return EvaluateCLI(command, arguments, run)
 
 
 @rank_zero_only

@@ -1,4 +1,4 @@
-"""zoo predict: the likeliest classes of image files, by a run or by a pretrained network as it was published."""
+"""zoo predict: the likeliest classes of image files, by a run, an exported file or a network as it was published."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from zoo import load
-from zoo.classifier import ImageClassifier
+from zoo import runtime
 from zoo.config import Arguments
 from zoo.errors import ImageError, UserError
 from zoo.images import SUFFIXES, decode, find_images
-from zoo.preprocess import to_uint8
-from zoo.pretrained import find_weights
 from zoo.run import write_atomically
-
-BATCH_SIZE = 32
 
 Guess = tuple[str, float]
 
@@ -40,7 +33,8 @@ def predict(
     """Classify image files and print a table of the likeliest classes; if asked, write them to files.
 
     Args:
-        model: a run folder or a checkpoint file, or the configuration of a network with pretrained weights.
+        model: a run folder, a checkpoint file or an exported ``.onnx`` file, or the configuration of a network with
+            pretrained weights.
         images: image files, and folders that are searched for images at any depth.
         top_k: classes shown for an image; at most all of them.
         output: a ``.csv`` or ``.json`` file to write.
@@ -63,10 +57,12 @@ def predict(
     files = list(named_images(images))
     if plot is not None:
         _require_plot(plot, len(files))
-    classifier = load(model) if isinstance(model, str) else pretrained(model)
-    guesses: list[list[Guess]] = []
-    for start in range(0, len(files), BATCH_SIZE):
-        guesses += classify(classifier, files[start : start + BATCH_SIZE], top_k)
+    if isinstance(model, str) and model.endswith(".onnx"):
+        guesses = _by_file(model, files, top_k)
+    else:
+        from zoo.classify import classify  # loads torch
+
+        guesses = classify(model, files, top_k)
     if output is not None:
         write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
     if plot is not None:
@@ -77,38 +73,6 @@ def predict(
     return guesses
 
 
-def pretrained(arguments: Arguments) -> ImageClassifier:
-    """Return a network with the weights, the preprocessing and the classes it was published with, evaluating.
-
-    Args:
-        arguments: names the architecture and, as ``model.weights``, the weights.
-
-    Raises:
-        UserError: an option is wrong, or the weights do not fit or do not say which classes they tell apart.
-        DownloadError: the weights cannot be downloaded.
-    """
-    from zoo.commandline import ZooCLI
-
-    class PretrainedCLI(ZooCLI):
-        """Builds the model alone."""
-
-        def instantiate_classes(self) -> None:
-            config = self.config.as_dict()["model"]
-            name, given = self.arguments.names["model"], config.pop("weights")
-            if given is None:
-                raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
-            weights = find_weights(config["architecture"], given)
-            if weights.spec is None:
-                raise UserError(
-                    f"weights {given} do not say which classes they tell apart; train a run from them first"
-                )
-            self.model = ImageClassifier(weights.spec, **config).eval()
-            weights.load_into(self.model.network, weights.spec, replace_head=False)
-            print(weights.summary(), file=sys.stderr)
-
-    return PretrainedCLI("predict", arguments, None).model
-
-
 def _require_plot(plot: str, count: int) -> None:
     from zoo.plots import MAX_IMAGES, require_plot
 
@@ -117,15 +81,16 @@ def _require_plot(plot: str, count: int) -> None:
         raise UserError(f"--plot draws at most {MAX_IMAGES} images, received {count}; write them to --output instead")
 
 
-def classify(classifier: ImageClassifier, files: Sequence[str], top_k: int) -> Iterator[list[Guess]]:
-    """Yield the ``top_k`` likeliest ``(class, probability)`` pairs of each file; ImageError names a damaged one."""
-    spec = classifier.spec
-    pixels = [to_uint8(torch.from_numpy(decode(path, 1 if spec.channels == 1 else 3).copy()), spec) for path in files]
-    with torch.inference_mode():
-        probabilities = classifier(torch.stack(pixels)).float().softmax(dim=1)
-    best = probabilities.topk(min(top_k, len(spec.classes)), dim=1)
-    for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-        yield [(spec.classes[label], value) for label, value in zip(labels, values, strict=True)]
+def _by_file(model: str, files: Sequence[str], top_k: int) -> list[list[Guess]]:
+    """Return the guesses of an exported file; its errors become those of every command."""
+    try:
+        return [
+            [(name, value) for name, value in named] for named in runtime.Classifier(model).predict_batch(files, top_k)
+        ]
+    except runtime.ModelError as error:
+        raise UserError(str(error)) from error
+    except runtime.ImageError as error:
+        raise ImageError(str(error)) from error
 
 
 def named_images(paths: Sequence[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ class Weights:
         Args:
             network: built for ``spec``.
             spec: the data's.
-            replace_head: let the last layer keep its fresh weights where the weights are for other classes.
+            replace_head: let the last layer, or each of several heads, keep its fresh weights where the weights are for
+                other classes.
 
         Returns:
-            The last layer that kept its fresh weights, and both sizes; empty where all weights came over.
+            The layers that kept their fresh weights, and both numbers of classes; empty where all weights came over.
 
         Raises:
             UserError: a tensor is missing, left over or of another shape; the keys are listed.
@@ -69,18 +71,22 @@ class Weights:
         extra = [key for key in self.state if key not in own]
         other = [key for key in own if key in self.state and own[key].shape != self.state[key].shape]
         foreign = self.spec is not None and not self.assumed and self.spec.classes != spec.classes
-        head = layers(network, spec)[-1] if replace_head and (other or foreign) else None
-        if missing or extra or (head is None and other) or (head and not set(other) <= set(head.parameters)):
+        # Some networks have several heads, as distilled ones do: what differs in the number of classes alone.
+        resized = {key for key in other if own[key].shape == (len(spec.classes), *self.state[key].shape[1:])}
+        found = layers(network, spec) if replace_head and (other or foreign) else []
+        heads = [layer for layer in found if layer is found[-1] or resized & set(layer.parameters)]
+        left = [key for head in heads for key in head.parameters]
+        if missing or extra or not set(other) <= set(left):
             raise UserError(
                 f"weights {self.name} do not fit architecture '{self.architecture}': "
                 f"missing: {_listed(missing)}; not in the network: {_listed(extra)}; of another shape: "
                 + _listed([f"{key} {tuple(self.state[key].shape)} for {tuple(own[key].shape)}" for key in other])
             )
-        left = head.parameters if head else []
         network.load_state_dict({key: value for key, value in self.state.items() if key not in left}, strict=False)
-        if head is None:
+        if not heads:
             return ""
-        return f"{head.name} of {len(self.state[left[-1]])} classes replaced by a fresh one of {len(own[left[-1]])}"
+        names = " and ".join(head.name for head in heads)
+        return f"{names} of {len(self.state[left[-1]])} classes replaced by a fresh one of {len(own[left[-1]])}"
 
     def summary(self, replaced: str = "") -> str:
         """Return one line: what of them was not used, as ``load_into`` returned it, and how images are prepared."""
@@ -111,8 +117,7 @@ def find_weights(architecture: str | Mapping[str, Any], given: str) -> Weights:
     published = offered_weights(registry.load("architecture", wanted["name"]))
     if given in published:
         chosen = published[given]
-        remote = RemoteFile([chosen.url], chosen.checksum, chosen.size)
-        return _fitting(given, wanted, _fetched(remote, chosen.file_name), {given: chosen})
+        return _fitting(given, wanted, _of_publisher(chosen), {given: chosen})
     if "://" in given:
         return _fitting(given, wanted, _from_address(given), published)
     path = Path(given).expanduser()
@@ -135,14 +140,49 @@ def _from_address(given: str) -> Path:
             "SHA-256, 64 hexadecimal digits ('sha256sum FILE' prints it)"
         )
     name = last_part(url) or "weights.pth"
-    if digits[:8] not in name:  # as torch names its files; so two files of one name lie beside each other
-        name = f"{Path(name).stem}-{digits[:8]}{Path(name).suffix}"
-    return _fetched(RemoteFile([url], f"sha256:{digits}"), name)
+    return _fetched(RemoteFile([url], f"sha256:{digits}"), name if digits[:8] in name else _bearing(name, digits))
+
+
+def _of_publisher(offer: PublishedWeights) -> Path:
+    """Return the verified file of published weights.
+
+    A file whose checksum only the publisher's server states is verified as a whole when it comes, and by the 8 digits
+    in its name from then on: with a network or without, nothing that is damaged or half there is opened.
+    """
+    if isinstance(offer.checksum, str):
+        return _fetched(RemoteFile([offer.url], offer.checksum, offer.size), offer.file_name)
+    stem, suffix = os.path.splitext(offer.file_name)
+    here = list(_cache().glob(f"{escape(stem)}-{'[0-9a-f]' * 8}{suffix}"))
+    if here:  # several where the publisher replaced the file and the user removed nothing
+        newest = max(here, key=os.path.getmtime)
+        return _fetched(RemoteFile([offer.url], f"sha256:{newest.stem[-8:]}", offer.size), newest.name)
+    try:
+        checksum = offer.checksum()
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", checksum):
+            raise DownloadError(f"{offer.url}: its server states no SHA-256, but '{checksum}'")
+    except DownloadError as error:
+        raise DownloadError(
+            f"{_cache() / offer.file_name} is not there and cannot be downloaded ({error}); fetch {offer.url} on a "
+            f"machine with a network and put it at {_cache() / _bearing(offer.file_name, 'XXXXXXXX')}, where XXXXXXXX "
+            "are the first 8 digits of its SHA-256 ('sha256sum FILE' prints it)"
+        ) from error
+    digits = checksum.removeprefix("sha256:")
+    return _fetched(RemoteFile([offer.url], checksum, offer.size), _bearing(offer.file_name, digits))
+
+
+def _bearing(name: str, digits: str) -> str:
+    """Return a file's name with the first digits of its SHA-256, as torch names files: no two share a name then."""
+    stem, suffix = os.path.splitext(name)
+    return f"{stem}-{digits[:8]}{suffix}"
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def _fetched(remote: RemoteFile, name: str) -> Path:
     """Return a file of torch's cache, downloaded where it is not there; one that is there is verified too."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    path = _cache() / name
     there = path.is_file()
     fetch(remote, path)
     if there and not remote.matches(path):
@@ -158,11 +198,13 @@ def _fitting(given: str, wanted: Mapping[str, Any], path: Path, published: Mappi
     content, name = _read(path), wanted["name"]
     if "hyper_parameters" in content and "state_dict" in content:
         return _of_checkpoint(given, wanted, path, content)
+    names = [known for known, offer in published.items() if offer.has_name(path.name)]
+    chosen = published[names[0]] if names else published.get("DEFAULT")
+    if names:
+        content = published[names[0]].convert(content)
     if not _is_state(content):
         keys = ", ".join(map(str, list(content)[:SHOWN_KEYS]))
         raise UserError(f"weights {path} hold no state_dict (keys: {keys or 'none'}); save model.state_dict() alone")
-    names = [known for known, offer in published.items() if offer.file_name == path.name]
-    chosen = published[names[0]] if names else published.get("DEFAULT")
     if chosen is None:
         return Weights(given, name, content, None)
     state = {new: value for old, value in content.items() if (new := chosen.key(old)) is not None}

@@ -1,0 +1,76 @@
+"""Image files through a trained network: that of a run, or one with pretrained weights as it was published."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from zoo import load
+from zoo.classifier import ImageClassifier
+from zoo.config import Arguments
+from zoo.errors import UserError
+from zoo.images import decode
+from zoo.preprocess import to_uint8
+from zoo.pretrained import find_weights
+
+BATCH_SIZE = 32
+
+
+def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:
+    """Return the ``top_k`` likeliest ``(class, probability)`` pairs of each file.
+
+    Args:
+        model: a run folder or a checkpoint file, or the configuration of a network with pretrained weights.
+        files: image files.
+        top_k: classes of each, at most all of them.
+
+    Raises:
+        UserError: the model is wrong.
+        ImageError: a file cannot be read; it is named.
+    """
+    classifier = load(model) if isinstance(model, str) else _as_published(model)
+    spec = classifier.spec
+    guesses = []
+    for start in range(0, len(files), BATCH_SIZE):
+        arrays = [decode(path, 1 if spec.channels == 1 else 3) for path in files[start : start + BATCH_SIZE]]
+        pixels = [to_uint8(torch.from_numpy(array.copy()), spec) for array in arrays]
+        with torch.inference_mode():
+            probabilities = classifier(torch.stack(pixels)).float().softmax(dim=1)
+        best = probabilities.topk(min(top_k, len(spec.classes)), dim=1)
+        for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            guesses.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
+    return guesses
+
+
+def _as_published(arguments: Arguments) -> ImageClassifier:
+    """Return a network with the weights, the preprocessing and the classes it was published with, evaluating.
+
+    Args:
+        arguments: names the architecture and, as ``model.weights``, the weights.
+
+    Raises:
+        UserError: an option is wrong, or the weights do not fit or do not say which classes they tell apart.
+        DownloadError: the weights cannot be downloaded.
+    """
+    from zoo.commandline import ZooCLI
+
+    class PretrainedCLI(ZooCLI):
+        """Builds the model alone."""
+
+        def instantiate_classes(self) -> None:
+            config = self.config.as_dict()["model"]
+            name, given = self.arguments.names["model"], config.pop("weights")
+            if given is None:
+                raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
+            weights = find_weights(config["architecture"], given)
+            if weights.spec is None:
+                raise UserError(
+                    f"weights {given} do not say which classes they tell apart; train a run from them first"
+                )
+            self.model = ImageClassifier(weights.spec, **config).eval()
+            weights.load_into(self.model.network, weights.spec, replace_head=False)
+            print(weights.summary(), file=sys.stderr)
+
+    return PretrainedCLI("predict", arguments, None).model

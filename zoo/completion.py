@@ -1,0 +1,197 @@
+"""Completion in bash, zsh and fish: what a word may become, by argcomplete, without torch.
+
+    shell ──COMP_LINE──► zoo.cli: its parser ──► complete ──► candidates, and the process ends
+                                                    ▲ names, from metadata; folders and files
+                                                    ▲ options of training, from a file in the user's cache
+
+Only LightningCLI's parser knows the options of training, and its import takes 5 s. It is asked when an option is
+completed for the first time, and again when zoo, lightning, torch or a file that defines the options has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from argcomplete import autocomplete
+from argcomplete.completers import ChoicesCompleter
+from argcomplete.lexers import split_line
+from platformdirs import user_cache_path
+
+from zoo import __version__, registry
+from zoo.config import resolve
+from zoo.errors import RunError, UserError
+from zoo.run import Run, write_atomically
+
+#: Options that name something; ``--model NAME`` is short for ``--model.architecture NAME``.
+NAMED: Mapping[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Tell the shell what the word under the cursor may become, and end the process.
+
+    Args:
+        parser: that of the whole command line; what training and the commands of plugins take is added to it.
+    """
+    _, prefix, _, words, _ = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))
+    words = words[int(os.environ["_ARGCOMPLETE"]) :]  # the shell says where the arguments start
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    for entry in registry.entries("command"):
+        if entry.name not in commands.choices:
+            command = commands.add_parser(entry.name, help=f"of {entry.distribution} {entry.version}", add_help=False)
+            command.add_argument("words", nargs="*")
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    if chosen in ("fit", "validate", "test"):
+        _add_options(commands.choices[chosen], chosen, words[words.index(chosen) + 1 :], prefix)
+    for command in commands.choices.values():
+        for action in command._actions:
+            if action.choices is None and not hasattr(action, "completer"):
+                key = action.option_strings[-1] if action.option_strings else action.dest
+                action.completer = COMPLETERS.get(key, _paths)
+    autocomplete(parser, always_complete_options=False)
+
+
+def _names(*kinds: registry.Kind, prefix: str, **_: Any) -> Iterator[str]:
+    """Yield names; a family is shown like a folder, and asked for its names once its slash is typed."""
+    distribution, colon, bare = prefix.rpartition(":")
+    family, slash, _member = bare.partition("/")
+    for kind in kinds:
+        entries = registry.entries(kind, family=True) + (() if slash else registry.entries(kind))
+        taken = Counter(entry.name for entry in entries)
+        for entry in entries:
+            if not slash:
+                name = f"{entry.name}/" if entry.family else entry.name
+                yield name
+                if colon or taken[entry.name] > 1:
+                    yield f"{entry.distribution}:{name}"
+            elif entry.name == family and distribution in ("", entry.distribution):
+                with suppress(UserError):  # a family that fails has no names to offer; zoo list says why
+                    yield from (f"{distribution}{colon}{name}" for name in entry.members())
+
+
+def _listed(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:
+    """Yield what ``zoo list`` takes: a kind, then a name."""
+    from zoo.listing import KINDS
+
+    first = next(iter(parsed_args.what or ()), "")
+    yield from () if first else KINDS
+    yield from _names(*([KINDS[first]] if first in KINDS else KINDS.values()), prefix=prefix)
+
+
+def _paths(prefix: str, runs: bool = False, **_: Any) -> Iterator[str]:
+    """Yield files, and folders with a slash at their end; or of runs only folders, a run itself without a slash."""
+    folder, slash, part = prefix.rpartition("/")
+    place = os.path.expanduser(folder + slash) or "."
+    for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+        hidden = name.startswith(".") and not part
+        if name.startswith(part) and not hidden and name.isprintable():  # the shell is sent text, line by line
+            path = Path(place, name)
+            if path.is_dir():
+                yield folder + slash + name + ("" if runs and Run(path).config.is_file() else "/")
+            elif not runs:
+                yield folder + slash + name
+
+
+#: What an argument may be, by the last of its options or its own name; all others are paths.
+COMPLETERS: Mapping[str, Any] = {
+    **{f"--{section}": partial(_names, kind) for section, kind in NAMED.items()},
+    **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
+    "name": partial(_names, *registry.GROUPS),
+    "run": partial(_paths, runs=True),
+    "what": _listed,
+}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Options that are kept together: of every training, of what a run can follow, or one name's own."""
+
+    key: str
+    starts: str = "--"
+    modules: tuple[str, ...] = ("zoo.train", "zoo.commandline", "zoo.classifier", "zoo.data")
+    words: tuple[str, ...] = ()
+
+
+def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[str], prefix: str) -> None:
+    """Add the options of training: of a run those that it can follow, else all and those of the names on the line."""
+    first, parts = words[0] if words else "", [_Part("run")]
+    if command == "fit" and not first.startswith("-"):
+        parser.add_argument("run", nargs="?")
+    if command == "fit" and (not first or first.startswith("-")):
+        parts = [_Part("fit")]
+        parser.add_argument("--config", help="a YAML file")
+        for section, kind in NAMED.items():
+            parser.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")
+        with suppress(UserError):  # half typed, unknown, or a file that is not there: the command will say it
+            names = resolve(words).names
+            for section, kind in NAMED.items():
+                word, entry = f"--{section}={names[section]}", registry.find(kind, names[section])
+                modules = (entry.entry_point.module,)
+                parts.append(_Part(f"{word} {entry.origin}", f"--{section}.{kind}.", modules, (word,)))
+    for option, (text, choices, flag) in _options(parts, prefix).items():
+        if option not in parser._option_string_actions:
+            action = parser.add_argument(option, help=text, action="store_true" if flag else "store")
+            if choices:  # not argparse's own, which would stop at any other value
+                action.completer = ChoicesCompleter(choices)  # type: ignore[attr-defined]
+
+
+def _options(parts: Sequence[_Part], prefix: str) -> dict[str, list[Any]]:
+    """Return options as ``{option: [help, choices, is it a flag]}``: those that are kept, or where one is typed all."""
+    path = user_cache_path("zoo") / f"options-{__version__}-{version('lightning')}-{version('torch')}.json"
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there yet, or damaged: made anew
+        kept = {}
+    if prefix.startswith("-") and "=" not in prefix:
+        meant = [part.key for part in parts if part.starts.startswith(prefix) or prefix.startswith(part.starts)]
+        if any(key not in kept or kept[key]["files"] != _times(kept[key]["files"]) for key in meant):
+            try:
+                kept |= _ask(parts)
+            except UserError:  # of a plugin that fails: without its own options, and the command will say it
+                kept |= _ask(parts[:1])
+            with suppress(OSError, RunError):  # a place that cannot be written costs the time of asking again
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, json.dumps(kept))
+    return {option: about for part in parts if part.key in kept for option, about in kept[part.key]["options"].items()}
+
+
+def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
+    """Ask LightningCLI's parser for the options of parts; with them go the times of the files that define them."""
+    from jsonargparse import capture_parser
+
+    from zoo.commandline import ZooCLI
+    from zoo.train import RESUME_OPTIONS
+
+    arguments = resolve([word for part in parts for word in part.words])
+    parser = capture_parser(lambda: ZooCLI("fit", arguments, None))
+    found: dict[str, Any] = {}
+    for part in parts:
+        files = (sys.modules[module].__file__ for module in part.modules)
+        found[part.key] = {"files": _times(filter(None, files)), "options": {}}
+    own = tuple(f"--{section}.{kind}." for section, kind in NAMED.items())
+    for action in parser._actions:
+        metavar = str(action.metavar)  # {a,b,c} of choices; [=flags] of --print_config, which needs none
+        choices = metavar[1:-1].split(",") if metavar.startswith("{") else []
+        about = [shorten(action.help or "", 80).replace("%", "%%"), choices, action.nargs == 0 or "[=" in metavar]
+        for option, part in product(action.option_strings, parts):
+            starts = RESUME_OPTIONS if part.key == "run" else part.starts
+            mine = option.startswith(starts) and option.startswith(own) == bool(part.words)
+            if mine and not option.endswith(("+", ".name")):  # appending to lists, and what --model says shorter
+                found[part.key]["options"][option] = about
+    return found
+
+
+def _times(files: Iterable[str]) -> dict[str, int]:
+    return {file: os.stat(file).st_mtime_ns if os.path.isfile(file) else 0 for file in files}

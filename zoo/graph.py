@@ -1,0 +1,176 @@
+"""A network and its preprocessing become one ONNX graph, which any image size and batch size fits.
+
+    images ─► Transpose, Cast ─► If it has its own size ─┬─ as it is ───────┬─► normalise, network ─┬─► logits
+    uint8 (batch, height, width, channels)               └─ resize_and_crop ┘                       └─► probabilities
+
+``resize_and_crop`` and the network are exported by torch from the code that trains; what joins them is written below.
+torch could export the whole as well (torch.cond), but needs three times as long for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, compose, helper, numpy_helper
+from torch import Tensor, nn
+
+from zoo.errors import RunError
+from zoo.preprocess import Preprocess, resize_and_crop
+from zoo.spec import InputSpec
+
+#: The first version of ONNX' operators with an antialiased Resize; browsers' and old runtimes read it as well.
+OPSET = 18
+
+#: protobuf's limit is 2 GiB for a file, its structure included.
+MAX_BYTES = 2_000_000_000
+
+
+class _Network(nn.Module):
+    """What follows once the pixels have the right size."""
+
+    def __init__(self, network: nn.Module, spec: InputSpec) -> None:
+        super().__init__()
+        self.preprocess, self.network = Preprocess(spec), network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        logits: Tensor = self.network(self.preprocess.normalise(pixels))
+        return logits, logits.softmax(dim=1)
+
+
+class _Resize(nn.Module):
+    """What precedes where they have not."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return resize_and_crop(pixels, self.spec)
+
+
+def network_graph(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
+    """Return the graph of a network in evaluation, from pixels of its own size on.
+
+    Args:
+        network: float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``; it is left evaluating.
+        spec: what it was trained for.
+
+    Returns:
+        Input ``pixels``: float32 ``(batch, channels, spec.height, spec.width)``, whole levels 0 to 255. Outputs
+        ``logits`` and ``probabilities``: float32 ``(batch, classes)``.
+
+    Raises:
+        RunError: the network does what ONNX cannot express, or has more weights than one file can hold.
+    """
+    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    if size > MAX_BYTES:
+        raise RunError(f"the network has {size:,} bytes of weights; one ONNX file holds at most {MAX_BYTES:,}")
+    # Two images: torch.export takes a size of one for a constant.
+    example = torch.zeros(2, spec.channels, spec.height, spec.width)
+    return _export(_Network(network, spec), example, {0: "batch"}, ["logits", "probabilities"])
+
+
+def of_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
+    """Return the whole graph as drawn above.
+
+    Args:
+        graph: what ``network_graph`` returned, or the same in lower precision.
+        spec: what the network was trained for.
+
+    Returns:
+        Input ``images``: uint8 ``(batch, height, width, channels)``, any size, values 0 to 255. Outputs as ``graph``'s.
+    """
+    graph = compose.add_prefix(graph, "network/", rename_inputs=False, rename_outputs=False)
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", spec.channels])
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, None)
+    as_it_is = helper.make_graph([helper.make_node("Identity", ["pixels_in"], ["pixels_kept"])], "as_it_is", [], [])
+    as_it_is.output.append(helper.make_tensor_value_info("pixels_kept", TensorProto.FLOAT, None))
+    resized = _resize_graph(dataclasses.replace(spec, classes=("0", "1")))  # classes do not matter
+    nodes = [
+        helper.make_node("Transpose", ["images"], ["channels_first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["channels_first"], ["pixels_in"], to=TensorProto.FLOAT),
+        helper.make_node("Shape", ["pixels_in"], ["size"], start=2),
+        helper.make_node("Equal", ["size", "own_size"], ["sides_fit"]),
+        helper.make_node("Split", ["sides_fit"], ["height_fits", "width_fits"], num_outputs=2),
+        helper.make_node("And", ["height_fits", "width_fits"], ["fits"]),
+        helper.make_node("If", ["fits"], ["pixels"], then_branch=as_it_is, else_branch=resized),
+    ]
+    own_size = numpy_helper.from_array(np.array([spec.height, spec.width], np.int64), "own_size")
+    front = helper.make_graph(nodes, "front", [images], [pixels], [own_size])
+    opsets = [helper.make_opsetid(opset.domain, opset.version) for opset in graph.opset_import]
+    model = helper.make_model(front, opset_imports=opsets, ir_version=graph.ir_version)
+    model = compose.merge_models(model, graph, [("pixels", "pixels")], name="zoo")
+    model.producer_name = "zoo"
+    return model
+
+
+def to_onnx(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
+    """Return the whole graph of a network; arguments and errors as ``network_graph``, result as ``of_any_size``."""
+    return of_any_size(network_graph(network, spec), spec)
+
+
+@cache
+def _resize_graph(spec: InputSpec) -> onnx.GraphProto:
+    """Return the branch that takes ``pixels_in`` of the graph around it, any size, to the network's size."""
+    example = torch.zeros(2, spec.channels, spec.height + 2, spec.width + 3)
+    model = _export(_Resize(spec), example, {0: "batch", 2: "height", 3: "width"}, ["resized"])
+    graph = compose.add_prefix(model, "resize/", rename_inputs=False).graph
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            if name == "pixels":
+                node.input[position] = "pixels_in"
+    del graph.input[:], graph.value_info[:]
+    return graph
+
+
+def _export(module: nn.Module, example: Tensor, axes: dict[int, str], outputs: list[str]) -> onnx.ModelProto:
+    """Return a module of one input ``pixels`` as ONNX, without a word of where it was made; RunError where it fails."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # torch's exporter, about itself
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module.eval(),
+                (example,),
+                input_names=["pixels"],
+                output_names=outputs,
+                dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in axes.items()},),
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # whatever a network's own code raises while it is traced
+        cause = error.__cause__ or error
+        reason = " ".join(str(cause).split())[:300]
+        raise RunError(f"the network cannot be written as ONNX: {type(cause).__name__}: {reason}") from error
+    finally:
+        logging.disable(level)
+    if program is None:
+        raise RunError("the network cannot be written as ONNX: torch.onnx.export returned nothing")
+    model = program.model_proto
+    del model.metadata_props[:]
+    model.doc_string = model.domain = ""
+    for part in _parts(model.graph):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
+
+
+def _parts(graph: onnx.GraphProto) -> Iterator[Any]:
+    """Yield everything of a graph that can carry remarks: stack traces, file names, module paths."""
+    yield graph
+    yield from (*graph.initializer, *graph.value_info, *graph.input, *graph.output, *graph.node)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _parts(attribute.g)

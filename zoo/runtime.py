@@ -1,0 +1,438 @@
+"""Run a model that ``zoo export`` wrote. One file that needs numpy, onnxruntime and Pillow, and nothing else of zoo.
+
+    from zoo.runtime import Classifier
+    Classifier("model.onnx").predict("photo.jpg")  # [Prediction(name='bee', probability=0.98), ...]
+
+    file, PIL image or array ──► read: uint8 (height, width, channels) ──► session ──► probabilities ──► named classes
+                                                                           └ resize, crop and normalisation are in it
+
+How image files become pixels, here and in training:
+
+| file                       | what the network sees                                            |
+|----------------------------|------------------------------------------------------------------|
+| EXIF orientation           | the picture upright                                              |
+| palette, CMYK, YCbCr, LAB  | converted to RGB                                                 |
+| alpha (LA, RGBA, palette)  | laid over white                                                  |
+| 16-bit grey                | divided by 257, so that 65535 becomes 255                        |
+| animation                  | its first frame                                                  |
+| grey where RGB is expected | three equal channels; RGB where grey is expected: luma (BT.601)  |
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+#: More pixels than this are refused from the header alone, before anything is decompressed (268 MB as RGB).
+MAX_PIXELS = 89_478_485
+
+#: What ``zoo_format`` in a file's metadata says.
+FORMAT = "1"
+
+#: Images that run through the network at once at most.
+BATCH_SIZE = 32
+
+#: Where the file's own digest stands in it, as protobuf writes it: 64 zeros while the digest is taken.
+DIGEST = re.compile(rb"\n\x06sha256\x12\x40([0-9a-f]{64})")
+NO_DIGEST = "0" * 64
+
+#: A file, an open binary file, a PIL image, or uint8 ``(height, width, channels)``; grey also ``(height, width)``.
+Picture = str | os.PathLike[str] | BinaryIO | Image.Image | np.ndarray
+
+
+class ModelError(ValueError):
+    """A model file that cannot be used, or does not do what it promises; the message starts with its path."""
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; of a file, the message starts with its path."""
+
+
+class Prediction(NamedTuple):
+    """One class and how likely it is, 0 to 1."""
+
+    name: str
+    probability: float
+
+
+class Classifier:
+    """A model file, ready to classify; safe to use from several threads at once.
+
+    Args:
+        model: the ``.onnx`` file.
+        providers: what computes, in order of preference, as ``onnxruntime.get_available_providers()`` names it, with or
+            without ``ExecutionProvider``: ``["CUDA", "CPU"]``; by default the CPU.
+        threads: that compute on the CPU; by default one a core.
+
+    Attributes:
+        classes: names, in the order of the outputs.
+        input_spec: what the network was trained for: classes, channels, height, width, mean, std, resize.
+        metadata: everything the file says of itself, decoded from JSON.
+        session: the ``onnxruntime.InferenceSession``.
+
+    Raises:
+        ModelError: the file is missing, no ONNX file, damaged, in several parts, or not one that ``zoo export`` wrote.
+        ValueError: a provider is not available, or threads is less than 1.
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str], *, providers: Sequence[str] | None = None, threads: int | None = None
+    ) -> None:
+        path = Path(model)
+        content = _content(path)
+        self.session = _session(path, content, providers, threads)
+        self.metadata = _metadata(path, self.session)
+        self.input_spec: dict[str, Any] = self.metadata["input_spec"]
+        self.classes: tuple[str, ...] = tuple(self.metadata["classes"])
+        self._channels: Literal[1, 3] = self.input_spec["channels"]
+        self._outputs = ["probabilities"]
+
+    def predict(self, image: Picture, top_k: int = 5) -> list[Prediction]:
+        """Return the likeliest classes of one image.
+
+        Args:
+            image: as ``read`` takes it.
+            top_k: how many classes, at most all.
+
+        Raises:
+            ImageError: as ``read``.
+            ValueError: top_k is less than 1, or an array is not what ``read`` takes.
+        """
+        return self._named(self.probabilities(self.read(image)[None]), top_k)[0]
+
+    def predict_batch(self, images: Sequence[Picture] | np.ndarray, top_k: int = 5) -> list[list[Prediction]]:
+        """Return the likeliest classes of each image, in order; arguments and errors as ``predict``.
+
+        Args:
+            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``. Those that
+                follow each other and are of one size run together.
+            top_k: how many classes of each.
+        """
+        if isinstance(images, np.ndarray):
+            return self._named(self.probabilities(images), top_k)
+        named: list[list[Prediction]] = []
+        for _, group in itertools.groupby(map(self.read, images), key=lambda pixels: pixels.shape):
+            for batch in _batches(group):
+                named += self._named(self.probabilities(np.stack(batch)), top_k)
+        return named
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 ``(batch, classes)``, each row adding up to 1.
+
+        Args:
+            images: uint8 ``(batch, height, width, channels)``, of any size, values 0 to 255.
+
+        Raises:
+            ValueError: another dtype or shape, no image, or an image so long and thin that scaling it to cover the
+                network's size would take over MAX_PIXELS.
+        """
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != self._channels or 0 in images.shape:
+            raise ValueError(
+                f"expected uint8 images (batch, height, width, {self._channels}), at least one, "
+                f"received {images.dtype} {images.shape}"
+            )
+        height, width = images.shape[1:3]
+        spec = self.input_spec
+        if (height, width) != (spec["height"], spec["width"]):
+            crop = spec["resize"]["crop"]
+            tall, wide = round(spec["height"] / crop), round(spec["width"] / crop)
+            if max(tall, height * wide // width) * max(wide, width * tall // height) > MAX_PIXELS:
+                raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {tall}x{wide}")
+        return self.session.run(self._outputs, {"images": images})[0]  # type: ignore[no-any-return]
+
+    def read(self, image: Picture) -> np.ndarray:
+        """Return the pixels that the network is shown of an image.
+
+        Args:
+            image: a file, a PIL image, or a uint8 array ``(height, width, channels)``, grey also ``(height, width)``.
+
+        Returns:
+            uint8 ``(height, width, channels)``.
+
+        Raises:
+            ImageError: the image cannot be read.
+            ValueError: an array of another dtype or shape.
+        """
+        if isinstance(image, np.ndarray):
+            pixels = image[..., None] if image.ndim == 2 and self._channels == 1 else image
+            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != self._channels:
+                raise ValueError(
+                    f"expected a uint8 image (height, width, {self._channels}), received {image.dtype} {image.shape}"
+                )
+            return pixels
+        if isinstance(image, Image.Image):
+            array = np.asarray(to_mode(image, self._channels))
+            return array.reshape(*array.shape[:2], self._channels)
+        return decode(image, self._channels)
+
+    def _named(self, probabilities: np.ndarray, top_k: int) -> list[list[Prediction]]:
+        if top_k < 1:
+            raise ValueError(f"top_k is {top_k}; allowed is 1 or more")
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+        values = np.take_along_axis(probabilities, order, axis=1).tolist()
+        classes = self.classes
+        return [
+            [Prediction(classes[label], value) for label, value in zip(labels, row, strict=True)]
+            for labels, row in zip(order.tolist(), values, strict=True)
+        ]
+
+
+def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> np.ndarray:
+    """Read one image file.
+
+    Args:
+        file: its path, or the file opened for reading bytes.
+        channels: 1 for grey, 3 for RGB.
+
+    Returns:
+        uint8 array ``(height, width, channels)``, values 0 to 255.
+
+    Raises:
+        ImageError: the file is missing, empty, no image, truncated, of an unknown kind or has over MAX_PIXELS pixels.
+    """
+    name = os.fspath(file) if isinstance(file, str | os.PathLike) else "image"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged EXIF and size warnings: both are decided on below
+            with Image.open(file) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
+                array = np.asarray(to_mode(image, channels))
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: no such file") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from error
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
+        # Pillow's decoders raise any of these for damaged files, and most texts lack the file's name.
+        size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
+        reason = "not an image Pillow can read" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it") from error
+    return array.reshape(*array.shape[:2], channels)
+
+
+def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
+    """Return a PIL image upright and in mode L or RGB, by the table above.
+
+    Raises:
+        ImageError: the mode is one with no agreed meaning as a picture (32-bit float).
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F":
+        raise ImageError("32-bit float pixels have no agreed range; convert the image to 8 or 16 bits")
+    if upright.mode.startswith("I"):
+        upright = Image.fromarray((np.asarray(upright).clip(0, 65535) // 257).astype(np.uint8))
+    if "transparency" in upright.info or upright.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        upright = upright.convert("RGBA")
+        white = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(white, upright)
+    if channels == 1:
+        return upright.convert("L")
+    return upright.convert("RGB")
+
+
+def verify(
+    model: str | os.PathLike[str], *, providers: Sequence[str] | None = None, threads: int | None = None
+) -> dict[str, Any]:
+    """Let a model file prove itself on this machine: unchanged since it was written, and its sample gives its logits.
+
+    Arguments as ``Classifier``.
+
+    Returns:
+        What was found: ``model``, ``architecture``, ``dataset``, ``classes`` (their number), ``test_accuracy``,
+        ``quantization``, ``written_by`` and ``onnxruntime`` (versions), ``providers``, ``difference`` (the largest
+        between the sample's logits, there and here), ``tolerance``, and the median milliseconds of the sample alone
+        (``ms_batch_1``) and 32 times in one batch (``ms_batch_32``).
+
+    Raises:
+        ModelError: as ``Classifier``; the file was changed; or the sample's logits differ by more than ``tolerance``.
+    """
+    import onnxruntime
+
+    path = Path(model)
+    content = _content(path)
+    found = DIGEST.search(content)
+    classifier = Classifier(path, providers=providers, threads=threads)
+    if found is None or found[1].decode() != digest(content):
+        raise ModelError(f"{path} was changed after it was exported: its SHA-256 is another; export it again")
+    metadata = classifier.metadata
+    try:
+        golden = metadata["golden"]
+        expected, tolerance = np.array(golden["logits"], np.float32), float(golden["tolerance"])
+        sample = classifier.read(io.BytesIO(base64.b64decode(golden["image"], validate=True)))[None]
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise ModelError(f"{path}: its golden sample cannot be read: {error}; export it again") from error
+    logits = classifier.session.run(["logits"], {"images": sample})[0][0]
+    difference = float(np.abs(logits - expected).max()) if logits.shape == expected.shape else float("inf")
+    if not difference <= tolerance:  # also where it is not a number
+        raise ModelError(
+            f"{path} does not do here what it did where it was exported: the logits of its sample differ by "
+            f"{difference:.3g}, allowed is {tolerance:.3g}; try other providers or another version of onnxruntime"
+        )
+    return {
+        "model": str(path),
+        "architecture": metadata["architecture"],
+        "dataset": metadata["dataset"],
+        "classes": len(classifier.classes),
+        "test_accuracy": metadata.get("test_accuracy"),
+        "quantization": metadata.get("quantization"),
+        "written_by": metadata["versions"],
+        "onnxruntime": onnxruntime.__version__,
+        "providers": classifier.session.get_providers(),
+        "difference": difference,
+        "tolerance": tolerance,
+        "ms_batch_1": _milliseconds(classifier, sample),
+        "ms_batch_32": _milliseconds(classifier, sample.repeat(32, axis=0)),
+    }
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of a model file's content, the digest it holds itself taken as zeros; hexadecimal."""
+    found = DIGEST.search(content)
+    if found is None:
+        return hashlib.sha256(content).hexdigest()
+    start, stop = found.span(1)
+    whole = hashlib.sha256(memoryview(content)[:start])
+    whole.update(NO_DIGEST.encode())
+    whole.update(memoryview(content)[stop:])
+    return whole.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}; 'zoo export RUN' writes a model.onnx") from error
+
+
+def _session(path: Path, content: bytes, providers: Sequence[str] | None, threads: int | None) -> Any:
+    import onnxruntime  # here, so that reading images does not load it
+
+    available = onnxruntime.get_available_providers()
+    chosen = []
+    for name in providers or ["CPU"]:
+        known = [
+            full for full in available if name.lower() in (full.lower(), full.lower()[: -len("ExecutionProvider")])
+        ]
+        if not known:
+            raise ValueError(f"provider '{name}' is not available; allowed here: {', '.join(available)}")
+        chosen += known
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}; allowed is 1 or more")
+        options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors only: they come as exceptions
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=chosen)
+    except Exception as error:  # onnxruntime's own exceptions have no common base but this
+        size = f"{len(content):,} bytes"
+        if "xternal data" in str(error):
+            raise ModelError(f"{path} ({size}) keeps its weights in another file; export it as one file") from error
+        raise ModelError(
+            f"{path} ({size}) is not an ONNX file that onnxruntime {onnxruntime.__version__} reads: damaged, cut off "
+            f"or something else ({str(error).splitlines()[0][:120]})"
+        ) from error
+
+
+def _metadata(path: Path, session: Any) -> dict[str, Any]:
+    """Return a session's metadata, JSON decoded, compared with what the graph takes and gives."""
+    texts = session.get_modelmeta().custom_metadata_map
+    if "zoo_format" not in texts:
+        raise ModelError(f"{path} has no metadata of zoo: it was not written by 'zoo export'")
+    if texts["zoo_format"] != FORMAT:
+        raise ModelError(f"{path} is of format {texts['zoo_format'][:20]}, this runtime reads {FORMAT}; update it")
+    try:
+        metadata = {key: json.loads(text) for key, text in texts.items() if key not in ("zoo_format", "sha256")}
+        spec, classes = metadata["input_spec"], metadata["classes"]
+        kept = spec["classes"] == classes and spec["channels"] in (1, 3)
+        kept &= {"architecture", "dataset", "versions", "golden"} <= set(metadata)
+        kept &= min(spec["height"], spec["width"]) >= 1 and 0 < spec["resize"]["crop"] <= 1
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata cannot be read ({type(error).__name__}: {error})") from error
+    [image] = session.get_inputs() if len(session.get_inputs()) == 1 else [None]
+    outputs = {output.name: output for output in session.get_outputs()}
+    kept &= image is not None and (image.name, image.type) == ("images", "tensor(uint8)")
+    kept &= image is not None and len(image.shape) == 4 and image.shape[3] == spec["channels"]
+    kept &= set(outputs) == {"logits", "probabilities"}
+    kept &= all(output.shape[1:] == [len(classes)] for output in outputs.values())
+    if not kept:
+        raise ModelError(f"{path}: its metadata and its graph contradict each other; it was changed, export it again")
+    return metadata
+
+
+def _batches(pixels: Iterator[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    while batch := list(itertools.islice(pixels, BATCH_SIZE)):
+        yield batch
+
+
+def _milliseconds(classifier: Classifier, images: np.ndarray) -> float:
+    """Return the median time of a run: five, after a first that does not count."""
+    times = []
+    for _ in range(6):
+        begin = time.perf_counter()
+        classifier.probabilities(images)
+        times.append(1000 * (time.perf_counter() - begin))
+    return float(np.median(times[1:]))
+
+
+def print_verification(found: dict[str, Any]) -> None:
+    """Print what ``verify`` returned, a line each."""
+    for key, value in found.items():
+        if value is not None:
+            text = f"{value:.4g}" if isinstance(value, float) else value
+            print(f"{key:14}  {text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)}")
+    print("verified: unchanged since it was exported, and its sample gives the logits it gave there")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Classify image files, or verify a model file: the command ``zoo-runtime``.
+
+    Args:
+        argv: the words of the command; by default those of this process.
+
+    Returns:
+        The exit status: 0 it worked, 2 a file or an option is wrong.
+    """
+    parser = argparse.ArgumentParser(prog="zoo-runtime", description="Run a model that 'zoo export' wrote.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("predict", help="print the likeliest classes of image files")
+    command.add_argument("model")
+    command.add_argument("images", nargs="+")
+    command.add_argument("--top_k", type=int, default=5)
+    command = commands.add_parser("verify", help="let a model file prove itself on this machine")
+    command.add_argument("model")
+    options = parser.parse_args(argv)
+    try:
+        if options.command == "verify":
+            print_verification(verify(options.model))
+        else:
+            classifier = Classifier(options.model)
+            for path in options.images:
+                for name, probability in classifier.predict(path, options.top_k):
+                    print(f"{path}\t{name}\t{probability:.4f}")
+    except (ModelError, ImageError, ValueError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
