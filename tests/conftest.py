@@ -115,6 +115,14 @@ def digits_run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def digits_model(digits_run) -> Path:
+    """That run as a file, after its test."""
+    assert main(["test", str(digits_run)]) == 0
+    assert main(["export", str(digits_run)]) == 0
+    return digits_run / "model.onnx"
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The data root with MNIST, Fashion-MNIST, CIFAR-10 and ants and bees, as ZOO_DATA_ROOT names it."""
     root = os.environ.get("ZOO_DATA_ROOT")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import time
 import warnings
@@ -27,6 +26,12 @@ from zoo.sources import BAD, Source
 CALIBRATION_IMAGES = 512
 
 BATCH_SIZE = 32
+
+#: What computes in int8; the rest, such as normalisation and softmax, needs finer levels than 256.
+OPERATORS = ["Conv", "Gemm", "MatMul", "Relu", "Clip", "MaxPool", "AveragePool", "Reshape"]
+
+#: Inputs of the nodes that normalise pixels.
+NORMALISATION = {"preprocess.scale", "preprocess.shift"}
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,16 @@ def _int8(graph: onnx.ModelProto, train: Source) -> onnx.ModelProto:
             after,
             _Calibration(train),
             per_channel=True,
-            activation_type=getattr(QuantType, os.environ.get("QA", "QInt8")),
+            activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=getattr(CalibrationMethod, os.environ.get("QM", "MinMax")),
-            op_types_to_quantize=os.environ["QO"].split(",") if "QO" in os.environ else None,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=OPERATORS,
+            nodes_to_exclude=[node.name for node in graph.graph.node if set(node.input) & NORMALISATION],
+            extra_options={
+                # What a dense layer gives stays float32: the logits, and what attention weighs.
+                "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+                "MatMulConstBOnly": True,
+            },
         )
         return onnx.load(after)
 

@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from zoo import registry
-from zoo.errors import NoSplitError, UserError, ZooError
+from zoo.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.freeze import layers
+from zoo.graph import to_onnx
+from zoo.preprocess import Preprocess
 from zoo.sources import as_tensor
 from zoo.spec import InputSpec
 
@@ -72,6 +75,7 @@ def check_architecture(
             _check_gradients(network, spec)
             _check_layers(network, spec)
             _check_copies(network, builder(spec, **hyperparameters), spec)
+    _check_onnx(network, spec)  # of one: it takes seconds
 
 
 def _images(spec: InputSpec, count: int) -> Tensor:
@@ -138,6 +142,23 @@ def _check_copies(network: nn.Module, other: nn.Module, spec: InputSpec) -> None
         logits = network(images)
         _require(torch.equal(other.eval()(images), logits), "with equal weights two networks give equal logits")
         _require(torch.equal(copy.deepcopy(network)(images), logits), "a copy gives the same logits")
+
+
+def _check_onnx(network: nn.Module, spec: InputSpec) -> None:
+    """Export: the ONNX graph, preprocessing included, gives the network's logits for other batches and sizes."""
+    try:
+        session = onnxruntime.InferenceSession(to_onnx(network, spec).SerializeToString())
+    except RunError as error:
+        raise ContractError(f"breaks the contract: a network can be exported: {error}") from error
+    preprocess = Preprocess(spec)
+    for count, height, width in ((1, spec.height, spec.width), (3, 2 * spec.height, spec.width + 5)):
+        shape = (count, height, width, spec.channels)
+        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
+        with torch.no_grad():
+            expected = network.eval()(preprocess(images))
+        logits = session.run(["logits"], {"images": images.numpy()})[0]
+        off, scale = float(np.abs(logits - expected.numpy()).max()), float(expected.abs().max()) + 1e-6
+        _require(off <= 1e-3 * scale, f"the exported graph gives the same logits; for {shape} they differ by {off:.3g}")
 
 
 def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **options: Any) -> None:

@@ -1,0 +1,89 @@
+// onnxruntime-web in a worker, so that a page answers its user while a network computes.
+//
+// It comes from ort/ beside the page, if that folder is there, else from jsDelivr, where each file must have the
+// content that was published. One thread: more would need headers (cross-origin isolation) that static hosts lack.
+
+const VERSION = '1.30.0';
+const CDN = `https://cdn.jsdelivr.net/npm/onnxruntime-web@${VERSION}/dist/`;
+const MODULE = {
+  name: 'ort.wasm.bundle.min.mjs',
+  integrity: 'sha384-PLWz+nHEVHpjwBsO0YVdvQj6n5814Iv8E3b8FG0Rp/uIAtjFMCKOpP66iPzedrIG',
+};
+const BINARY = {
+  name: 'ort-wasm-simd-threaded.wasm',
+  integrity: 'sha384-vjBJ1z7qrhkTyYsNqKeF6c7N+nOJSU94czEo+tvZcu8G75JparGq9kB+kTnEUNVM',
+};
+
+let ort;
+let session;
+
+const METHODS = {
+  /** Load onnxruntime-web and a model; returns the version of the first. */
+  async load(page, model, bytes) {
+    const local = new URL('ort/', page).href;
+    const found = await isThere(local + MODULE.name);
+    const base = found ? local : CDN;
+    console.info(`zoo: onnxruntime-web from ${base}`);
+    const get = ({ name, integrity }) =>
+      download(base + name, 'Loading onnxruntime-web', 0, found ? {} : { integrity, credentials: 'omit' });
+    const module = new Blob([await get(MODULE)], { type: 'text/javascript' }); // servers differ in its type
+    const address = URL.createObjectURL(module);
+    ort = await import(address);
+    URL.revokeObjectURL(address);
+    ort.env.logLevel = 'error';
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmBinary = await get(BINARY);
+    const content = await download(model, 'Loading the network', bytes);
+    report('Preparing the network', 0, 0);
+    session = await ort.InferenceSession.create(content, { executionProviders: ['wasm'] });
+    return ort.env.versions.web;
+  },
+
+  /** Classify uint8 data (height, width, channels). */
+  async run(data, height, width, channels) {
+    const images = new ort.Tensor('uint8', data, [1, height, width, channels]);
+    const begin = performance.now();
+    const { logits, probabilities } = await session.run({ images });
+    const milliseconds = performance.now() - begin;
+    return { logits: logits.data, probabilities: probabilities.data, milliseconds };
+  },
+};
+
+self.onmessage = async ({ data: { id, method, args } }) => {
+  try {
+    self.postMessage({ id, result: await METHODS[method](...args) });
+  } catch (error) {
+    self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+  }
+};
+
+function report(step, loaded, total) {
+  self.postMessage({ progress: { step, loaded, total } });
+}
+
+/** Some hosts answer with a page where they have no file. */
+async function isThere(address) {
+  const response = await fetch(address, { method: 'HEAD' });
+  return response.ok && !(response.headers.get('Content-Type') ?? '').startsWith('text/html');
+}
+
+async function download(address, step, total, options = {}) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    throw new Error(`${address} cannot be loaded (${error.message})`, { cause: error });
+  }
+  if (!response.ok) throw new Error(`${address} cannot be loaded (HTTP ${response.status})`);
+  const parts = [];
+  let loaded = 0;
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    loaded += value.length;
+    report(step, loaded, total);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
