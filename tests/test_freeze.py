@@ -141,3 +141,22 @@ def test_a_fit_leaves_the_statistics_of_frozen_batch_normalisation_as_they_are(z
     assert {key for key, moved in means.items() if not moved} == {
         key for key in means if key.startswith(("network.bn1.", "network.layer1."))
     }
+
+
+def test_weights_and_modules_that_are_shared_stay_what_they_are(grey_spec):
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(64, 64), nn.Linear(64, 64)
+            self.second.weight = self.first.weight
+            self.blocks = nn.ModuleList([self.first])
+
+        def forward(self, images):
+            return self.second(self.blocks[0](images.flatten(1)))
+
+    network = Shared()
+    before = dict(network.named_parameters())
+    assert [layer.name for layer in layers(network, grey_spec)] == ["first", "second"]
+    after = dict(network.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(after[name] is before[name] for name in before)

@@ -129,7 +129,7 @@ def test_wrong_arguments_are_errors(classifier, digits_model):
         classifier.predict(pixels(8, 8, 1), top_k=0)
     with pytest.raises(ValueError, match="threads is 0; allowed is 1 or more"):
         Classifier(digits_model, threads=0)
-    with pytest.raises(ValueError, match="provider 'TPU' is not available; allowed here: .*CPUExecutionProvider"):
+    with pytest.raises(ValueError, match=r"provider 'TPU' is not available; allowed here: .*CPUExecutionProvider"):
         Classifier(digits_model, providers=["TPU"])
     assert Classifier(digits_model, providers=["cpu"], threads=1).predict(pixels(8, 8, 1))
 

@@ -154,6 +154,7 @@ def test_without_a_network_the_error_says_what_to_fetch_and_where_to_put_it(cach
 
 #: A network whose weights' checksum only the server knows, and whose file wraps its tensors in a dictionary.
 STATED = """
+from urllib.error import HTTPError
 from urllib.request import urlopen
 from zoo.architectures import torchvision
 from zoo.errors import DownloadError, UserError
@@ -165,8 +166,9 @@ def ask():
     try:
         with urlopen(ADDRESS + "checksum") as answer:
             return answer.read().decode()
-    except OSError as error:
-        raise DownloadError(f"{{ADDRESS}}checksum: {{error}}") from error
+    except HTTPError as error:
+        with error:  # closes its socket
+            raise DownloadError(f"{{ADDRESS}}checksum: {{error}}") from error
 def convert(content):
     try:
         return content["model"]

@@ -114,7 +114,8 @@ def _show_weights(builder: Any) -> None:
         names.setdefault(offer.url, []).append(name)
     for url, same in names.items():
         offer = offers[same[0]]
-        print(f"--model.weights {' or '.join(same)}: {offer.size}, {offer.spec.height}x{offer.spec.width}, {url}")
+        size = f"{offer.size}, " if offer.size else ""
+        print(f"--model.weights {' or '.join(same)}: {size}{offer.spec.height}x{offer.spec.width}, {url}")
     if names:
         print()
 

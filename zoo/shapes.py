@@ -24,12 +24,16 @@ def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> No
     Raises:
         RuntimeError: or what else the network raises for a size it cannot work at.
     """
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shapes = {key: torch.empty_like(value, device="meta") for key, value in state.items()}
+    # Each tensor once for each module that holds it: functional_call would put a module that has two names back wrongly.
+    shapes = {
+        f"{path}.{name}" if path else name: torch.empty_like(tensor, device="meta")
+        for path, module in network.named_modules()
+        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+    }
     images = torch.empty(BATCH, channels, height, width, device="meta")
     with modes_kept(network), torch.no_grad():
         network.eval()
-        torch.func.functional_call(network, shapes, (images,))
+        torch.func.functional_call(network, shapes, (images,), tie_weights=False)
 
 
 @contextmanager

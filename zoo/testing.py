@@ -123,7 +123,11 @@ def _check_gradients(network: nn.Module, spec: InputSpec) -> None:
 
 def _check_layers(network: nn.Module, spec: InputSpec) -> None:
     """Freezing: each parameter belongs to one layer."""
-    found = layers(network, spec)
+    try:
+        found = layers(network, spec)
+    except RuntimeError as error:
+        clause = f"shapes alone can pass through a network, for its layers: {error}"
+        raise ContractError(f"breaks the contract: {clause}") from error
     named = sorted(name for layer in found for name in layer.parameters)
     expected = sorted(name for name, _ in network.named_parameters())
     lost = sorted(set(expected) - set(named))

@@ -27,7 +27,10 @@ from zoo.run import replacing, write_atomically
 MARK = b'<meta name="generator" content="zoo export --web">'
 
 #: The page's files beside index.html.
-STATIC = ("page.js", "pad.js", "pixels.js", "classifier.js", "worker.js", "style.css")
+STATIC = (
+    *("page.js", "answer.js", "camera.js", "facts.js", "ink.js", "pad.js", "pixels.js", "sample.js"),
+    *("classifier.js", "worker.js", "style.css"),
+)
 
 ASSETS = re.compile(r"zoo-[0-9a-f]{12}")
 

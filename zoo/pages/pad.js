@@ -1,5 +1,8 @@
 // A canvas to draw on with pen, finger or mouse.
 
+import { toMiddle } from './ink.js';
+import { pixels } from './pixels.js';
+
 // Pixels of the longer side at least: smooth lines, which the network's graph scales down.
 const SIDE = 280;
 
@@ -15,11 +18,12 @@ export class Pad {
     canvas.height = height * scale;
     this.canvas = canvas;
     this.context = canvas.getContext('2d', { willReadFrequently: true });
-    this.colours = lightOnDark ? ['black', 'white'] : ['white', 'black'];
+    this.ground = lightOnDark ? 0 : 255; // the level of what is not drawn on
     // By drawing at several widths: most digits are recognised with 2 to 2.8 of 28 pixels, and with 1.2 of 8.
     this.line = (0.9 + 0.05 * Math.max(width, height)) * scale;
     this.onChange = onChange;
     this.pointer = null;
+    this.guided = this.centred = false;
     this.clear();
     canvas.addEventListener('pointerdown', (event) => this.#begin(event));
     canvas.addEventListener('pointermove', (event) => this.#go(event));
@@ -27,9 +31,29 @@ export class Pad {
   }
 
   clear() {
-    this.context.fillStyle = this.colours[0];
-    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    this.#wipe(this.context);
     this.empty = true;
+  }
+
+  /**
+   * The drawing's pixels, as pixels() returns them: where the data's pictures are centred, with the centre of mass in the
+   * middle.
+   */
+  pixels() {
+    const { width, height } = this.canvas;
+    const drawn = pixels(this.canvas, width, height, 1);
+    if (!this.centred || this.empty) return drawn;
+    const moved = document.createElement('canvas');
+    Object.assign(moved, { width, height });
+    const context = moved.getContext('2d', { willReadFrequently: true });
+    this.#wipe(context);
+    context.drawImage(this.canvas, ...toMiddle(drawn, this.ground));
+    return pixels(moved, width, height, 1);
+  }
+
+  #wipe(context) {
+    context.fillStyle = this.ground === 0 ? 'black' : 'white';
+    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   #begin(event) {
@@ -55,7 +79,7 @@ export class Pad {
 
   #draw(events) {
     const { context } = this;
-    context.strokeStyle = this.colours[1];
+    context.strokeStyle = this.ground === 0 ? 'white' : 'black';
     context.lineWidth = this.line;
     context.lineCap = context.lineJoin = 'round';
     context.beginPath();

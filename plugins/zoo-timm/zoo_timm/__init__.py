@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import InputSpec, UserError
+from zoo_timm import weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,6 +58,7 @@ def builder(name: str) -> Callable[..., nn.Module]:
     Raises:
         UserError: drop_rate is outside [0, 1), or the network cannot work on the spec.
     """
+    build.weights = lambda: weights.published(name)  # type: ignore[attr-defined]  # what zoo.weights looks for
     return build
 
 
