@@ -2,9 +2,9 @@
 
     python benchmarks/agreement.py RUN [--split test] [--images N]
 
-Each is given the same images as they come, at their own size: ``zoo.load(RUN)`` what ``zoo predict RUN`` makes of them,
-the runtime PIL images or arrays, onnxruntime the uint8 pixels. RUN/model.onnx must be there (``zoo export RUN``). Prints
-the largest differences of probabilities, and the accuracies.
+Each is given the same images as they come, at their own size: ``zoo.load(RUN)`` what ``zoo predict RUN`` makes of
+them, the runtime PIL images or arrays, onnxruntime the uint8 pixels. RUN/model.onnx must be there (``zoo export RUN``).
+Prints the largest differences of probabilities, and the accuracies.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ BATCH_SIZE = 32
 
 
 def main() -> None:
+    """Compare, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--split", default="test")

@@ -43,6 +43,7 @@ def spread(values: list[float], digits: int = 2) -> str:
 
 
 def main() -> None:
+    """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
