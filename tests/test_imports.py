@@ -28,7 +28,7 @@ FLOORS = [
     ["config", "messages"],
     ["commandline"],
     ["classify", "quantize"],
-    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion"],
+    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web"],
     ["export"],
     ["cli", "__main__"],
 ]
