@@ -107,6 +107,15 @@ def test_a_missing_file_is_named(tmp_path):
         images.decode(tmp_path / "gone.png")
 
 
+def test_a_file_that_another_program_would_read_is_refused(tmp_path):
+    """Pillow hands PostScript to ghostscript, whatever the file's name."""
+    (tmp_path / "x.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+    with pytest.raises(
+        ImageError, match=r"x\.jpg: not a readable image .* not one of the kinds that are read \(JPEG, "
+    ):
+        images.decode(tmp_path / "x.jpg")
+
+
 def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
     path = save(Image.new("L", (100, 100)))
     monkeypatch.setattr(runtime, "MAX_PIXELS", 9_999)

@@ -31,8 +31,8 @@ import os
 import re
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -41,6 +41,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 #: More pixels than this are refused from the header alone, before anything is decompressed (268 MB as RGB).
 MAX_PIXELS = 89_478_485
+
+#: Kinds of image file that are read. Pillow knows more, some of which start other programs (EPS).
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 
 #: What ``zoo_format`` in a file's metadata says.
 FORMAT = "1"
@@ -208,24 +211,32 @@ def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3)
     """
     name = os.fspath(file) if isinstance(file, str | os.PathLike) else "image"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # damaged EXIF and size warnings: both are decided on below
-            with Image.open(file) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
-                array = np.asarray(to_mode(image, channels))
+        with Image.open(file, formats=formats()) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
+            array = np.asarray(to_mode(image, channels))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except FileNotFoundError as error:
         raise ImageError(f"{name}: no such file") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
-        # Pillow's decoders raise any of these for damaged files, and most texts lack the file's name.
+    except Exception as error:  # Pillow's decoders raise nearly anything for damaged files, mostly without their name
         size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
-        reason = "not an image Pillow can read" if isinstance(error, UnidentifiedImageError) else str(error)
+        reason = (
+            f"not one of the kinds that are read ({', '.join(formats())})"
+            if isinstance(error, UnidentifiedImageError)
+            else str(error)
+        )
         raise ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it") from error
     return array.reshape(*array.shape[:2], channels)
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """Return those of FORMATS that this Pillow reads: AVIF is young."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
