@@ -24,7 +24,7 @@ def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> No
     Raises:
         RuntimeError: or what else the network raises for a size it cannot work at.
     """
-    # Each tensor once for each module that holds it: functional_call would put a module that has two names back wrongly.
+    # Each tensor once for each module that holds it: functional_call puts a module that has two names back wrongly.
     shapes = {
         f"{path}.{name}" if path else name: torch.empty_like(tensor, device="meta")
         for path, module in network.named_modules()

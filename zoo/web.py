@@ -55,27 +55,27 @@ def write_page(model_path: Path, folder: Path) -> Path:
     check_folder(folder)
     try:
         metadata = runtime.Classifier(model_path).metadata
-        with model_path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
     except runtime.ModelError as error:
         raise UserError(str(error)) from error
-    files = {name: (resources.files("zoo") / "pages" / name).read_bytes() for name in STATIC}
-    for content in files.values():
-        digest.update(content)
-    assets = folder / f"zoo-{digest.hexdigest()[:12]}"
+    static = {name: (resources.files("zoo") / "pages" / name).read_bytes() for name in STATIC}
     page = folder / "index.html"
     try:
+        assets = folder / f"zoo-{_digest(model_path, static)}"
+        new = not assets.exists()
         assets.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_atomically(assets / name, content)
-        with model_path.open("rb") as source, replacing(assets / "model.onnx") as target:
-            shutil.copyfileobj(source, target)
-        write_atomically(page, _index(metadata, assets.name, model_path.stat().st_size))
+        try:
+            for name, content in static.items():
+                write_atomically(assets / name, content)
+            with model_path.open("rb") as source, replacing(assets / "model.onnx") as target:
+                shutil.copyfileobj(source, target)
+            write_atomically(page, _index(metadata, assets.name, model_path.stat().st_size))
+        except BaseException:
+            if new:
+                shutil.rmtree(assets)
+            raise
+        _remove_older(folder, assets)
     except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror}; an older page there is as it was") from error
-    for older in folder.iterdir():
-        if ASSETS.fullmatch(older.name) and older != assets and older.is_dir() and not older.is_symlink():
-            shutil.rmtree(older)
+        raise RunError(f"{folder} cannot be written: {error.strerror}; an older page there works as before") from error
     return page
 
 
@@ -97,6 +97,21 @@ def check_folder(folder: Path) -> None:
         raise UserError(
             f"{folder} is not empty and holds no page of zoo ({', '.join(sorted(names)[:3])}); name a new folder"
         )
+
+
+def _digest(model_path: Path, static: dict[str, bytes]) -> str:
+    """Return twelve hexadecimal digits that differ where the content does."""
+    with model_path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    for name, content in static.items():
+        digest.update(f"\n{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def _remove_older(folder: Path, assets: Path) -> None:
+    for older in folder.iterdir():
+        if ASSETS.fullmatch(older.name) and older != assets and older.is_dir() and not older.is_symlink():
+            shutil.rmtree(older)
 
 
 def _index(metadata: dict[str, Any], assets: str, size: int) -> str:

@@ -21,14 +21,17 @@ let pad = null;
 let waiting = null; // the newest picture: what reads its pixels, whether its answer is read aloud, and its turn
 let turn = 0; // answers of earlier turns come too late
 let busy = false;
+let failure = null; // why there is no network
 
 function show(id, visible) {
   element(id).hidden = !visible;
 }
 
+/** Say what went wrong; null takes it back, unless nothing can go right any more. */
 function problem(error) {
-  element('problem').textContent = error?.message ?? '';
-  show('problem', error !== null);
+  const shown = error ?? failure;
+  element('problem').textContent = shown?.message ?? '';
+  show('problem', shown !== null);
 }
 
 /** Classify a picture, after what runs now; of several that wait only the newest. */
@@ -121,7 +124,7 @@ async function pressCamera() {
   try {
     await camera.start();
     stage('video');
-    element('camera').textContent = 'Take the picture';
+    element('camera').textContent = 'Take picture';
     camera.watch((...frame) => classify(() => pixels(...frame, model.channels), false));
   } catch (error) {
     problem(error);
@@ -205,7 +208,8 @@ async function start() {
     show('waiting', true);
     if (waiting !== null) classify(waiting.read, waiting.aloud);
   } catch (error) {
-    problem(error);
+    failure = error;
+    problem(null);
   }
   show('loading', false);
 }

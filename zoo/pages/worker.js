@@ -20,19 +20,7 @@ let session;
 const METHODS = {
   /** Load onnxruntime-web and a model; returns the version of the first. */
   async load(page, model, bytes) {
-    const local = new URL('ort/', page).href;
-    const found = await isThere(local + MODULE.name);
-    const base = found ? local : CDN;
-    console.info(`zoo: onnxruntime-web from ${base}`);
-    const get = ({ name, integrity }) =>
-      download(base + name, 'Loading onnxruntime-web', 0, found ? {} : { integrity, credentials: 'omit' });
-    const module = new Blob([await get(MODULE)], { type: 'text/javascript' }); // servers differ in its type
-    const address = URL.createObjectURL(module);
-    ort = await import(address);
-    URL.revokeObjectURL(address);
-    ort.env.logLevel = 'error';
-    ort.env.wasm.numThreads = 1;
-    ort.env.wasm.wasmBinary = await get(BINARY);
+    ort = await runtime(new URL('ort/', page).href);
     const content = await download(model, 'Loading the network', bytes);
     report('Preparing the network', 0, 0);
     session = await ort.InferenceSession.create(content, { executionProviders: ['wasm'] });
@@ -56,6 +44,29 @@ self.onmessage = async ({ data: { id, method, args } }) => {
     self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }
 };
+
+/** Return onnxruntime-web, ready to make sessions. */
+async function runtime(local) {
+  const found = await isThere(local + MODULE.name);
+  const base = found ? local : CDN;
+  console.info(`zoo: onnxruntime-web from ${base}`);
+  const get = ({ name, integrity }) =>
+    download(base + name, 'Loading onnxruntime-web', 0, found ? {} : { integrity, credentials: 'omit' });
+  let module;
+  let binary;
+  try {
+    [module, binary] = [await get(MODULE), await get(BINARY)];
+  } catch (error) {
+    throw new Error(`${error.message}; without it, put ${MODULE.name} and ${BINARY.name} into ${local}`, { cause: error });
+  }
+  const address = URL.createObjectURL(new Blob([module], { type: 'text/javascript' })); // servers differ in its type
+  const loaded = await import(address);
+  URL.revokeObjectURL(address);
+  loaded.env.logLevel = 'error';
+  loaded.env.wasm.numThreads = 1;
+  loaded.env.wasm.wasmBinary = binary;
+  return loaded;
+}
 
 function report(step, loaded, total) {
   self.postMessage({ progress: { step, loaded, total } });
