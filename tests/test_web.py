@@ -124,7 +124,8 @@ def test_a_folder_with_onnxruntime_or_a_killed_exports_remains_takes_a_page(grey
     for name in ("ort", "zoo-0123456789ab"):
         (tmp_path / name).mkdir()
     (tmp_path / ".index.html-x1y2z3").write_text("<!doc")
-    assert web.write_page(grey, tmp_path).is_file()
+    page = web.write_page(grey, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"ort", page.name, assets(tmp_path).name}
 
 
 @pytest.mark.parametrize("name", ["index.html", "notes.txt"])

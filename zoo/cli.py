@@ -168,7 +168,7 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
     from zoo.export import export
 
     _quiet()
-    export([options.run, *rest], options.quantize)
+    export([options.run, *rest], options.quantize, options.web)
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -240,6 +240,7 @@ def _arguments() -> argparse.ArgumentParser:
         choices=("int8", "fp16"),
         help="write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split",
     )
+    command.add_argument("--web", metavar="FOLDER", help="also write a web page that runs the file in the browser")
     command = add("verify")
     command.add_argument("model", metavar="MODEL", help="the .onnx file that 'zoo export' wrote")
     command = add("list")

@@ -28,6 +28,7 @@ from zoo.graph import network_graph, of_any_size
 from zoo.quantize import Quantization, compare, quantize
 from zoo.run import replacing
 from zoo.spec import InputSpec
+from zoo.web import check_folder, write_page
 
 #: Largest difference between a file's probabilities and the checkpoint's, and share of the largest logit that logits
 #: may differ by: ten times what was seen of twelve networks.
@@ -41,12 +42,15 @@ BATCHES = (1, 2, 7)
 SAMPLE_TOLERANCE = {"float32": 1e-3, "fp16": 0.02, "int8": 0.1}
 
 
-def export(args: Sequence[str], precision: Literal["int8", "fp16"] | None = None) -> Path:
+def export(
+    args: Sequence[str], precision: Literal["int8", "fp16"] | None = None, page: str | Path | None = None
+) -> Path:
     """Write a run's best checkpoint as one ONNX file, and print where it is.
 
     Args:
         args: the run folder, then options that override its configuration, such as ``--data.root``.
         precision: int8 (static, calibrated on training images) or fp16; by default float32.
+        page: a folder in which to write a web page that runs the file in the browser.
 
     Returns:
         ``RUN/model.onnx``, or ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``.
@@ -57,6 +61,8 @@ def export(args: Sequence[str], precision: Literal["int8", "fp16"] | None = None
     """
     if precision is not None and precision not in SAMPLE_TOLERANCE:
         raise UserError(f"--quantize is '{precision}'; allowed are int8 and fp16")
+    if page is not None:
+        check_folder(Path(page))
     cli = opened("export", args)
     spec, run = cli.model.spec, cli.run
     images = _real_images(cli)
@@ -78,6 +84,10 @@ def export(args: Sequence[str], precision: Literal["int8", "fp16"] | None = None
     metadata["golden"] = {"image": _png(sample), "logits": logits.tolist(), "tolerance": tolerance}
     _publish(model, metadata, path)
     _report(path, metadata)
+    if page is not None:
+        write_page(path, Path(page))
+        print(f"{page}: a page that classifies in the browser; to look at it: python -m http.server -d {page}")
+    print(path)
     return path
 
 
@@ -206,7 +216,7 @@ def _publish(model: onnx.ModelProto, metadata: dict[str, Any], path: Path) -> No
 
 
 def _report(path: Path, metadata: dict[str, Any]) -> None:
-    """Print what was measured, and the file last, so that it can be copied."""
+    """Print what was measured."""
     off = metadata["difference"]
     print(
         f"the graph agrees with the checkpoint on real images: probabilities within {off['probabilities']:.1g}, "
@@ -219,4 +229,3 @@ def _report(path: Path, metadata: dict[str, Any]) -> None:
             f"{lower['size_ratio']:.2f} times smaller"
         )
     print(f"{path.stat().st_size / 1e6:,.1f} MB, verified; 'zoo verify {path}' repeats it on any machine")
-    print(path)

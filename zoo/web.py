@@ -109,6 +109,8 @@ def _digest(model_path: Path, static: dict[str, bytes]) -> str:
 
 
 def _remove_older(folder: Path, assets: Path) -> None:
+    for left in folder.glob(".index.html-*"):  # by an export that was killed
+        left.unlink()
     for older in folder.iterdir():
         if ASSETS.fullmatch(older.name) and older != assets and older.is_dir() and not older.is_symlink():
             shutil.rmtree(older)

@@ -32,8 +32,8 @@ export function measure({ data, height, width }, ground) {
  * How pictures of the data lie in their frame, from one of them: MNIST's digits are 20 of 28 pixels wide or high and
  * have their centre of mass in the middle. LeNet-5 recognised 2 to 9 of 20 sevens drawn in the middle of the frame, and
  * 20 of 20 moved by their centre of mass.
- * @returns {{share: number, centred: boolean}} share of the side that is filled; whether the centre of mass is the middle
- *   (asked only where there is room to move).
+ * @returns {{share: number, centred: boolean}} share of the side that is filled; whether the centre of mass is the
+ *   middle (asked only where there is room to move).
  */
 export function layout(picture, ground) {
   const { left, right, top, bottom, x, y } = measure(picture, ground);

@@ -36,8 +36,8 @@ export class Pad {
   }
 
   /**
-   * The drawing's pixels, as pixels() returns them: where the data's pictures are centred, with the centre of mass in the
-   * middle.
+   * The drawing's pixels, as pixels() returns them: where the data's pictures are centred, with the centre of mass in
+   * the middle.
    */
   pixels() {
     const { width, height } = this.canvas;

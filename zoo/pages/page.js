@@ -89,8 +89,9 @@ function picture(source, width, height, name) {
   element('note').textContent = name;
   // As zoo.runtime: scaled to cover the network's size, a picture may have so many pixels.
   const [tall, wide] = model.cover;
-  const scaled = [Math.max(tall, Math.floor((height * wide) / width)), Math.max(wide, Math.floor((width * tall) / height))];
-  if (scaled[0] * scaled[1] > model.max_pixels) {
+  const scaledHeight = Math.max(tall, Math.floor((height * wide) / width));
+  const scaledWidth = Math.max(wide, Math.floor((width * tall) / height));
+  if (scaledHeight * scaledWidth > model.max_pixels) {
     throw new Error(`${name} is too long and thin for this network: ${width} × ${height} pixels.`);
   }
   const taken = pixels(source, width, height, model.channels);
@@ -104,7 +105,8 @@ async function openFile(file, name = file.name) {
   try {
     const { bitmap, reduced } = await decode(file);
     if (asked === turn) picture(bitmap, bitmap.width, bitmap.height, name);
-    if (asked === turn && reduced) element('note').textContent += `, reduced to ${bitmap.width} × ${bitmap.height} pixels`;
+    const size = `${bitmap.width} × ${bitmap.height} pixels`;
+    if (asked === turn && reduced) element('note').textContent += `, reduced to ${size}`;
     bitmap.close();
   } catch (error) {
     if (asked === turn) problem(error);
@@ -152,7 +154,7 @@ function startCamera() {
 async function startDrawing() {
   pad = new Pad(element('pad'), { ...model, lightOnDark: model.light_on_dark }, (ended) => {
     show('hint', false);
-    if (pad.centred) element('note').textContent = 'Classified as moved to the middle, where the pictures of the data are.';
+    if (pad.centred) element('note').textContent = 'Classified as moved to the middle, as pictures of the data are.';
     classify(() => pad.pixels(), ended);
   });
   element('stage').style.aspectRatio = `${model.width} / ${model.height}`;
@@ -202,8 +204,8 @@ async function start() {
     else startCamera();
     const loaded = await Classifier.load(model.file, { bytes: model.bytes, onProgress: showProgress });
     await verify(loaded, model);
-    element('checked').textContent = "Checked here: the network's sample gives the answer it gave where it was exported. "
-      + `Computed by onnxruntime-web ${loaded.version}.`;
+    element('checked').textContent = "Checked here: the network's sample gives the answer it gave where it was exported."
+      + ` Computed by onnxruntime-web ${loaded.version}.`;
     classifier = loaded;
     show('waiting', true);
     if (waiting !== null) classify(waiting.read, waiting.aloud);

@@ -20,7 +20,8 @@ export async function decode(file) {
     bitmap = await createImageBitmap(file, AS_STORED);
   } catch (error) {
     const kind = file.type ? ` (${file.type})` : '';
-    throw new Error(`${file.name ?? 'The picture'}${kind} is not an image that this browser can read`, { cause: error });
+    const name = file.name ?? 'The picture';
+    throw new Error(`${name}${kind} is not an image that this browser can read`, { cause: error });
   }
   const { width, height } = bitmap;
   const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)), MAX_SIDE / Math.max(width, height));

@@ -57,7 +57,8 @@ async function runtime(local) {
   try {
     [module, binary] = [await get(MODULE), await get(BINARY)];
   } catch (error) {
-    throw new Error(`${error.message}; without it, put ${MODULE.name} and ${BINARY.name} into ${local}`, { cause: error });
+    const remedy = `without it, put ${MODULE.name} and ${BINARY.name} into ${local}`;
+    throw new Error(`${error.message}; ${remedy}`, { cause: error });
   }
   const address = URL.createObjectURL(new Blob([module], { type: 'text/javascript' })); // servers differ in its type
   const loaded = await import(address);
