@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import time
 
 import numpy as np
 import onnx
@@ -100,6 +102,17 @@ def test_nothing_is_written_where_the_graph_differs(zoo, run, monkeypatch):
     assert "nothing was written" in err
     assert (run / "model.onnx").read_bytes() == b"the file before"
     assert [path.name for path in run.glob(".model*")] == []
+
+
+def test_an_export_that_is_killed_leaves_the_file_before(zoo_process, run):
+    (run / "model.onnx").write_bytes(b"the file before")
+    process = zoo_process("export", run)
+    while process.poll() is None and not list(run.glob(".model.onnx-*")):
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert (run / "model.onnx").read_bytes() == b"the file before"
 
 
 @pytest.mark.parametrize(

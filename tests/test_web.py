@@ -38,10 +38,9 @@ EXACT = 1e-4
 
 
 @pytest.fixture(scope="module")
-def grey(digits_run):
+def grey(digits_model):
     """A model of grey images of 8x8."""
-    assert main(["export", str(digits_run)]) == 0
-    return digits_run / "model.onnx"
+    return digits_model
 
 
 @pytest.fixture(scope="module")

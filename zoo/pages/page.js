@@ -204,7 +204,8 @@ async function start() {
     else startCamera();
     const loaded = await Classifier.load(model.file, { bytes: model.bytes, onProgress: showProgress });
     await verify(loaded, model);
-    element('checked').textContent = "Checked here: the network's sample gives the answer it gave where it was exported."
+    element('checked').textContent =
+      "Checked here: the network's sample gives the answer it gave where it was exported."
       + ` Computed by onnxruntime-web ${loaded.version}.`;
     classifier = loaded;
     show('waiting', true);
