@@ -62,8 +62,9 @@ def main() -> None:
 
         contenders = {
             "session": lambda images=images: bare.run(None, {"images": images}),
-            "runtime": lambda images=images: by_runtime.predict_batch(images),
-            "one": lambda images=images: by_runtime.predict(images[0]),
+            "probabilities": lambda images=images: by_runtime.probabilities(images),
+            "predict_batch": lambda images=images: by_runtime.predict_batch(images),
+            "predict": lambda images=images: by_runtime.predict(images[0]),
             "torch": eager,
         }
         seen: dict[str, list[float]] = {name: [] for name in contenders}
@@ -71,16 +72,13 @@ def main() -> None:
             for name, function in contenders.items():
                 function()
                 seen[name].append(microseconds(function))
-        rows = list(zip(*seen.values(), strict=True))
         print(f"batch {batch}, n = {options.rounds}, microseconds:")
         for name, values in seen.items():
-            if name != "one" or batch == 1:
-                print(f"  {name:8} {spread(values, 0)}")
-        print(f"  runtime over session: {spread([b / a for a, b, _, _ in rows])} times,", end=" ")
-        print(f"+{spread([b - a for a, b, _, _ in rows], 0)} microseconds")
-        if batch == 1:
-            print(f"  predict(one array) over session: +{spread([c - a for a, _, c, _ in rows], 0)} microseconds")
-        print(f"  torch over session: {spread([d / a for a, _, _, d in rows])} times")
+            print(f"  {name:14} {spread(values, 0)}")
+        for name in ("probabilities", "predict_batch", "predict", "torch"):
+            pairs = list(zip(seen[name], seen["session"], strict=True))
+            more, times = spread([a - b for a, b in pairs], 0), spread([a / b for a, b in pairs])
+            print(f"  {name} over session: +{more} microseconds, {times} times")
 
 
 if __name__ == "__main__":

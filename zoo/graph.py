@@ -1,7 +1,7 @@
 """A network and its preprocessing become one ONNX graph, which any image size and batch size fits.
 
-    images ─► Transpose, Cast ─► If it has its own size ─┬─ as it is ───────┬─► normalise, network ─┬─► logits
-    uint8 (batch, height, width, channels)               └─ resize_and_crop ┘                       └─► probabilities
+    images ─► Transpose ─► If it has its own size ─┬─ as it is ───────┬─► normalise, network ─┬─► logits
+    uint8 (batch, height, width, channels)         └─ resize_and_crop ┘                       └─► probabilities
 
 ``resize_and_crop`` and the network are exported by torch from the code that trains; what joins them is written below.
 torch could export the whole as well (torch.cond), but needs three times as long for it.
@@ -91,16 +91,15 @@ def of_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
     graph = compose.add_prefix(graph, "network/", rename_inputs=False, rename_outputs=False)
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", spec.channels])
     pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, None)
-    as_it_is = helper.make_graph([helper.make_node("Identity", ["pixels_in"], ["pixels_kept"])], "as_it_is", [], [])
-    as_it_is.output.append(helper.make_tensor_value_info("pixels_kept", TensorProto.FLOAT, None))
+    as_it_is = helper.make_graph([_to_float("kept")], "as_it_is", [], [])
+    as_it_is.output.append(helper.make_tensor_value_info("kept", TensorProto.FLOAT, None))
     resized = _resize_graph(dataclasses.replace(spec, classes=("0", "1")))  # classes do not matter
     nodes = [
-        helper.make_node("Transpose", ["images"], ["channels_first"], perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["channels_first"], ["pixels_in"], to=TensorProto.FLOAT),
-        helper.make_node("Shape", ["pixels_in"], ["size"], start=2),
+        helper.make_node("Shape", ["images"], ["size"], start=1, end=3),
         helper.make_node("Equal", ["size", "own_size"], ["sides_fit"]),
         helper.make_node("Split", ["sides_fit"], ["height_fits", "width_fits"], num_outputs=2),
         helper.make_node("And", ["height_fits", "width_fits"], ["fits"]),
+        helper.make_node("Transpose", ["images"], ["levels"], perm=[0, 3, 1, 2]),
         helper.make_node("If", ["fits"], ["pixels"], then_branch=as_it_is, else_branch=resized),
     ]
     own_size = numpy_helper.from_array(np.array([spec.height, spec.width], np.int64), "own_size")
@@ -117,16 +116,17 @@ def to_onnx(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
     return of_any_size(network_graph(network, spec), spec)
 
 
+def _to_float(name: str) -> onnx.NodeProto:
+    return helper.make_node("Cast", ["levels"], [name], to=TensorProto.FLOAT)
+
+
 @cache
 def _resize_graph(spec: InputSpec) -> onnx.GraphProto:
-    """Return the branch that takes ``pixels_in`` of the graph around it, any size, to the network's size."""
+    """Return the branch that takes the ``levels`` of the graph around it, of any size, to the network's size."""
     example = torch.zeros(2, spec.channels, spec.height + 2, spec.width + 3)
     model = _export(_Resize(spec), example, {0: "batch", 2: "height", 3: "width"}, ["resized"])
-    graph = compose.add_prefix(model, "resize/", rename_inputs=False).graph
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            if name == "pixels":
-                node.input[position] = "pixels_in"
+    graph = compose.add_prefix(model, "resize/").graph
+    graph.node.insert(0, _to_float(graph.input[0].name))
     del graph.input[:], graph.value_info[:]
     return graph
 

@@ -32,7 +32,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -104,7 +104,7 @@ class Classifier:
         self.input_spec: dict[str, Any] = self.metadata["input_spec"]
         self.classes: tuple[str, ...] = tuple(self.metadata["classes"])
         self._channels: Literal[1, 3] = self.input_spec["channels"]
-        self._outputs = ["probabilities"]
+        self._names = np.array(self.classes, dtype=object)
 
     def predict(self, image: Picture, top_k: int = 5) -> list[Prediction]:
         """Return the likeliest classes of one image.
@@ -157,7 +157,7 @@ class Classifier:
             tall, wide = round(spec["height"] / crop), round(spec["width"] / crop)
             if max(tall, height * wide // width) * max(wide, width * tall // height) > MAX_PIXELS:
                 raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {tall}x{wide}")
-        return self.session.run(self._outputs, {"images": images})[0]  # type: ignore[no-any-return]
+        return self.session.run(["probabilities"], {"images": images})[0]  # type: ignore[no-any-return]
 
     def read(self, image: Picture) -> np.ndarray:
         """Return the pixels that the network is shown of an image.
@@ -187,13 +187,13 @@ class Classifier:
     def _named(self, probabilities: np.ndarray, top_k: int) -> list[list[Prediction]]:
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; allowed is 1 or more")
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
-        values = np.take_along_axis(probabilities, order, axis=1).tolist()
-        classes = self.classes
-        return [
-            [Prediction(classes[label], value) for label, value in zip(labels, row, strict=True)]
-            for labels, row in zip(order.tolist(), values, strict=True)
-        ]
+        order = (-probabilities).argsort(axis=1, kind="stable")[:, :top_k]
+        width = order.shape[1]
+        names = self._names[order].ravel().tolist()
+        values = probabilities[np.arange(len(order))[:, None], order].ravel().tolist()
+        # By tuple's own constructor: half the time of a batch's naming.
+        every = list(map(partial(tuple.__new__, Prediction), zip(names, values, strict=True)))
+        return [every[start : start + width] for start in range(0, len(every), width)]
 
 
 def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> np.ndarray:
