@@ -29,7 +29,8 @@ FLOORS = [
     ["commandline"],
     ["classify", "quantize"],
     ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web"],
-    ["export"],
+    ["export", "bench"],
+    ["peers"],
     ["cli", "__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

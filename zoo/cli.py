@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "classify image files with a run, an exported model, or a pretrained network",
     "export": "write a run as one ONNX file with preprocessing and class names inside",
     "verify": "let an exported model prove itself on this machine",
+    "bench": "measure how fast a training runs and what would help",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
     "doctor": "show versions, devices and data root, and try every entry point",
@@ -104,6 +105,9 @@ def _run(words: list[str], debug: bool) -> None:
     if words[:1] == ["fit"]:
         _training(words)
         return
+    if words[:1] == ["bench"]:
+        _bench(words[1:])
+        return
     if words and words[0] not in COMMANDS and "command" in registry.kinds(words[0]):
         registry.load("command", words[0])(words[1:])
         return
@@ -171,6 +175,27 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
     export([options.run, *rest], options.quantize, options.web)
 
 
+def _bench(words: list[str]) -> None:
+    parser = _Parser(
+        prog="zoo bench",
+        description="Measure how fast a training runs and what would help. Other options are those of 'zoo fit'.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="that each measurement takes (default: 5)")
+    parser.add_argument(
+        "--against", metavar="PEERS", default="", help="compare with: loop, lightning or loop,lightning"
+    )
+    parser.add_argument("--output", metavar="FILE", help="also write a .json file")
+    options, rest = parser.parse_known_args(words)
+
+    from zoo.bench import bench
+
+    _quiet()
+    peers = [name for name in options.against.split(",") if name]
+    bench(rest, rounds=options.rounds, seconds=options.seconds, against=peers, output=options.output)
+
+
 def _verify(options: argparse.Namespace) -> None:
     from zoo import runtime
 
@@ -217,6 +242,7 @@ def _arguments() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name], allow_abbrev=False, **options)
 
     add("fit", add_help=False)
+    add("bench", add_help=False)
     for name in ("validate", "test"):
         command = add(name, epilog="Options of fit override what the run was trained with: --data.root, --trainer.*")
         command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")

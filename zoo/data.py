@@ -113,7 +113,7 @@ class ImageDataModule(pl.LightningDataModule):
     def spec(self) -> InputSpec:
         """What a network must know of the data; the first use reads (and may download) the training split."""
         if self._spec is None:
-            geometry, dataset = self._known_geometry(), self._open("train")
+            geometry, dataset = self._known_geometry(), self.opened("train")
             told_by = dataset if self._like is None else self._like
             mean, std = getattr(told_by, "mean", None), getattr(told_by, "std", None)
             if mean is None or std is None or len(mean) != geometry.channels:
@@ -132,7 +132,7 @@ class ImageDataModule(pl.LightningDataModule):
         """
         if split not in self._sources:
             try:
-                dataset = self._open(split)
+                dataset = self.opened(split)
             except NoSplitError:
                 if split != "val":
                     raise
@@ -172,8 +172,8 @@ class ImageDataModule(pl.LightningDataModule):
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
         return Loader(source, self.batch_size, seed=self.seed, rank=rank, world_size=world_size, **options)
 
-    def _open(self, split: Split) -> Any:
-        """Return a split's data set, its classes compared with those already known."""
+    def opened(self, split: Split) -> Any:
+        """Return a split's data set with its images as they are, its classes compared with those already known."""
         if split not in self._datasets:
             name = self.dataset_name
             dataset = registry.call("dataset", name, (self.root, split), self.dataset_options)
@@ -191,7 +191,7 @@ class ImageDataModule(pl.LightningDataModule):
     def _known_geometry(self) -> InputSpec:
         """Return the spec with everything but mean and standard deviation, which need pixels."""
         if self._geometry is None:
-            dataset, like = self._open("train"), self._like
+            dataset, like = self.opened("train"), self._like
             channels = describe.channels(dataset)
             if like is not None and channels > like.channels:
                 raise UserError(
@@ -230,13 +230,13 @@ class ImageDataModule(pl.LightningDataModule):
 
     def _split_train_if_needed(self) -> None:
         try:
-            self._open("val")
+            self.opened("val")
         except NoSplitError:
             self._split_train()
 
     def _split_train(self) -> None:
         """Take ``val`` out of ``train``, by labels and a fixed seed."""
-        dataset = self._open("train")
+        dataset = self.opened("train")
         whole: Source = self._sources.get("train") or self._whole("train", dataset)
         train, val = stratified_split(describe.labels(dataset, whole), [self.val_fraction])
         if len(train) == 0 or len(val) == 0:

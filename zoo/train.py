@@ -41,8 +41,8 @@ class FitCLI(ZooCLI):
         """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
         return self.run.last if self.run is not None and self.run.last.is_file() else None
 
-    def build(self, config: dict[str, Any]) -> None:
-        """Build the model and the trainer."""
+    def build_model(self, config: dict[str, Any]) -> None:
+        """Build the model, with its pretrained weights where some are asked for."""
         self.model = ImageClassifier(
             self.datamodule.spec,
             **config["model"],
@@ -52,6 +52,10 @@ class FitCLI(ZooCLI):
         if self.weights is not None:
             say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
+
+    def build(self, config: dict[str, Any]) -> None:
+        """Build the model and the trainer."""
+        self.build_model(config)
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
             self.first_step = self.checkpoint["global_step"]

@@ -1,0 +1,76 @@
+"""zoo bench measures what zoo fit trains."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from zoo import bench as benching
+from zoo.bench import Bench, BenchCLI
+from zoo.config import resolve
+
+
+def test_a_training_and_its_parts_are_measured_and_compared(zoo, tmp_path):
+    options = ("--rounds", 1, "--seconds", 0.2, "--against", "loop,lightning", "--output", "bench.json")
+    status, out, err = zoo("bench", *options, "--data.batch_size", 64, "--data.num_workers", 0)
+    assert status == 0, err
+    for row in ("data path alone", "network step alone", "zoo fit", "loop", "lightning", "arithmetic alone"):
+        assert row in out
+    found = json.loads((tmp_path / "bench.json").read_text())
+    assert (found["model"], found["data"], found["batch_size"]) == ("lenet5", "digits", 64)
+    speeds = found["images_per_second"]
+    assert all(value > 0 for values in speeds.values() for value in values)
+    # What is measured apart is a part of the whole; the machine's other work blurs it.
+    assert speeds["fit"][0] < 2 * min(speeds["data"][0], speeds["step"][0])
+    assert found["memory_mib"] > 100
+    assert list(tmp_path.iterdir()) == [tmp_path / "bench.json"]  # no run folder
+
+
+def test_the_step_trains_in_the_precision_of_the_trainer():
+    cli = BenchCLI("bench", resolve(["--trainer.precision", "bf16-mixed"]), None)
+    seen = []
+    cli.model.network.register_forward_hook(lambda module, args, output: seen.append(output.dtype))
+    before = {name: weight.clone() for name, weight in cli.model.named_parameters()}
+    assert benching.step_speed(cli, 0.01) > 0
+    assert set(seen) == {torch.bfloat16}
+    assert any(not torch.equal(before[name], weight) for name, weight in cli.model.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("data", "step", "fit", "word"),
+    [(10.0, 90.0, 9.0, "num_workers"), (900.0, 90.0, 20.0, "around each batch"), (900.0, 90.0, 85.0, "bf16-mixed")],
+)
+def test_the_advice_is_about_what_takes_the_time(data, step, fit, word):
+    cli = BenchCLI("bench", resolve([]), None)
+    found = Bench([data], [step], [fit], floor=100.0)
+    assert word in benching.advice(cli, found)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rounds", "0"], "--rounds is 0 and --seconds 5.0; allowed are 1 or more and more than 0"),
+        (["--against", "keras"], "--against is 'keras'; allowed are loop and lightning"),
+        (["--output", "x.csv"], "--output is 'x.csv'; allowed are names that end in .json"),
+        (["runs/x"], "unexpected word 'runs/x'"),
+        (["--model", "lenet"], "did you mean 'lenet5'"),
+        (["--data.batch_sise", "3"], "did you mean '--data.batch_size'"),
+        (["--against", "loop", "--data.memory_gib", "0"], "the loop trains on data in memory, and this streams"),
+        (["--trainer.limit_train_batches", "x"], "limit_train_batches"),
+    ],
+)
+def test_bad_input_is_one_line(zoo, tmp_path, words, message):
+    # Digits are an array, in memory whatever memory_gib says; a folder of images streams.
+    if "--data.memory_gib" in words:
+        from PIL import Image
+
+        for name in ("a", "b"):
+            (tmp_path / "photos" / name).mkdir(parents=True)
+            for number in range(12):
+                Image.new("L", (8, 8), number * 20).save(tmp_path / "photos" / name / f"{number}.png")
+        words = [*words, "--data", "folder", "--data.root", str(tmp_path / "photos")]
+    status, _, err = zoo("bench", *words)
+    assert (status, err.count("\n")) == (2, 1), err
+    assert message in err

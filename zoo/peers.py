@@ -1,0 +1,139 @@
+"""What whole trainings are compared with by ``zoo bench --against``: the same network and data, by other means.
+
+    python -m zoo.peers loop|lightning BATCHES [options of zoo fit]
+
+``loop`` is what a careful user writes by hand: the training images as one normalised float tensor, a fresh permutation,
+the optimizer, nothing logged and nothing saved. ``lightning`` is the usual LightningModule: torchvision's transforms on
+each image, a DataLoader with as many workers as zoo has, accuracy by torchmetrics in each step, Lightning's own logger,
+checkpoints and progress bar. Both run one epoch that does not count, then print images per second of the second.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchmetrics.classification import MulticlassAccuracy
+from torchvision.transforms import v2
+
+from zoo.bench import BenchCLI, configured_optimizer
+from zoo.config import resolve
+from zoo.preprocess import Preprocess
+from zoo.sources import MemorySource
+from zoo.spec import InputSpec
+
+
+def loop(cli: BenchCLI, batches: int) -> float:
+    """Train by hand; return images per second."""
+    source = cli.datamodule.source("train")
+    if not isinstance(source, MemorySource):
+        raise TypeError(f"the loop needs data in memory, received {type(source).__name__}")
+    network, size = cli.model.network.train(), cli.datamodule.batch_size
+    with torch.no_grad():
+        images = torch.cat([Preprocess(cli.model.spec)(part) for part in torch.split(source.images[source.rows], 1024)])
+    images, labels = images.to(cli.device), source.labels[source.rows].to(cli.device)
+    optimizer = configured_optimizer(cli)
+    for _ in range(2):
+        count, begin = 0, time.perf_counter()
+        order = itertools.cycle(torch.split(torch.randperm(len(labels)), size)[: len(labels) // size])
+        for chosen in itertools.islice(order, batches):
+            optimizer.zero_grad()
+            torch.autograd.backward(nn.functional.cross_entropy(network(images[chosen]), labels[chosen]))
+            optimizer.step()
+            count += len(chosen)
+        seconds = time.perf_counter() - begin
+    return count / seconds
+
+
+class _Transformed(Dataset[tuple[Tensor, int]]):
+    """A data set's own images through torchvision's transforms, one by one."""
+
+    def __init__(self, dataset: Any, spec: InputSpec) -> None:
+        self.dataset = dataset
+        self.transform = v2.Compose(
+            [
+                v2.ToImage(),
+                v2.Resize((spec.height, spec.width)),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(list(spec.mean), list(spec.std)),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, label = self.dataset[index]
+        return self.transform(image), label
+
+
+class _Usual(pl.LightningModule):
+    """The LightningModule of most tutorials."""
+
+    def __init__(self, cli: BenchCLI) -> None:
+        super().__init__()
+        self.network, self.cli = cli.model.network, cli
+        self.accuracy = MulticlassAccuracy(len(cli.model.spec.classes), average="micro")
+        self.begin, self.count, self.speed = 0.0, 0, 0.0
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        logits = self.network(images)
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.accuracy(logits, labels)
+        self.log("train_loss", loss, prog_bar=True)
+        self.log("train_accuracy", self.accuracy, prog_bar=True)
+        self.count += len(labels)
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        self.begin, self.count = time.perf_counter(), 0
+
+    def on_train_epoch_end(self) -> None:
+        self.speed = self.count / (time.perf_counter() - self.begin)
+
+    def configure_optimizers(self) -> Any:
+        return configured_optimizer(self.cli)
+
+
+def lightning(cli: BenchCLI, batches: int) -> float:
+    """Train as most tutorials do; return images per second."""
+    data = cli.datamodule
+    data.source("train")
+    loader: DataLoader[Any] = DataLoader(
+        _Transformed(data.opened("train"), cli.model.spec),
+        batch_size=data.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=data.num_workers,
+        persistent_workers=data.num_workers > 0,
+    )
+    with tempfile.TemporaryDirectory(prefix="zoo-peer-") as folder:
+        trainer = pl.Trainer(
+            max_epochs=2,
+            limit_train_batches=batches,
+            default_root_dir=folder,
+            precision=cli.config.trainer.precision,
+            enable_model_summary=False,
+        )
+        module = _Usual(cli)
+        trainer.fit(module, loader)
+    return module.speed
+
+
+def main() -> None:
+    """Measure the peer that the first word names, and print images per second."""
+    name, batches, *words = sys.argv[1:]
+    cli = BenchCLI("bench", resolve(words), None)
+    print({"loop": loop, "lightning": lightning}[name](cli, int(batches)))
+
+
+if __name__ == "__main__":
+    main()
