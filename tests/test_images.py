@@ -127,3 +127,9 @@ def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
 def test_float_pixels_are_refused(save):
     with pytest.raises(ImageError, match="no agreed range"):
         images.decode(save(Image.fromarray(np.zeros((2, 2), np.float32)), "image.tiff"))
+
+
+def test_a_picture_that_needs_no_change_is_not_copied():
+    picture = Image.new("RGB", (3, 2))
+    assert images.to_mode(picture, 3) is picture
+    assert images.to_mode(picture, 1) is not picture

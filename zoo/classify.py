@@ -11,7 +11,7 @@ from zoo import load
 from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.errors import UserError
-from zoo.images import decode
+from zoo.images import open_image
 from zoo.preprocess import to_uint8
 from zoo.pretrained import find_weights
 
@@ -34,8 +34,8 @@ def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[l
     spec = classifier.spec
     guesses = []
     for start in range(0, len(files), BATCH_SIZE):
-        arrays = [decode(path, 1 if spec.channels == 1 else 3) for path in files[start : start + BATCH_SIZE]]
-        pixels = [to_uint8(torch.from_numpy(array.copy()), spec) for array in arrays]
+        chosen = files[start : start + BATCH_SIZE]
+        pixels = [to_uint8(open_image(path, 1 if spec.channels == 1 else 3), spec) for path in chosen]
         with torch.inference_mode():
             probabilities = classifier(torch.stack(pixels)).float().softmax(dim=1)
         best = probabilities.topk(min(top_k, len(spec.classes)), dim=1)

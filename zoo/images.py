@@ -38,6 +38,14 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
         raise ImageError(str(error)) from error
 
 
+def open_image(path: str | Path, channels: Literal[1, 3] = 3) -> Image.Image:
+    """Return one image file as a PIL image, upright, of mode L (one channel) or RGB; ImageError as ``decode``."""
+    try:
+        return runtime.open_image(path, channels)
+    except runtime.ImageError as error:
+        raise ImageError(str(error)) from error
+
+
 def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
     """Return a PIL image upright and in mode L or RGB; ImageError as ``zoo.runtime.to_mode``."""
     try:

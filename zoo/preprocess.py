@@ -94,11 +94,11 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
     return _rounded(rows @ pixels).float()
 
 
-def to_uint8(image: Tensor, spec: InputSpec) -> Tensor:
+def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
     """Bring one image to the spec's size ahead of time, by Pillow, which is faster.
 
     Args:
-        image: uint8 ``(height, width, channels)``.
+        image: uint8 ``(height, width, channels)``, or a PIL image of mode L (one channel) or RGB.
         spec: the size and the resize rule.
 
     Returns:
@@ -107,18 +107,21 @@ def to_uint8(image: Tensor, spec: InputSpec) -> Tensor:
     Raises:
         ImageError: as ``resize_and_crop``.
     """
-    height, width, channels = image.shape
-    if (height, width) == (spec.height, spec.width):
-        return image
+    if isinstance(image, Tensor):
+        if image.shape[:2] == (spec.height, spec.width):
+            return image
+        array = image.numpy()
+        picture = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    else:
+        picture = image
+    width, height = picture.size
     size = _scaled_size(height, width, spec)
-    array = image.numpy()
-    picture = Image.fromarray(array[..., 0] if channels == 1 else array)
     # Two calls, because Pillow chooses by itself, and by its version, which direction it takes first.
     left, top = _half(size[1] - spec.width), _half(size[0] - spec.height)
     filter_ = PILLOW[spec.resize.interpolation]
     picture = picture.resize((size[1], height), filter_).crop((left, 0, left + spec.width, height))
     picture = picture.resize((spec.width, size[0]), filter_).crop((0, top, spec.width, top + spec.height))
-    return torch.from_numpy(np.array(picture).reshape(spec.height, spec.width, channels))
+    return torch.from_numpy(np.array(picture).reshape(spec.height, spec.width, -1))
 
 
 def _scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:

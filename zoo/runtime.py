@@ -48,6 +48,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 #: What ``zoo_format`` in a file's metadata says.
 FORMAT = "1"
 
+#: EXIF's tag that says how the camera was turned; 1 is upright.
+ORIENTATION = 0x0112
+
 #: Images that run through the network at once at most.
 BATCH_SIZE = 32
 
@@ -207,6 +210,19 @@ def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3)
         uint8 array ``(height, width, channels)``, values 0 to 255.
 
     Raises:
+        ImageError: as ``open_image``.
+    """
+    array = np.asarray(open_image(file, channels))
+    return array.reshape(*array.shape[:2], channels)
+
+
+def open_image(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> Image.Image:
+    """Read one image file; arguments as ``decode``.
+
+    Returns:
+        A PIL image, upright, of mode L or RGB, in memory.
+
+    Raises:
         ImageError: the file is missing, empty, no image, truncated, of an unknown kind or has over MAX_PIXELS pixels.
     """
     name = os.fspath(file) if isinstance(file, str | os.PathLike) else "image"
@@ -214,7 +230,8 @@ def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3)
         with Image.open(file, formats=formats()) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
-            array = np.asarray(to_mode(image, channels))
+            image.load()
+            return to_mode(image, channels)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except FileNotFoundError as error:
@@ -229,7 +246,6 @@ def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3)
             else str(error)
         )
         raise ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it") from error
-    return array.reshape(*array.shape[:2], channels)
 
 
 @cache
@@ -240,12 +256,13 @@ def formats() -> tuple[str, ...]:
 
 
 def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
-    """Return a PIL image upright and in mode L or RGB, by the table above.
+    """Return a PIL image upright and in mode L or RGB, by the table above; itself where it is so already.
 
     Raises:
         ImageError: the mode is one with no agreed meaning as a picture (32-bit float).
     """
-    upright = ImageOps.exif_transpose(image)
+    turned = image.getexif().get(ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image  # which copies in any case
     if upright.mode == "F":
         raise ImageError("32-bit float pixels have no agreed range; convert the image to 8 or 16 bits")
     if upright.mode.startswith("I"):
@@ -254,9 +271,8 @@ def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
         upright = upright.convert("RGBA")
         white = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(white, upright)
-    if channels == 1:
-        return upright.convert("L")
-    return upright.convert("RGB")
+    mode = "L" if channels == 1 else "RGB"
+    return upright if upright.mode == mode else upright.convert(mode)
 
 
 def verify(

@@ -143,6 +143,8 @@ class _Items:
         spec = self.spec
         try:
             image, label = self.dataset[int(self.indices[index])]
+            if hasattr(image, "getbands"):  # a PIL image, which need not become an array to be scaled
+                return to_uint8(to_mode(image, 1 if spec.channels == 1 else 3), spec), int(label), ""
             return to_uint8(as_tensor(image, spec.channels), spec), int(label), ""
         except ImageError as error:  # raised in the main process: a worker's exceptions arrive as whole tracebacks
             return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from zoo.datasets.split import stratified_split
 from zoo.errors import NoSplitError, UserError
-from zoo.images import decode, find_images
+from zoo.images import find_images, open_image
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
@@ -74,9 +74,9 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-        """Return ``(image, label)``: uint8 ``(height, width, channels)``; ImageError names a file that is damaged."""
-        return decode(self.files[index], self.channels), int(self.labels[index])
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        """Return ``(image, label)``: a PIL image of mode L or RGB; ImageError names a file that is damaged."""
+        return open_image(self.files[index], self.channels), int(self.labels[index])
 
     @cached_property
     def image_size(self) -> tuple[int, int]:
