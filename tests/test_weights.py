@@ -295,7 +295,7 @@ class Two(nn.Module):
 def net(spec):
     return Two(len(spec.classes))
 """
-    install("plugin-h", "[zoo.architectures]\ntwo = plugin_h:net\n", source, "plugin_h")
+    install("plugin-heads", "[zoo.architectures]\ntwo = plugin_heads:net\n", source, "plugin_heads")
     like = dataclasses.replace(spec, classes=tuple("abcdefg"))
     theirs = library.create_architecture("two", like).state_dict()
     torch.save(theirs, tmp_path / "two.pth")
