@@ -31,6 +31,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -447,6 +448,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands.add_parser("verify", help="let a model file prove itself on this machine")
     command.add_argument("model")
     options = parser.parse_args(argv)
+    warnings.simplefilter("ignore")  # Pillow's, about files that are read or refused all the same
     try:
         if options.command == "verify":
             print_verification(verify(options.model))

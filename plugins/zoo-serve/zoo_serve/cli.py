@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -126,6 +127,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
 
     for name in ("PIL", "python_multipart"):  # what is wrong with a request, its answer says
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")  # Pillow's, likewise
     classifier = Classifier(options.model, threads=options.threads)
     config = uvicorn.Config(
         create_app(classifier, options),
