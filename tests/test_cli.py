@@ -205,3 +205,11 @@ def test_predict_names_what_it_cannot_use(zoo, digits_run, tmp_path, words, mess
     (tmp_path / "empty").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "good.png")
     assert message in error_of(zoo("predict", digits_run, *words.split()))
+
+
+@pytest.mark.parametrize(("given", "meant"), [("1", "1"), ("1.0", "1.0"), ("0.5", "0.5")])
+def test_a_limit_is_a_count_or_a_share_as_it_is_written(zoo, given, meant):
+    """Whichever of Optional[Union[int, float]] and Optional[Union[float, int]] typing met first."""
+    status, out, err = zoo("fit", "--trainer.limit_train_batches", given, "--print_config")
+    assert status == 0, err
+    assert f"limit_train_batches: {meant}\n" in out

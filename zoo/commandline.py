@@ -6,7 +6,7 @@ import argparse
 import inspect
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, get_args
 
 import jsonargparse
 import yaml
@@ -85,6 +85,7 @@ class ZooCLI(LightningCLI):
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of trainer, model and data, with those of the chosen builders."""
         parser.add_lightning_class_args(Trainer, "trainer")
+        _whole_numbers_first(parser)
         parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER_DEFAULTS.items()})
         # What builds model and data is read as plain values: only instantiate_classes knows the spec they share.
         skip: set[str | int] = {"spec", "architecture", "optimizer", "lr_scheduler"}
@@ -180,6 +181,19 @@ class ZooCLI(LightningCLI):
             name = self.arguments.names[section]
             content[section][kind] = {"name": name, "from": registry.find(kind, name).origin} | content[section][kind]
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _whole_numbers_first(parser: LightningArgumentParser) -> None:
+    """Let ``1`` mean one and ``1.0`` everything, as Trainer's limits do, whichever type its annotation names first.
+
+    typing keeps one object for Optional[Union[int, float]] and Optional[Union[float, int]], in the order of whichever
+    was written first in the process, and the parser takes the first type that fits.
+    """
+    for action in parser._actions:
+        types = get_args(getattr(action, "_typehint", None))
+        if int in types and float in types:
+            ordered = tuple(sorted(types, key=lambda kind: kind is not int))
+            action._typehint = Union[ordered]  # type: ignore[attr-defined]  # noqa: UP007  # of a tuple
 
 
 def _add_builder(parser: LightningArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
