@@ -33,6 +33,7 @@ def test_an_image_resized_ahead_of_time_gives_the_same_input(colour_spec, size, 
     batch = images(1, *size, 3)
     ahead = to_uint8(batch[0], spec)
     assert ahead.shape == (32, 32, 3)
+    assert torch.equal(to_uint8(Image.fromarray(batch[0].numpy()), spec), ahead)
     preprocess = Preprocess(spec)
     torch.testing.assert_close(preprocess(ahead[None]), preprocess(batch), atol=0, rtol=0)
 

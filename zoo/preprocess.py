@@ -108,20 +108,24 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
         ImageError: as ``resize_and_crop``.
     """
     if isinstance(image, Tensor):
-        if image.shape[:2] == (spec.height, spec.width):
-            return image
-        array = image.numpy()
-        picture = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+        height, width = image.shape[:2]
     else:
-        picture = image
-    width, height = picture.size
+        width, height = image.size
+    if (height, width) == (spec.height, spec.width):
+        return image if isinstance(image, Tensor) else _pixels(image)
     size = _scaled_size(height, width, spec)
+    picture = Image.fromarray(image.squeeze(2).numpy()) if isinstance(image, Tensor) else image
     # Two calls, because Pillow chooses by itself, and by its version, which direction it takes first.
     left, top = _half(size[1] - spec.width), _half(size[0] - spec.height)
     filter_ = PILLOW[spec.resize.interpolation]
     picture = picture.resize((size[1], height), filter_).crop((left, 0, left + spec.width, height))
     picture = picture.resize((spec.width, size[0]), filter_).crop((0, top, spec.width, top + spec.height))
-    return torch.from_numpy(np.array(picture).reshape(spec.height, spec.width, -1))
+    return _pixels(picture)
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    """Return a PIL image as uint8 ``(height, width, channels)``."""
+    return torch.from_numpy(np.array(picture).reshape(picture.height, picture.width, -1))
 
 
 def _scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
