@@ -40,11 +40,18 @@ def test_the_step_trains_in_the_precision_of_the_trainer():
     assert any(not torch.equal(before[name], weight) for name, weight in cli.model.named_parameters())
 
 
+def test_bfloat16_is_not_advised_where_it_is_slow(monkeypatch):
+    monkeypatch.setattr(benching, "fast_bfloat16", lambda device: False)
+    found = Bench([900.0], [90.0], [85.0], floor=100.0)
+    assert "bf16" not in " ".join(benching.advice(BenchCLI("bench", resolve([]), None), found))
+
+
 @pytest.mark.parametrize(
     ("data", "step", "fit", "word"),
     [(10.0, 90.0, 9.0, "num_workers"), (900.0, 90.0, 20.0, "around each batch"), (900.0, 90.0, 85.0, "bf16-mixed")],
 )
-def test_the_advice_is_about_what_takes_the_time(data, step, fit, word):
+def test_the_advice_is_about_what_takes_the_time(monkeypatch, data, step, fit, word):
+    monkeypatch.setattr(benching, "fast_bfloat16", lambda device: True)
     cli = BenchCLI("bench", resolve([]), None)
     found = Bench([data], [step], [fit], floor=100.0)
     assert word in benching.advice(cli, found)[0]

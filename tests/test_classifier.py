@@ -7,6 +7,7 @@ import json
 import pytest
 import sklearn.metrics
 import torch
+from torch import nn
 
 from zoo.classifier import ImageClassifier
 from zoo.errors import UserError
@@ -111,7 +112,8 @@ def test_optimizer_and_scheduler_are_built_over_what_trains(grey_spec):
     optimizer = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5}}
     classifier = ImageClassifier(grey_spec, optimizer=optimizer, lr_scheduler=scheduler)
     classifier.network[0].requires_grad_(False)
-    [built], [schedule] = classifier.configure_optimizers()
+    configured = classifier.configure_optimizers()
+    built, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     assert isinstance(built, torch.optim.SGD)
     assert len(built.param_groups[0]["params"]) == len(list(classifier.network.parameters())) - 2
     assert schedule.step_size == 3
@@ -127,3 +129,42 @@ def test_an_architecture_that_returns_another_shape_breaks_the_contract(grey_spe
 def test_label_smoothing_outside_its_range_is_an_error(grey_spec):
     with pytest.raises(UserError, match=r"label_smoothing is 1\.0; allowed is 0 or more and less than 1"):
         ImageClassifier(grey_spec, label_smoothing=1.0)
+
+
+class Viewing(nn.Module):
+    """The usual idiom of tutorials, which needs features that lie in memory one map after the other."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.maps = nn.Conv2d(spec.channels, 4, 3, padding=1)
+        self.classify = nn.Linear(4 * spec.height * spec.width, len(spec.classes))
+
+    def forward(self, x):
+        x = self.maps(x)
+        return self.classify(x.view(x.size(0), -1))
+
+
+def test_a_network_that_cannot_work_channels_last_is_given_what_it_can(colour_spec, install):
+    entry_points = "[zoo.architectures]\nviewing = test_classifier:Viewing\n"
+    install("viewing", entry_points)
+    classifier = ImageClassifier(colour_spec, "viewing")
+    images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    assert classifier.channels_last is False
+    assert classifier(images).shape == (3, 3)
+    assert classifier(torch.randint(0, 256, (3, 40, 40, 3), dtype=torch.uint8)).shape == (3, 3)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_features_lie_as_asked_and_logits_do_not_depend_on_it(colour_spec, channels_last):
+    classifier = ImageClassifier(colour_spec, "lenet5", channels_last=channels_last)
+    images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    inputs = classifier.preprocess(images)
+    assert inputs.is_contiguous(memory_format=torch.channels_last) is channels_last
+    assert classifier.network.c3[0].weight.is_contiguous() is not channels_last
+    other = ImageClassifier(colour_spec, "lenet5", channels_last=not channels_last)
+    other.load_state_dict(classifier.state_dict())
+    torch.testing.assert_close(other(images), classifier(images))
+
+
+def test_features_lie_channels_last_where_nothing_is_asked(colour_spec):
+    assert ImageClassifier(colour_spec, "lenet5").hparams["channels_last"] is True

@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 
 #: A module may import those of its own floor and of the floors before it; the last may import all.
 FLOORS = [
-    ["errors", "runtime"],
+    ["errors", "runtime", "device", "overhead"],
     ["spec", "registry"],
     ["images", "download"],
     ["datasets", "shapes"],

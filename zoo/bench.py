@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,10 +25,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from torch.optim import Optimizer
 
 from zoo import registry
 from zoo.config import resolve
+from zoo.device import fast_bfloat16
 from zoo.errors import RunError, UserError
 from zoo.freeze import layers
 from zoo.run import write_json
@@ -152,7 +153,7 @@ def step_speed(cli: BenchCLI, seconds: float) -> float:
     """Return images per second of optimizer steps on one batch, on the device and in the precision of the trainer."""
     model, precision = cli.model.train(), cli.trainer.precision_plugin
     images, labels = (part.to(cli.device) for part in next(iter(cli.datamodule.train_dataloader())))
-    optimizer = configured_optimizer(cli)
+    optimizer = cli.model.build_optimizer()
 
     def step() -> None:
         optimizer.zero_grad()
@@ -162,15 +163,6 @@ def step_speed(cli: BenchCLI, seconds: float) -> float:
         optimizer.step()
 
     return len(labels) * _rate(step, seconds, cli.device)
-
-
-def configured_optimizer(cli: BenchCLI) -> Optimizer:
-    """Return the optimizer that the configuration asks for, over the parameters that train."""
-    configured = cli.model.configure_optimizers()
-    if isinstance(configured, dict):
-        configured = configured["optimizer"]
-    optimizer: Optimizer = configured[0][0] if isinstance(configured, tuple) else configured
-    return optimizer
 
 
 def _rate(call: Callable[[], object], seconds: float, device: torch.device) -> float:
@@ -264,8 +256,10 @@ def advice(cli: BenchCLI, found: Bench) -> list[str]:
     lines = []
     if statistics.median(found.step) < 0.3 * found.floor:
         lines.append(f"the network's step is far from the arithmetic: --data.batch_size above {data.batch_size}")
-    if cli.config.trainer.precision in (None, "32-true", "32", 32):
+    if fast_bfloat16(cli.device.type) and cli.trainer.precision == "32-true":
         lines.append("the network's step takes the most: --trainer.precision bf16-mixed")
+    if not cli.compile and shutil.which("c++"):
+        lines.append("a training of hours may be worth half a minute of compiling: --model.compile true")
     if not cli.model.frozen and offered_weights(registry.load("architecture", cli.arguments.names["model"])):
         lines.append("of pretrained weights the first layers may be frozen: --model.freeze N")
     return lines

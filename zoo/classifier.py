@@ -14,7 +14,8 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
@@ -23,6 +24,7 @@ from zoo import registry
 from zoo.errors import UserError
 from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
+from zoo.shapes import works_channels_last
 from zoo.spec import InputSpec
 
 #: A class and its arguments, as LightningCLI writes them: ``{"class_path": ..., "init_args": {...}}``.
@@ -46,7 +48,10 @@ class ImageClassifier(pl.LightningModule):
         freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them, or
             the path of a module such as ``features``; their weights and buffers stay bit for bit what they are.
         optimizer: class and arguments; the parameters that train are added.
-        lr_scheduler: class and arguments, stepped after each epoch; None keeps the learning rate.
+        lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR are stepped after each
+            optimizer step, others after each epoch; where OneCycleLR is given no length, it ends with the training.
+        channels_last: whether images and features lie in memory with their channels last; by default where the network
+            can work on them so, which is faster.
 
     Raises:
         UserError: the name is unknown, or a value is not allowed.
@@ -62,6 +67,7 @@ class ImageClassifier(pl.LightningModule):
         freeze: int | str | None = None,
         optimizer: ClassConfig = DEFAULT_OPTIMIZER,
         lr_scheduler: ClassConfig | None = None,
+        channels_last: bool | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -77,6 +83,8 @@ class ImageClassifier(pl.LightningModule):
         self.architecture = {"name": name, "from": origin, **hyperparameters}
         self.loss, self.label_smoothing, self.l1 = loss, label_smoothing, l1
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
+        self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
+        self.channels_last = self._lay_out(channels_last)
         # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
             {
@@ -86,11 +94,11 @@ class ImageClassifier(pl.LightningModule):
                 "label_smoothing": label_smoothing,
                 "l1": l1,
                 "freeze": freeze,
+                "channels_last": self.channels_last,
             },
             logger=False,
         )
-        self.preprocess = Preprocess(self.spec)
-        self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
+        self.preprocess = Preprocess(self.spec, _memory_format(self.channels_last))
         #: What of the network is frozen, and stays in evaluation mode.
         self.frozen: list[nn.Module] = []
         if freeze is not None:
@@ -108,6 +116,26 @@ class ImageClassifier(pl.LightningModule):
         for module in self.frozen:
             module.eval()
         return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; those of Lightning's bookkeeping without Module's search for parameters.
+
+        Lightning notes the name of each hook it calls, 44 times a step: 3 % of a step of LeNet-5 at batch 32.
+        """
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _lay_out(self, channels_last: bool | None) -> bool:
+        """Bring the weights into the order asked for, or the one that suits them; tell whether it is channels last."""
+        if channels_last is not False:
+            self.network.to(memory_format=torch.channels_last)
+        if channels_last is None:
+            spec = self.spec
+            channels_last = works_channels_last(self.network, spec.channels, spec.height, spec.width)
+        self.network.to(memory_format=_memory_format(channels_last))
+        return channels_last
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, floating ``(batch, classes)``, of uint8 images ``(batch, height, width, channels)``."""
@@ -141,15 +169,44 @@ class ImageClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over the parameters that train, and the scheduler over it."""
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = _build(self.optimizer, trained)
+        optimizer = self.build_optimizer()
         if self.lr_scheduler is None:
             return optimizer
-        scheduler = _build(self.lr_scheduler, optimizer)
+        scheduler = _build(self._scheduler_with_length(self.lr_scheduler), optimizer)
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
         if isinstance(scheduler, ReduceLROnPlateau):
-            monitor = getattr(scheduler, "monitor", "val/loss")
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
-        return [optimizer], [scheduler]
+            config["monitor"] = getattr(scheduler, "monitor", "val/loss")
+        elif isinstance(scheduler, OneCycleLR | CyclicLR):
+            config["interval"] = "step"
+        return {"optimizer": optimizer, "lr_scheduler": config}
+
+    def build_optimizer(self) -> Optimizer:
+        """Build the optimizer over the parameters that train."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer: Optimizer = _build(self.optimizer, trained)
+        return optimizer
+
+    def _scheduler_with_length(self, config: ClassConfig) -> ClassConfig:
+        """Let a one-cycle schedule of no given length end with the training."""
+        arguments = config.get("init_args") or {}
+        if not config["class_path"].endswith(".OneCycleLR") or arguments.get("total_steps") or arguments.get("epochs"):
+            return config
+        return {**config, "init_args": {**arguments, "total_steps": self._planned_steps()}}
+
+    def _planned_steps(self) -> int:
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf"):
+            raise UserError("OneCycleLR needs to know where training ends: --trainer.max_epochs or --trainer.max_steps")
+        return int(steps)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to train a run on beyond the end of its one-cycle schedule: UserError."""
+        for state in checkpoint.get("lr_schedulers", []):
+            if "total_steps" in state and self._trainer is not None and state["total_steps"] < self._planned_steps():
+                raise UserError(
+                    f"the run's OneCycleLR ends after {state['total_steps']} steps, and {self._planned_steps()} are "
+                    "asked for; leave --trainer.max_epochs as it was, or train a new run"
+                )
 
     def _step(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         images, labels = batch
@@ -187,6 +244,10 @@ class ImageClassifier(pl.LightningModule):
         self.log_dict({f"{prefix}loss": mean_loss.compute(), **metrics.compute()}, logger=False)
         metrics.reset()
         mean_loss.reset()
+
+
+def _memory_format(channels_last: bool) -> torch.memory_format:
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
 def _metrics(classes: int, prefix: str) -> MetricCollection:

@@ -61,7 +61,7 @@ def _as_published(arguments: Arguments) -> ImageClassifier:
 
         def instantiate_classes(self) -> None:
             config = self.config.as_dict()["model"]
-            name, given = self.arguments.names["model"], config.pop("weights")
+            name, given, _ = self.arguments.names["model"], config.pop("weights"), config.pop("compile")
             if given is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
             weights = find_weights(config["architecture"], given)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Union, get_args
 
 import jsonargparse
+import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, ReduceLROnPlateau
+from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -21,8 +23,10 @@ from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_arc
 from zoo.classifier import DEFAULT_OPTIMIZER, ImageClassifier
 from zoo.config import Arguments
 from zoo.data import ImageDataModule
+from zoo.device import default_precision
 from zoo.errors import UserError
 from zoo.messages import parser_error
+from zoo.overhead import NoProfiler, answer_cuda_checks_at_once
 from zoo.pretrained import Weights, find_weights
 from zoo.run import Run
 
@@ -58,6 +62,8 @@ class ZooCLI(LightningCLI):
     datamodule: ImageDataModule
     #: What the network starts from; None where a checkpoint or fresh weights do.
     weights: Weights | None = None
+    #: Whether torch.compile is to speed the network up.
+    compile = False
     usage = "RUN"
     description = ""
 
@@ -96,6 +102,13 @@ class ZooCLI(LightningCLI):
             default=None,
             help="Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, "
             "or an address that ends in #sha256=...",
+        )
+        parser.add_argument(
+            "--model.compile",
+            type=bool,
+            default=False,
+            help="Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first "
+            "step: for long trainings. It does nothing where frozen layers run once.",
         )
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
@@ -146,6 +159,7 @@ class ZooCLI(LightningCLI):
         self.config_init = self.parser.instantiate_classes(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
+        self.compile = config["model"].pop("compile")
         if self.checkpoint is not None and self.checkpoint_path is not None:
             spec = spec_of(self.checkpoint, self.checkpoint_path)  # pretrained weights went into the checkpoint
         elif weights is not None:
@@ -159,7 +173,7 @@ class ZooCLI(LightningCLI):
         raise NotImplementedError
 
     def make_trainer(self, **changes: Any) -> Trainer:
-        """Build the trainer the configuration describes, with atomic checkpoints.
+        """Build the trainer the configuration describes, with atomic checkpoints, in a precision that suits the device.
 
         Args:
             **changes: arguments of Trainer that differ; ``callbacks`` are added to the configured ones.
@@ -167,6 +181,11 @@ class ZooCLI(LightningCLI):
         config = vars(self.config_init.trainer) | changes
         config["callbacks"] = [*_as_list(self.config_init.trainer.callbacks), *changes.get("callbacks", [])]
         config["plugins"] = [AtomicCheckpointIO(), *_as_list(config["plugins"])]
+        if config["precision"] is None and not any(isinstance(plugin, Precision) for plugin in config["plugins"]):
+            gpu = config["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+            config["precision"] = default_precision("cuda" if gpu else "cpu")
+        config["profiler"] = config["profiler"] or NoProfiler()
+        answer_cuda_checks_at_once()
         try:
             return Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:

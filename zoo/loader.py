@@ -95,13 +95,20 @@ class Loader:
         """
         self._served = self._first_batch()
         order, choices = self._draw()
-        batches = self._position_batches[self._served :]
-        fetched = self.source.fetch([order[positions] for positions in batches])
-        for positions, (images, labels) in zip(batches, fetched, strict=True):
-            self._served += 1
+        groups = self._grouped(self._position_batches[self._served :])
+        fetched = self.source.fetch([order[torch.cat(group)] for group in groups])
+        for group, (images, labels) in zip(groups, fetched, strict=True):
             if self.policy is not None and choices is not None:
-                images = self.policy.apply(images, choices[positions])
-            yield _without_bad(images, labels)
+                images = self.policy.apply(images, choices[torch.cat(group)])
+            sizes = [len(positions) for positions in group]
+            for batch in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True):
+                self._served += 1
+                yield _without_bad(*batch)
+
+    def _grouped(self, batches: list[Tensor]) -> list[list[Tensor]]:
+        """Return batches of positions in groups that the source fetches at once."""
+        count = max(1, self.source.at_once // self.batch_size)
+        return [batches[first : first + count] for first in range(0, len(batches), count)]
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and how many of its batches were served."""

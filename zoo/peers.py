@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms import v2
 
-from zoo.bench import BenchCLI, configured_optimizer
+from zoo.bench import BenchCLI
 from zoo.config import resolve
 from zoo.preprocess import Preprocess
 from zoo.sources import MemorySource
@@ -39,7 +39,7 @@ def loop(cli: BenchCLI, batches: int) -> float:
     with torch.no_grad():
         images = torch.cat([Preprocess(cli.model.spec)(part) for part in torch.split(source.images[source.rows], 1024)])
     images, labels = images.to(cli.device), source.labels[source.rows].to(cli.device)
-    optimizer = configured_optimizer(cli)
+    optimizer = cli.model.build_optimizer()
     for _ in range(2):
         count, begin = 0, time.perf_counter()
         order = itertools.cycle(torch.split(torch.randperm(len(labels)), size)[: len(labels) // size])
@@ -100,7 +100,7 @@ class _Usual(pl.LightningModule):
         self.speed = self.count / (time.perf_counter() - self.begin)
 
     def configure_optimizers(self) -> Any:
-        return configured_optimizer(self.cli)
+        return self.cli.model.build_optimizer()
 
 
 def lightning(cli: BenchCLI, batches: int) -> float:

@@ -32,14 +32,15 @@ class Preprocess(nn.Module):
 
     Args:
         spec: size, resize rule, mean and standard deviation.
+        memory_format: of the result.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, memory_format: torch.memory_format = torch.contiguous_format) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.memory_format = spec, memory_format
         mean, std = torch.tensor(spec.mean), torch.tensor(spec.std)
         # Not in the state: the spec travels with the weights, and is the one place they come from.
         self.register_buffer("scale", (1 / (255 * std)).view(1, -1, 1, 1), persistent=False)
@@ -66,7 +67,7 @@ class Preprocess(nn.Module):
         pixels = images.permute(0, 3, 1, 2)
         if pixels.shape[-2:] != (self.spec.height, self.spec.width):
             pixels = resize_and_crop(pixels, self.spec)
-        return self.normalise(pixels.to(self.scale.dtype))
+        return self.normalise(pixels.to(self.scale.dtype, memory_format=self.memory_format))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Return ``(x / 255 - mean) / std`` of floating ``(batch, channels, height, width)``, 0 to 255."""

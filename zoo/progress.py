@@ -60,7 +60,7 @@ class MetricsLogger(Logger):
 class TrainingFigures(Callback):
     """Counts loss, hits and time of the epoch, writes its row, and stops a run whose loss is not finite.
 
-    ``row`` holds the finished epoch's figures for whoever shows them. The sums stay on the device, so that no step
+    ``row`` holds the finished epoch's figures for whoever shows them. The sums of a GPU stay on it, so that no step
     waits for it. Their state is in the checkpoint: a resumed epoch's row covers the whole epoch.
     """
 
@@ -91,15 +91,15 @@ class TrainingFigures(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add a batch's figures."""
-        loss, count = outputs["loss_value"], len(batch[1])
-        if loss.device.type == "cpu":
-            _require_finite(loss, trainer)
+        loss, hits, count = outputs["loss_value"], outputs["hits"], len(batch[1])
+        if loss.device.type == "cpu":  # numbers add up faster than tensors, and nothing has to be waited for
+            loss, hits = _require_finite(loss, trainer), int(hits)
         weighted = loss * count
         self.loss_sum = self.loss_sum + weighted
-        self.correct = self.correct + outputs["hits"]
+        self.correct = self.correct + hits
         self.images += count
         self._step_loss = self._step_loss + weighted
-        self._step_hits = self._step_hits + outputs["hits"]
+        self._step_hits = self._step_hits + hits
         self._step_images += count
         step = trainer.global_step
         if step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector

@@ -19,6 +19,10 @@ from zoo.spec import InputSpec
 
 Batch = tuple[Tensor, Tensor]
 
+#: Bytes of images that are taken from memory, and varied, at once: less stays in the processor's cache, but the calls
+#: into torch for each of many small batches cost more.
+AT_ONCE_BYTES = 2**20
+
 #: The label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
 BAD = -1
 
@@ -28,6 +32,8 @@ class Source(Protocol):
 
     #: ``(height, width)`` of every image that is served.
     size: tuple[int, int]
+    #: Images that are best fetched at once; batches of fewer are cut from what was fetched.
+    at_once: int
 
     def __len__(self) -> int: ...
 
@@ -54,6 +60,7 @@ class MemorySource:
 
     def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None) -> None:
         self.images, self.labels = images, labels
+        self.at_once = max(1, AT_ONCE_BYTES // max(images[:1].nbytes, 1))
         self.rows = torch.arange(len(labels)) if rows is None else rows
         self.size = (images.shape[1], images.shape[2]) if images.ndim == 4 else (1, 1)
 
@@ -74,6 +81,8 @@ class MemorySource:
 class StreamSource:
     """Images read one by one when they are needed, by worker processes.
 
+    Workers collect whole batches, so each is fetched by itself.
+
     Args:
         dataset: map-style data set of ``(image, label)``, an image a PIL image or uint8 ``(height, width, channels)``.
         spec: the size and channels the images are brought to.
@@ -86,7 +95,7 @@ class StreamSource:
         self, dataset: Any, spec: InputSpec, *, workers: int, skip_bad: bool, indices: np.ndarray | None = None
     ) -> None:
         self.items = _Items(dataset, np.arange(len(dataset)) if indices is None else indices, spec, skip_bad)
-        self.size = (spec.height, spec.width)
+        self.size, self.at_once = (spec.height, spec.width), 1
         self.workers = workers
         self._named: set[str] = set()
 

@@ -49,6 +49,8 @@ class FitCLI(ZooCLI):
             optimizer=config["optimizer"],
             lr_scheduler=config["lr_scheduler"],
         )
+        if self.compile:
+            self.model.network.compile()
         if self.weights is not None:
             say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
