@@ -9,8 +9,10 @@ from zoo.augment import POLICIES, Policy, policy
 from zoo.errors import UserError
 
 
-def draw(chosen: Policy, count: int, side: int = 16, seed: int = 0):
-    return chosen.draw(count, side, side, torch.Generator().manual_seed(seed))
+def draw(chosen: Policy, count: int, side: int = 16, epoch: int = 0, order=None):
+    order = torch.arange(count) if order is None else order
+    generators = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1 + epoch)
+    return chosen.draw(order, epoch, (side, side), *generators)
 
 
 @pytest.fixture
@@ -33,6 +35,16 @@ def test_choices_cover_their_whole_range():
     assert choices.amin(0).tolist() == [0, 0, 0]
     assert choices.amax(0).tolist() == [4, 4, 1]
     assert 0.45 < choices[:, 2].float().mean() < 0.55
+
+
+def test_every_image_is_mirrored_in_every_other_epoch_wherever_it_stands():
+    order = torch.randperm(2000, generator=torch.Generator().manual_seed(5))
+    first, second, third = (draw(POLICIES["crop_flip"], 2000, epoch=epoch) for epoch in range(3))
+    elsewhere = draw(POLICIES["crop_flip"], 2000, epoch=1, order=order)
+    assert torch.equal(first[:, 2], 1 - second[:, 2])
+    assert torch.equal(first[:, 2], third[:, 2])
+    assert torch.equal(elsewhere[:, 2], second[order, 2])
+    assert not torch.equal(first[:, :2], second[:, :2])
 
 
 def test_flip_alone_moves_nothing_else(batch):

@@ -3,6 +3,11 @@
 What happens to an image is a function of (seed, epoch, position in the epoch) alone: ``draw`` makes the choices of a
 whole epoch at once, and a loader picks those of its positions. So any number of processes, and a resumed run, feed
 the network the same pixels.
+
+Flips alternate: which half of the images is mirrored in the first epoch is drawn, and in each epoch after it is the
+other half's turn. An image is never seen twice in a row the same way round, and networks learn faster than from flips
+that are drawn anew each epoch (K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024,
+https://arxiv.org/abs/2404.00498, section 3.6).
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ class Policy:
     Args:
         pad: share of each side that zero pixels are added on, both ends, before a crop of the old size is cut at
             random; 1/8 is 4 pixels of 32.
-        flip: whether half of the images are mirrored left to right.
+        flip: whether half of the images are mirrored left to right, in each epoch the other half.
     """
 
     pad: float = 0.0
@@ -33,15 +38,32 @@ class Policy:
         """Return the pixels added at each end of a side of ``side`` pixels."""
         return round(side * self.pad)
 
-    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Draw the choices for ``count`` images.
+    def draw(
+        self,
+        order: Tensor,
+        epoch: int,
+        size: tuple[int, int],
+        of_run: torch.Generator,
+        of_epoch: torch.Generator,
+    ) -> Tensor:
+        """Draw the choices of an epoch.
+
+        Args:
+            order: int64 ``(count,)``, which image stands at each position; every image once.
+            epoch: 0, 1, ...
+            size: height and width of the images.
+            of_run: what is the same in all epochs is drawn from it.
+            of_epoch: what is drawn anew each epoch.
 
         Returns:
-            int16 ``(count, 3)``: row offset, column offset (0 to twice the margin), mirrored (0 or 1).
+            int16 ``(count, 3)`` by position: row offset, column offset (0 to twice the margin), mirrored (0 or 1).
         """
-        limits = [2 * self.margin(height) + 1, 2 * self.margin(width) + 1, 2 if self.flip else 1]
-        columns = [torch.randint(limit, (count,), generator=generator, dtype=torch.int16) for limit in limits]
-        return torch.stack(columns, dim=1)
+        count = len(order)
+        limits = [2 * self.margin(side) + 1 for side in size]
+        columns = [torch.randint(limit, (count,), generator=of_epoch, dtype=torch.int16) for limit in limits]
+        first = torch.randint(2, (count,), generator=of_run, dtype=torch.int16)
+        mirrored = (first[order] + epoch) % 2 if self.flip else torch.zeros_like(first)
+        return torch.stack([*columns, mirrored], dim=1)
 
     def apply(self, images: Tensor, choices: Tensor) -> Tensor:
         """Return the varied batch.

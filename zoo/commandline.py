@@ -26,7 +26,7 @@ from zoo.data import ImageDataModule
 from zoo.device import default_precision
 from zoo.errors import UserError
 from zoo.messages import parser_error
-from zoo.overhead import NoProfiler, answer_cuda_checks_at_once
+from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, keep_freed_memory
 from zoo.pretrained import Weights, find_weights
 from zoo.run import Run
 
@@ -186,6 +186,7 @@ class ZooCLI(LightningCLI):
             config["precision"] = default_precision("cuda" if gpu else "cpu")
         config["profiler"] = config["profiler"] or NoProfiler()
         answer_cuda_checks_at_once()
+        keep_freed_memory()
         try:
             return Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:

@@ -41,8 +41,16 @@ class EpochOrder:
 
     def generator(self) -> torch.Generator:
         """Return a generator that (seed, epoch) alone determine."""
-        words = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(words[0]) >> 1)
+        return _generator(self.seed, self.epoch)
+
+    def generator_of_run(self) -> torch.Generator:
+        """Return a generator that the seed alone determines."""
+        return _generator(self.seed)
+
+
+def _generator(*words: int) -> torch.Generator:
+    mixed = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(mixed[0]) >> 1)
 
 
 class Loader:
@@ -130,7 +138,8 @@ class Loader:
         order = torch.randperm(count, generator=generator) if self.sampler.shuffle else torch.arange(count)
         if self.policy is None:
             return order, None
-        return order, self.policy.draw(count, *self.source.size, generator)
+        sampler = self.sampler
+        return order, self.policy.draw(order, sampler.epoch, self.source.size, sampler.generator_of_run(), generator)
 
     @cached_property
     def _position_batches(self) -> list[Tensor]:
