@@ -51,8 +51,8 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Fin
     faults = {kind: sum(finding.kind == kind for finding in found) for kind in ("unreadable", "leak")}
     if any(faults.values()):
         raise RunError(
-            f"{name}: {faults['unreadable']} unreadable images, {faults['leak']} pictures in more than one split; "
-            "repair or remove them"
+            f"{name} has {faults['unreadable']} unreadable and {faults['leak']} leaking pictures; "
+            "repair or remove them before training"
         )
     return found
 
@@ -83,7 +83,9 @@ def _show(
         table.add_column(column, justify="right" if column in ("images", "classes") else "left")
     for survey in surveys.values():
         counts = survey.counts
-        ends = [f"{count:,} {_printable(survey.classes[counts.index(count)])}" for count in (min(counts), max(counts))]
+        least, most = min(counts), max(counts)
+        names = [survey.classes[counts.index(count)] if least < most else "each" for count in (least, most)]
+        ends = [f"{count:,} {_printable(name)}" for count, name in zip((least, most), names, strict=True)]
         table.add_row(survey.split, f"{len(survey.labels):,}", f"{len(counts):,}", *ends)
     console.print(table)
     for split, reason in missing.items():

@@ -295,7 +295,7 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
     command.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
     command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
-    command = add("check", epilog="The data set's own options are --data.dataset.<name>, as in 'zoo fit'.")
+    command = add("check", epilog="As in 'zoo fit': --data.num_workers, and --data.dataset.<name>, its own.")
     command.add_argument("dataset", metavar="DATA", help="a data set that 'zoo list datasets' shows")
     command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
     command.add_argument("--output", metavar="FILE", help="also write all findings to a .json file")
