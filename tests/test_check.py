@@ -79,6 +79,18 @@ def test_a_damaged_file_is_named_and_does_not_stop_the_check(check, photos, work
     assert "error: folder has 2 unreadable and 0 leaking pictures" in text
 
 
+def test_where_no_image_can_be_read_the_check_ends_all_the_same(check, photos):
+    for path in photos.rglob("*.png"):
+        path.write_bytes(b"")
+    shutil.rmtree(photos / "val" / "ants")
+    (photos / "val" / "ants").mkdir()
+    for path in (photos / "val" / "bees").iterdir():
+        path.unlink()
+    status, _, found = check()
+    assert status == 1
+    assert [kind for kind, _, _ in found] == ["unreadable"] * 24 + ["empty class"] * 2
+
+
 def test_a_training_image_in_val_is_a_leak(check, photos):
     shutil.copy(photos / "train" / "ants" / "03.png", photos / "val" / "ants" / "copy.png")
     status, text, found = check()
