@@ -69,6 +69,7 @@ def no_torch(install):
     ("line", "candidates"),
     [
         ("zoo pre", ["predict "]),
+        ("zoo check mn", ["mnist "]),
         ("zoo fit --model le", ["lenet5 "]),
         ("zoo --debug fit --data digits --model le", ["lenet5 "]),
         ("zoo fit --model=le", ["lenet5 "]),

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo import registry
 from zoo.datasets.folder import PHOTOGRAPH_SIZE
 from zoo.errors import NoSplitError, UserError
 
@@ -87,6 +88,17 @@ def test_a_class_folder_without_images_is_named(make):
     root = make("train", {"ant": 1, "bee": 0})
     with pytest.raises(UserError, match=r"class folder .*bee holds no image"):
         zoo.create_dataset("folder", root, "train")
+
+
+def test_as_found_keeps_other_classes_and_empty_folders(make):
+    root = make("train", {"ant": 1, "bee": 0})
+    make("val", {"ant": 1, "wasp": 2})
+    train, val = (
+        registry.call("dataset", "folder", (root, split), {}, variant="as_found") for split in ("train", "val")
+    )
+    assert (train.classes, train.labels.tolist()) == (["ant", "bee"], [0])
+    assert (val.classes, val.labels.tolist()) == (["ant", "wasp"], [0, 1, 1])
+    assert val.path(0) == str(root / "val" / "ant" / "000.png")
 
 
 def test_a_root_that_is_no_folder_shows_the_layouts(tmp_path):

@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "classify image files with a run, an exported model, or a pretrained network",
     "export": "write a run as one ONNX file with preprocessing and class names inside",
     "verify": "let an exported model prove itself on this machine",
+    "check": "look at every image of a data set: damage, duplicates, leaks between splits, odd classes, sizes, names",
     "bench": "measure how fast a training runs and what would help",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
@@ -38,6 +39,7 @@ EXAMPLES = """examples:
   zoo verify runs/digits-lenet5/version_0/model.onnx
   zoo predict --model vgg16 --model.weights DEFAULT cat.jpg --plot cat.png
   zoo info fashion_mnist --plot samples.png
+  zoo check folder --data.root photos/
 
 'zoo fit --model NAME --data NAME --help' shows every option of training, those of the two names included.
 """
@@ -119,6 +121,9 @@ def _run(words: list[str], debug: bool) -> None:
     if options.command == "export":
         _export(options, rest)
         return
+    if options.command == "check":
+        _check(options, rest)
+        return
     if rest:
         raise UserError(f"unknown option {rest[0]} of 'zoo {options.command}'; see 'zoo {options.command} --help'")
     if options.command == "predict":
@@ -173,6 +178,14 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
 
     _quiet()
     export([options.run, *rest], options.quantize, options.web)
+
+
+def _check(options: argparse.Namespace, rest: list[str]) -> None:
+    from zoo.check import check
+
+    _quiet()
+    root = [] if options.root is None else [f"--data.root={options.root}"]
+    check(options.dataset, [*root, *rest], options.output)
 
 
 def _bench(words: list[str]) -> None:
@@ -282,6 +295,10 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
     command.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
     command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
+    command = add("check", epilog="As in 'zoo fit': --data.num_workers, and --data.dataset.<name>, its own.")
+    command.add_argument("dataset", metavar="DATA", help="a data set that 'zoo list datasets' shows")
+    command.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
+    command.add_argument("--output", metavar="FILE", help="also write all findings to a .json file")
     command = add("new")
     command.add_argument("package", metavar="PACKAGE", help="the folder to make, named like the package: my-plugin")
     kinds = ("architecture", "dataset", "command")

@@ -109,6 +109,7 @@ COMPLETERS: Mapping[str, Any] = {
     **{f"--{section}": partial(_names, kind) for section, kind in NAMED.items()},
     **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
     "name": partial(_names, *registry.GROUPS),
+    "dataset": partial(_names, "dataset"),
     "run": partial(_paths, runs=True),
     "what": _listed,
 }

@@ -249,13 +249,24 @@ def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:
     ]
 
 
-def call(kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, Any], origin: str = "") -> Any:
-    """Call a builder, its own options checked against its signature; ``origin`` as ``find``.
+def call(
+    kind: Kind, name: str, given: tuple[Any, ...], arguments: Mapping[str, Any], origin: str = "", variant: str = ""
+) -> Any:
+    """Call a builder, its own options checked against its signature.
+
+    Args:
+        kind: of the name.
+        name: as users give it.
+        given: what zoo passes itself.
+        arguments: the user's options, by name.
+        origin: as ``find``.
+        variant: an attribute of the builder that is called in its place, where it has it.
 
     Raises:
         UserError: an option the builder does not have, or the builder refuses a value with ValueError.
     """
     builder = load(kind, name, origin)
+    builder = getattr(builder, variant, builder) if variant else builder
     signature = inspect.signature(builder)
     try:
         signature.bind(*given, **arguments)

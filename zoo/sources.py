@@ -109,7 +109,7 @@ class StreamSource:
             batch_sampler=[indices.tolist() for indices in index_batches],
             num_workers=self.workers,
             collate_fn=_collate,
-            worker_init_fn=_leave_signals_to_main,
+            worker_init_fn=leave_signals_to_main,
             # A generator of its own: the global one must not move with the number of workers.
             generator=torch.Generator(),
         )
@@ -159,7 +159,7 @@ class _Items:
             return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
 
 
-def _leave_signals_to_main(worker: int) -> None:
+def leave_signals_to_main(worker: int) -> None:
     """Let a worker live through Ctrl-C, which every process of a terminal gets: the main process ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

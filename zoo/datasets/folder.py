@@ -37,20 +37,31 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal
             differ from those of ``train``.
         NoSplitError: the layout with ``train`` has no such split.
     """
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder; --data.root must name one laid out as {LAYOUTS}")
-    train = _split_folder(root, "train")
+    train, chosen = _folders(root, split)
     if train is None:
-        return _one_level(root, split, channels)
-    classes = _class_folders(train)
-    chosen = _split_folder(root, split)
-    if chosen is None:
-        names = " or ".join(f"{name}/" for name in SPLIT_FOLDERS[split])
-        raise NoSplitError(split, f"{root} has train/ but no {names}")
+        whole = _read(root, list(_class_folders(root)), channels)
+        _require_images(root, whole)
+        return _part(whole, split)
+    classes = list(_class_folders(train))
     if split != "train":
         found = {name for name, path in _class_folders(chosen).items() if any(find_images(path))}
         _require_same_classes(chosen, found, set(classes))
-    return _read(chosen, list(classes), channels)
+    dataset = _read(chosen, classes, channels)
+    _require_images(chosen, dataset)
+    return dataset
+
+
+def as_found(root: Path, split: Literal["train", "val", "test"], channels: Literal[1, 3] = 3) -> ImageFolder:
+    """Open a split as ``folder`` does, with what is wrong in its folders left in, for ``zoo check``.
+
+    Classes are all folders of the split itself, those without images too. Arguments and errors otherwise as ``folder``.
+    """
+    train, chosen = _folders(root, split)
+    found = _read(chosen, list(_class_folders(chosen)), channels)
+    return _part(found, split) if train is None else found
+
+
+folder.as_found = as_found  # type: ignore[attr-defined]  # what zoo.survey looks for
 
 
 class ImageFolder:
@@ -78,6 +89,10 @@ class ImageFolder:
         """Return ``(image, label)``: a PIL image of mode L or RGB; ImageError names a file that is damaged."""
         return open_image(self.files[index], self.channels), int(self.labels[index])
 
+    def path(self, index: int) -> str:
+        """Return the file of an image."""
+        return self.files[index]
+
     @cached_property
     def image_size(self) -> tuple[int, int]:
         """``(height, width)`` for the network: the images' own if 100 of them agree and it is small, else 224x224."""
@@ -91,6 +106,20 @@ class ImageFolder:
         if len(sizes) == 1 and max(size := sizes.pop()) <= PHOTOGRAPH_SIZE:
             return size
         return PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE
+
+
+def _folders(root: Path, split: str) -> tuple[Path | None, Path]:
+    """Return the training folder and that of a split; None and the root where class folders stand alone."""
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder; --data.root must name one laid out as {LAYOUTS}")
+    train = _split_folder(root, "train")
+    if train is None:
+        return None, root
+    chosen = _split_folder(root, split)
+    if chosen is None:
+        names = " or ".join(f"{name}/" for name in SPLIT_FOLDERS[split])
+        raise NoSplitError(split, f"{root} has train/ but no {names}")
+    return train, chosen
 
 
 def _split_folder(root: Path, split: str) -> Path | None:
@@ -120,15 +149,20 @@ def _read(parent: Path, classes: list[str], channels: Literal[1, 3]) -> ImageFol
     labels: list[int] = []
     for label, name in enumerate(classes):
         images = sorted(find_images(parent / name))
-        if not images:
-            raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
         files += images
         labels += [label] * len(images)
     return ImageFolder(files, np.array(labels, np.int64), classes, channels)
 
 
-def _one_level(root: Path, split: str, channels: Literal[1, 3]) -> ImageFolder:
-    whole = _read(root, list(_class_folders(root)), channels)
+def _require_images(parent: Path, dataset: ImageFolder) -> None:
+    for name, count in zip(dataset.classes, np.bincount(dataset.labels, minlength=len(dataset.classes)), strict=True):
+        if count == 0:
+            raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
+
+
+def _part(whole: ImageFolder, split: str) -> ImageFolder:
+    """Return one split's share of images that no folders split."""
     train, val, test = stratified_split(whole.labels, [0.1, 0.1])
     chosen = {"train": train, "val": val, "test": test}[split]
-    return ImageFolder([whole.files[index] for index in chosen], whole.labels[chosen], whole.classes, channels)
+    files = [whole.files[index] for index in chosen]
+    return ImageFolder(files, whole.labels[chosen], whole.classes, whole.channels)
