@@ -51,6 +51,8 @@ class FitCLI(ZooCLI):
         )
         if self.compile:
             self.model.network.compile()
+        if self.weights is None and self.checkpoint is None:
+            self.model.init_from_data(self.datamodule.source("train"))
         if self.weights is not None:
             say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
