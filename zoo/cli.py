@@ -66,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    if sys.stdout is None:  # closed by the caller: run all the same, and print to nobody
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the whole process
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: run all the same, and print to nobody
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for the whole process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 gets '?', not a traceback
             stream.reconfigure(errors="replace")

@@ -129,6 +129,8 @@ def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[
     first, parts = words[0] if words else "", [_Part("run")]
     if command == "fit" and not first.startswith("-"):
         parser.add_argument("run", nargs="?")
+    if command == "fit":
+        parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
     if command == "bench" or (command == "fit" and (not first or first.startswith("-"))):
         parts = [_Part("fit")]
         parser.add_argument("--config", help="a YAML file")
