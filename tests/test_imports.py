@@ -28,7 +28,7 @@ FLOORS = [
     ["config", "messages"],
     ["commandline"],
     ["classify", "quantize", "plan", "terminal"],
-    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web"],
+    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web", "runs"],
     ["export", "bench"],
     ["peers"],
     ["cli", "__main__"],
@@ -82,12 +82,14 @@ def test_architectures_and_datasets_know_nothing_of_training(heavy):
         "import zoo",
         "import zoo; zoo.list_architectures()",
         "from zoo.cli import main; main(['list'])",
+        "from zoo.cli import main; main(['runs', 'RUNS'])",
         "from zoo.cli import main; main(['--help'])",
         "from zoo.cli import main; main(['test', '--help'])",
         "from zoo.cli import main; main(['predict', '--help'])",
     ],
 )
-def test_light_commands_load_neither_torch_nor_lightning(code):
+def test_light_commands_load_neither_torch_nor_lightning(code, digits_run):
+    code = code.replace("RUNS", str(digits_run.parent))
     check = "import sys; print(sorted({'torch', 'lightning', 'numpy', 'jsonargparse'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "write a run as one ONNX file with preprocessing and class names inside",
     "verify": "let an exported model prove itself on this machine",
     "bench": "measure how fast a training runs and what would help",
+    "runs": "show what was trained: accuracies, epochs, state",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
     "doctor": "show versions, devices and data root, and try every entry point",
@@ -126,6 +127,10 @@ def _run(words: list[str], debug: bool) -> None:
         _predict(options)
     elif options.command == "verify":
         _verify(options)
+    elif options.command == "runs":
+        from zoo.runs import show_runs
+
+        show_runs(options.folder, options.sort, options.filter, options.output)
     elif options.command == "list":
         from zoo.listing import show_names
 
@@ -270,6 +275,14 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--web", metavar="FOLDER", help="also write a web page that runs the file in the browser")
     command = add("verify")
     command.add_argument("model", metavar="MODEL", help="the .onnx file that 'zoo export' wrote")
+    command = add("runs")
+    columns = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+    command.add_argument("folder", metavar="FOLDER", nargs="?", default="runs", help="where to look (default: runs)")
+    sort = "names from A to Z, accuracies, epochs and dates the highest first (default: date)"
+    command.add_argument("--sort", choices=columns, default="date", help=sort)
+    which = "show only runs whose data, model, state or path contains this, or matches it: '*-lenet5/*'"
+    command.add_argument("--filter", metavar="TEXT", default="", help=which)
+    command.add_argument("--output", metavar="FILE", help="also write a .json file")
     command = add("list")
     command.add_argument(
         "what",

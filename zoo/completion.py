@@ -110,6 +110,7 @@ COMPLETERS: Mapping[str, Any] = {
     **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
     "name": partial(_names, *registry.GROUPS),
     "run": partial(_paths, runs=True),
+    "folder": partial(_paths, runs=True),
     "what": _listed,
 }
 
