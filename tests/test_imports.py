@@ -28,7 +28,7 @@ FLOORS = [
     ["config", "messages"],
     ["commandline"],
     ["classify", "quantize", "plan", "terminal"],
-    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web", "runs"],
+    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "schema", "completion", "web", "runs"],
     ["export", "bench"],
     ["peers"],
     ["cli", "__main__"],

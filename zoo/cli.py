@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import signal
 import sys
@@ -212,7 +213,12 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _training(words: list[str]) -> None:
-    if words[0] == "fit":
+    if "--print_schema" in words:
+        from zoo.schema import schema
+
+        _quiet()
+        print(json.dumps(schema(), indent=2))
+    elif words[0] == "fit":
         from zoo.train import fit
 
         _quiet()

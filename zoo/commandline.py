@@ -100,8 +100,8 @@ class ZooCLI(LightningCLI):
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
         names, origins = self.arguments.names, self.arguments.origins
-        _add_builder(parser, "architecture", "model.architecture", names["model"], origins["model"])
-        _add_builder(parser, "dataset", "data.dataset", names["data"], origins["data"])
+        add_builder(parser, "architecture", "model.architecture", names["model"], origins["model"])
+        add_builder(parser, "dataset", "data.dataset", names["data"], origins["data"])
         parser.add_optimizer_args((Optimizer,), "optimizer")
         parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
@@ -196,7 +196,7 @@ def _whole_numbers_first(parser: LightningArgumentParser) -> None:
             action._typehint = Union[ordered]  # type: ignore[attr-defined]  # noqa: UP007  # of a tuple
 
 
-def _add_builder(parser: LightningArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
+def add_builder(parser: jsonargparse.ArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
     """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
     builder = registry.load(kind, name, origin)
     given = list(inspect.signature(builder).parameters)[: len(registry.GIVEN[kind])]

@@ -132,6 +132,7 @@ def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[
         parser.add_argument("run", nargs="?")
     if command == "fit":
         parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
+        parser.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
     if command == "bench" or (command == "fit" and (not first or first.startswith("-"))):
         parts = [_Part("fit")]
         parser.add_argument("--config", help="a YAML file")
