@@ -25,7 +25,7 @@ FLOORS = [
     ["data", "classifier", "run"],
     ["checkpoint", "interrupt", "progress", "plots", "feature_store", "history"],
     ["features", "pretrained"],
-    ["config", "messages"],
+    ["config", "messages", "help"],
     ["commandline"],
     ["classify", "quantize", "plan", "terminal"],
     ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "schema", "completion", "web", "runs"],

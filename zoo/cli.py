@@ -15,25 +15,34 @@ from typing import Any, NoReturn
 from zoo import registry
 from zoo.errors import UserError, ZooError, did_you_mean
 
-COMMANDS = {
-    "fit": "train a new run, or resume one: zoo fit RUN",
-    "validate": "measure a run on its validation split",
-    "test": "measure a run on its test split; writes results.json",
-    "predict": "classify image files with a run, an exported model, or a pretrained network",
-    "export": "write a run as one ONNX file with preprocessing and class names inside",
-    "verify": "let an exported model prove itself on this machine",
-    "bench": "measure how fast a training runs and what would help",
-    "runs": "show what was trained: accuracies, epochs, state",
-    "list": "show the registered architectures and data sets",
-    "info": "show what a registered name is and its options",
-    "doctor": "show versions, devices and data root, and try every entry point",
-    "new": "write a package that adds names to zoo",
+GROUPS = {
+    "train and measure": {
+        "fit": "train a new run, or resume one: zoo fit RUN",
+        "validate": "measure a run on its validation split",
+        "test": "measure a run on its test split; writes results.json",
+        "runs": "show what was trained: accuracies, epochs, state",
+        "bench": "measure how fast a training runs and what would help",
+    },
+    "use": {
+        "predict": "classify images with a run, an exported model or a pretrained network",
+        "export": "write a run as one ONNX file with preprocessing and class names inside",
+        "verify": "let an exported model prove itself on this machine",
+    },
+    "look around and extend": {
+        "list": "show the registered architectures and data sets",
+        "info": "show what a registered name is and its options",
+        "doctor": "show versions, devices and data root, and try every entry point",
+        "new": "write a package that adds names to zoo",
+    },
 }
+
+COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 
 EXAMPLES = """examples:
   zoo fit --model lenet5 --data digits
   zoo fit --config configs/cifar10/lenet5.yaml --trainer.max_epochs 3
-  zoo fit runs/digits-lenet5/version_0
+  zoo fit runs/digits-lenet5/version_0 --trainer.max_epochs 60
+  zoo runs --sort val
   zoo test runs/digits-lenet5/version_0
   zoo predict runs/digits-lenet5/version_0 photo.png folder/ --output predictions.csv
   zoo export runs/digits-lenet5/version_0
@@ -41,7 +50,8 @@ EXAMPLES = """examples:
   zoo predict --model vgg16 --model.weights DEFAULT cat.jpg --plot cat.png
   zoo info fashion_mnist --plot samples.png
 
-'zoo fit --model NAME --data NAME --help' shows every option of training, those of the two names included.
+'zoo COMMAND --help' shows the options of a command, 'zoo fit --model NAME --data NAME --help' those of the two names
+as well.
 """
 
 
@@ -230,10 +240,14 @@ def _training(words: list[str]) -> None:
         evaluate("validate" if words[0] == "validate" else "test", words[1:])
 
 
-def _plugin_commands() -> str:
-    """Return the lines of help about commands of other distributions, from metadata."""
-    found = [f"  {entry.name} (of {entry.distribution} {entry.version})" for entry in registry.entries("command")]
-    return "\n".join(["", "commands of plugins ('zoo info COMMAND' describes one):", *found, ""]) if found else ""
+def _commands() -> str:
+    """Return the lines of help that name every command, those of other distributions from metadata."""
+    plugins = {entry.name: f"of {entry.distribution} {entry.version}" for entry in registry.entries("command")}
+    groups = GROUPS | ({"of plugins ('zoo info COMMAND' describes one)": plugins} if plugins else {})
+    parts = ["Train, fine-tune, test and ship image classifiers."]
+    for title, commands in groups.items():
+        parts.append("\n".join([f"{title}:", *(f"  {name:<10}{text}" for name, text in commands.items())]))
+    return "\n\n".join(parts)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -241,14 +255,16 @@ def _arguments() -> argparse.ArgumentParser:
 
     parser = _Parser(
         prog="zoo",
-        description="Train, fine-tune, test and ship image classifiers.",
-        epilog=EXAMPLES + _plugin_commands(),
+        usage="zoo [--version] [--debug] COMMAND ...",
+        description=_commands(),
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(dest="command", metavar="command")
+    # The description names them, in groups, which argparse has not.
+    commands = parser.add_subparsers(dest="command", metavar="command", prog="zoo", help=argparse.SUPPRESS)
 
     def add(name: str, **options: Any) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name], allow_abbrev=False, **options)

@@ -17,6 +17,7 @@ from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
+from zoo.help import FIT
 from zoo.history import require_free, training
 from zoo.interrupt import GracefulStop, Interrupted
 from zoo.plan import plan
@@ -25,17 +26,22 @@ from zoo.run import Run, write_atomically
 from zoo.terminal import EpochLines, show_plan, show_result
 
 #: What may differ when a run is resumed: how long and where it trains, not what.
-RESUME_OPTIONS = ("--trainer.", "--data.root", "--data.num_workers", "--data.memory_gib", "--print_config", "--help")
+RESUME_OPTIONS = (
+    "--trainer.",
+    "--data.root",
+    "--data.num_workers",
+    "--data.memory_gib",
+    "--print_config",
+    "--help",
+    "--quiet",
+)
 
 
 class FitCLI(ZooCLI):
     """Builds a fresh or resumed training; the run folder is made last, when everything else is known to work."""
 
     usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
-    description = (
-        "Train a new run, or resume RUN. --model NAME is short for --model.architecture NAME, --data NAME for "
-        "--data.dataset NAME ('zoo list' shows both); their own options are shown for the names given beside --help."
-    )
+    description = FIT
     run: Run
     stop: GracefulStop
     #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
