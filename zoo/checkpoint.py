@@ -149,9 +149,14 @@ def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:
         CheckpointError: as ``read_checkpoint``, or the weights do not fit the architecture.
     """
     path = Path(run_or_checkpoint)
-    if not path.is_file():
-        path = Run.open(path).trained()
-    return classifier_of(read_checkpoint(path), path)
+    if path.is_file():
+        run = Run(path.parent.parent)  # where a checkpoint lies that was not moved
+    else:
+        run = Run.open(path)
+        path = run.trained()
+    classifier = classifier_of(read_checkpoint(path), path)
+    classifier.run = run if run.config.is_file() else None
+    return classifier
 
 
 def classifier_of(checkpoint: dict[str, Any], path: Path) -> ImageClassifier:

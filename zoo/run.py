@@ -113,6 +113,11 @@ class Run:
         """What the last test measured."""
         return self.path / "results.json"
 
+    @property
+    def report(self) -> Path:
+        """Curves, confusion matrix and mistakes, where a report was made."""
+        return self.path / "report.html"
+
     def trained(self) -> Path:
         """Return the checkpoint to use: the best one, else the last.
 
