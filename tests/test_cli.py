@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 import yaml
 from PIL import Image
+
+from zoo.cli import COMMANDS
 
 
 def error_of(result):
@@ -140,6 +143,26 @@ def test_help_of_fit_shows_the_options_of_the_names(zoo):
     assert out.startswith("usage: zoo fit [RUN] [--model NAME] [--data NAME]")
     for option in ("--model.architecture.dropout", "--data.dataset.channels", "--data.batch_size"):
         assert option in out
+
+
+def test_help_of_fit_begins_with_what_most_use_and_is_complete(zoo):
+    _, out, _ = zoo("fit", "--model", "cnn", "--help")
+    assert out.index("most used:") < out.index("examples:") < out.index("architecture cnn:") < out.index("trainer:")
+    assert out.index("--model.architecture.layout") < out.index("--model.loss") < out.index("--trainer.accelerator ")
+    assert all(len(line) <= 80 for line in out[: out.index("options:")].splitlines())
+    for option in ("--optimizer.help", "--lr_scheduler", "--seed_everything", "--ckpt_path", "--data.skip_bad"):
+        assert option in out
+    assert "--model CONFIG" not in out
+
+
+def test_help_names_every_command_in_a_group(zoo, install):
+    install("plugin-greet", "[zoo.commands]\ngreet = plugin_greet:greet\n")
+    status, out, _ = zoo("--help")
+    assert status == 0
+    for command in COMMANDS:
+        assert len(re.findall(rf"^  {command} +\S", out, re.MULTILINE)) == 1
+    assert "  greet     of plugin-greet 1.0" in out
+    assert "usage: zoo test [-h] RUN" in zoo("test", "--help")[1]
 
 
 def test_a_run_without_a_checkpoint_is_never_evaluated(zoo, tmp_path):

@@ -106,7 +106,8 @@ def test_a_run_is_completed_folder_by_folder(complete, no_torch, environment):
     for name in ("version_0", "version_10"):
         (environment / "runs" / "digits-lenet5" / name).mkdir(parents=True)
         (environment / "runs" / "digits-lenet5" / name / "config.yaml").touch()
-    for command in ("fit", "validate", "test"):
+    assert complete("zoo runs --sort da") == ["data", "date"]
+    for command in ("fit", "validate", "test", "runs"):
         assert complete(f"zoo {command} r") == ["runs/"]
         assert complete(f"zoo {command} runs/d") == ["runs/digits-lenet5/"]
         assert complete(f"zoo {command} runs/digits-lenet5/version_1") == ["runs/digits-lenet5/version_10 "]
@@ -180,6 +181,7 @@ def test_options_of_a_run_are_those_that_it_can_follow(complete):
     for command in ("fit", "test"):
         found = [word.strip() for word in complete(f"zoo {command} runs/digits-lenet5/version_0 --")]
         assert {"--trainer.max_epochs", "--data.root"} <= set(found)
+        assert ("--quiet" in found) == (command == "fit")
         assert all(option.startswith(RESUME_OPTIONS) for option in found)
 
 

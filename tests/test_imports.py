@@ -12,9 +12,9 @@ from conftest import REPOSITORY
 #: A module may import those of its own floor and of the floors before it; the last may import all.
 FLOORS = [
     ["errors", "runtime", "device", "overhead"],
-    ["spec", "registry"],
-    ["images", "download"],
-    ["datasets", "shapes"],
+    ["spec", "registry", "run", "config"],
+    ["images", "download", "history"],
+    ["datasets", "shapes", "runs"],
     ["freeze"],
     ["weights"],
     ["architectures"],
@@ -23,13 +23,13 @@ FLOORS = [
     ["sources"],
     ["duplicates"],
     ["loader", "describe", "survey"],
-    ["data", "classifier", "run", "findings"],
+    ["data", "classifier", "interactive", "findings"],
     ["checkpoint", "interrupt", "progress", "plots", "feature_store"],
     ["features", "pretrained"],
-    ["config", "messages"],
+    ["messages", "help"],
     ["commandline"],
-    ["classify", "quantize"],
-    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web", "check"],
+    ["classify", "quantize", "plan", "terminal"],
+    ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "schema", "completion", "web", "check"],
     ["export", "bench"],
     ["peers"],
     ["cli", "__main__"],
@@ -83,13 +83,15 @@ def test_architectures_and_datasets_know_nothing_of_training(heavy):
         "import zoo",
         "import zoo; zoo.list_architectures()",
         "from zoo.cli import main; main(['list'])",
+        "from zoo.cli import main; main(['runs', 'RUNS'])",
         "from zoo.cli import main; main(['--help'])",
         "from zoo.cli import main; main(['test', '--help'])",
         "from zoo.cli import main; main(['predict', '--help'])",
         "from zoo.cli import main; main(['check', '--help'])",
     ],
 )
-def test_light_commands_load_neither_torch_nor_lightning(code):
+def test_light_commands_load_neither_torch_nor_lightning(code, digits_run):
+    code = code.replace("RUNS", str(digits_run.parent))
     check = "import sys; print(sorted({'torch', 'lightning', 'numpy', 'jsonargparse'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

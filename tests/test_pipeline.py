@@ -69,10 +69,12 @@ def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
     assert len([line for line in out.splitlines() if line.startswith("epoch ")]) == 2
     assert "\x1b" not in out + err
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()) == [
+        ".training.lock",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "config.yaml",
         "metrics.csv",
+        "state.json",
     ]
     epochs = [row for row in rows(run) if row["val/accuracy"]]
     assert [row["epoch"] for row in epochs] == ["0", "1"]

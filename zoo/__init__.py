@@ -91,6 +91,8 @@ def create_dataset(name: str, root: str | Path, split: Literal["train", "val", "
 def load(run_or_checkpoint: str | Path) -> ImageClassifier:
     """Return the trained classifier of a run (its best checkpoint) or of one checkpoint file, on the CPU, evaluating.
 
+    Its ``predict`` takes image files, PIL images and arrays; in a notebook it shows itself as a table.
+
     Args:
         run_or_checkpoint: a run folder, or a ``.ckpt`` file in one.
 

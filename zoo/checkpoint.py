@@ -69,13 +69,18 @@ class RunCheckpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch's checkpoints."""
-        metrics = trainer.callback_metrics
-        if "val/accuracy" in metrics:
-            figures = float(metrics["val/accuracy"]), -float(metrics["val/loss"])
-            if figures > self.best:
-                self.best = figures
-                trainer.save_checkpoint(self.run.best)
+        if (figures := self.improved(trainer)) is not None:
+            self.best = figures
+            trainer.save_checkpoint(self.run.best)
         trainer.save_checkpoint(self.run.last)
+
+    def improved(self, trainer: Trainer) -> tuple[float, float] | None:
+        """Return the last validation's accuracy and negated loss where they are the best so far, else None."""
+        metrics = trainer.callback_metrics
+        if "val/accuracy" not in metrics:
+            return None
+        figures = float(metrics["val/accuracy"]), -float(metrics["val/loss"])
+        return figures if figures > self.best else None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best validation accuracy so far, and its loss."""
@@ -144,9 +149,14 @@ def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:
         CheckpointError: as ``read_checkpoint``, or the weights do not fit the architecture.
     """
     path = Path(run_or_checkpoint)
-    if not path.is_file():
-        path = Run.open(path).trained()
-    return classifier_of(read_checkpoint(path), path)
+    if path.is_file():
+        run = Run(path.parent.parent)  # where a checkpoint lies that was not moved
+    else:
+        run = Run.open(path)
+        path = run.trained()
+    classifier = classifier_of(read_checkpoint(path), path)
+    classifier.run = run if run.config.is_file() else None
+    return classifier
 
 
 def classifier_of(checkpoint: dict[str, Any], path: Path) -> ImageClassifier:

@@ -7,7 +7,7 @@ The loss that is shown is the same in training and evaluation: label smoothing c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Literal
 
@@ -20,10 +20,12 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from zoo import freeze as freezing
-from zoo import registry
+from zoo import interactive, registry
 from zoo.errors import UserError
+from zoo.interactive import Picture, Predictions
 from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
+from zoo.run import Run
 from zoo.shapes import works_channels_last
 from zoo.sources import BAD, Source
 from zoo.spec import InputSpec
@@ -103,6 +105,8 @@ class ImageClassifier(pl.LightningModule):
             logger=False,
         )
         self.preprocess = Preprocess(self.spec, _memory_format(self.channels_last))
+        #: The run it was loaded from.
+        self.run: Run | None = None
         #: What of the network is frozen, and stays in evaluation mode.
         self.frozen: list[nn.Module] = []
         if freeze is not None:
@@ -159,6 +163,23 @@ class ImageClassifier(pl.LightningModule):
         """Return logits, floating ``(batch, classes)``, of uint8 images ``(batch, height, width, channels)``."""
         logits: Tensor = self.network(self.preprocess(images))
         return logits
+
+    def predict(self, images: Picture | Sequence[Picture], top_k: int = 5) -> Predictions:
+        """Return the likeliest classes of pictures; what is returned shows itself as a table.
+
+        Args:
+            images: one or several, each an image file, a folder of them, a PIL image, or a uint8 array
+                ``(height, width, channels)`` of any size; several arrays also as ``(batch, height, width, channels)``.
+            top_k: classes of each, at most all of them.
+
+        Raises:
+            UserError: top_k is below 1, or an array is no such picture.
+            ImageError: a file cannot be read; it is named.
+        """
+        return interactive.predict(self, images, top_k)
+
+    def _repr_html_(self) -> str:
+        return interactive.summary_html(self)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Return the loss to minimise, its value, and how many of the batch were right.

@@ -5,17 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import torch
-
 from zoo import load
 from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.errors import UserError
-from zoo.images import open_image
-from zoo.preprocess import to_uint8
 from zoo.pretrained import find_weights
-
-BATCH_SIZE = 32
 
 
 def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:
@@ -31,17 +25,7 @@ def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[l
         ImageError: a file cannot be read; it is named.
     """
     classifier = load(model) if isinstance(model, str) else _as_published(model)
-    spec = classifier.spec
-    guesses = []
-    for start in range(0, len(files), BATCH_SIZE):
-        chosen = files[start : start + BATCH_SIZE]
-        pixels = [to_uint8(open_image(path, 1 if spec.channels == 1 else 3), spec) for path in chosen]
-        with torch.inference_mode():
-            probabilities = classifier(torch.stack(pixels)).float().softmax(dim=1)
-        best = probabilities.topk(min(top_k, len(spec.classes)), dim=1)
-        for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            guesses.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
-    return guesses
+    return classifier.predict(files, top_k).guesses
 
 
 def _as_published(arguments: Arguments) -> ImageClassifier:

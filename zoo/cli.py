@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import signal
 import sys
@@ -14,25 +15,35 @@ from typing import Any, NoReturn
 from zoo import registry
 from zoo.errors import UserError, ZooError, did_you_mean
 
-COMMANDS = {
-    "fit": "train a new run, or resume one: zoo fit RUN",
-    "validate": "measure a run on its validation split",
-    "test": "measure a run on its test split; writes results.json",
-    "predict": "classify image files with a run, an exported model, or a pretrained network",
-    "export": "write a run as one ONNX file with preprocessing and class names inside",
-    "verify": "let an exported model prove itself on this machine",
-    "check": "look at every image of a data set: damage, duplicates, leaks between splits, odd classes, sizes, names",
-    "bench": "measure how fast a training runs and what would help",
-    "list": "show the registered architectures and data sets",
-    "info": "show what a registered name is and its options",
-    "doctor": "show versions, devices and data root, and try every entry point",
-    "new": "write a package that adds names to zoo",
+GROUPS = {
+    "train and measure": {
+        "fit": "train a new run, or resume one: zoo fit RUN",
+        "validate": "measure a run on its validation split",
+        "test": "measure a run on its test split; writes results.json",
+        "runs": "show what was trained: accuracies, epochs, state",
+        "bench": "measure how fast a training runs and what would help",
+    },
+    "use": {
+        "predict": "classify images with a run, an exported model or a pretrained network",
+        "export": "write a run as one ONNX file with preprocessing and class names inside",
+        "verify": "let an exported model prove itself on this machine",
+    },
+    "look around and extend": {
+        "check": "look at all images of a data set: damage, duplicates, leaks, odd classes and sizes",
+        "list": "show the registered architectures and data sets",
+        "info": "show what a registered name is and its options",
+        "doctor": "show versions, devices and data root, and try every entry point",
+        "new": "write a package that adds names to zoo",
+    },
 }
+
+COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 
 EXAMPLES = """examples:
   zoo fit --model lenet5 --data digits
   zoo fit --config configs/cifar10/lenet5.yaml --trainer.max_epochs 3
-  zoo fit runs/digits-lenet5/version_0
+  zoo fit runs/digits-lenet5/version_0 --trainer.max_epochs 60
+  zoo runs --sort val
   zoo test runs/digits-lenet5/version_0
   zoo predict runs/digits-lenet5/version_0 photo.png folder/ --output predictions.csv
   zoo export runs/digits-lenet5/version_0
@@ -41,7 +52,8 @@ EXAMPLES = """examples:
   zoo info fashion_mnist --plot samples.png
   zoo check folder --data.root photos/
 
-'zoo fit --model NAME --data NAME --help' shows every option of training, those of the two names included.
+'zoo COMMAND --help' shows the options of a command, 'zoo fit --model NAME --data NAME --help' those of the two names
+as well.
 """
 
 
@@ -68,8 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    if sys.stdout is None:  # closed by the caller: run all the same, and print to nobody
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the whole process
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: run all the same, and print to nobody
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for the whole process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 gets '?', not a traceback
             stream.reconfigure(errors="replace")
@@ -130,6 +143,10 @@ def _run(words: list[str], debug: bool) -> None:
         _predict(options)
     elif options.command == "verify":
         _verify(options)
+    elif options.command == "runs":
+        from zoo.runs import show_runs
+
+        show_runs(options.folder, options.sort, options.filter, options.output)
     elif options.command == "list":
         from zoo.listing import show_names
 
@@ -219,7 +236,12 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _training(words: list[str]) -> None:
-    if words[0] == "fit":
+    if "--print_schema" in words:
+        from zoo.schema import schema
+
+        _quiet()
+        print(json.dumps(schema(), indent=2))
+    elif words[0] == "fit":
         from zoo.train import fit
 
         _quiet()
@@ -231,10 +253,14 @@ def _training(words: list[str]) -> None:
         evaluate("validate" if words[0] == "validate" else "test", words[1:])
 
 
-def _plugin_commands() -> str:
-    """Return the lines of help about commands of other distributions, from metadata."""
-    found = [f"  {entry.name} (of {entry.distribution} {entry.version})" for entry in registry.entries("command")]
-    return "\n".join(["", "commands of plugins ('zoo info COMMAND' describes one):", *found, ""]) if found else ""
+def _commands() -> str:
+    """Return the lines of help that name every command, those of other distributions from metadata."""
+    plugins = {entry.name: f"of {entry.distribution} {entry.version}" for entry in registry.entries("command")}
+    groups = GROUPS | ({"of plugins ('zoo info COMMAND' describes one)": plugins} if plugins else {})
+    parts = ["Train, fine-tune, test and ship image classifiers."]
+    for title, commands in groups.items():
+        parts.append("\n".join([f"{title}:", *(f"  {name:<10}{text}" for name, text in commands.items())]))
+    return "\n\n".join(parts)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -242,14 +268,16 @@ def _arguments() -> argparse.ArgumentParser:
 
     parser = _Parser(
         prog="zoo",
-        description="Train, fine-tune, test and ship image classifiers.",
-        epilog=EXAMPLES + _plugin_commands(),
+        usage="zoo [--version] [--debug] COMMAND ...",
+        description=_commands(),
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(dest="command", metavar="command")
+    # The description names them, in groups, which argparse has not.
+    commands = parser.add_subparsers(dest="command", metavar="command", prog="zoo", help=argparse.SUPPRESS)
 
     def add(name: str, **options: Any) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name], allow_abbrev=False, **options)
@@ -282,6 +310,14 @@ def _arguments() -> argparse.ArgumentParser:
     command.add_argument("--web", metavar="FOLDER", help="also write a web page that runs the file in the browser")
     command = add("verify")
     command.add_argument("model", metavar="MODEL", help="the .onnx file that 'zoo export' wrote")
+    command = add("runs")
+    columns = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+    command.add_argument("folder", metavar="FOLDER", nargs="?", default="runs", help="where to look (default: runs)")
+    sort = "names from A to Z, accuracies, epochs and dates the highest first (default: date)"
+    command.add_argument("--sort", choices=columns, default="date", help=sort)
+    which = "show only runs whose data, model, state or path contains this, or matches it: '*-lenet5/*'"
+    command.add_argument("--filter", metavar="TEXT", default="", help=which)
+    command.add_argument("--output", metavar="FILE", help="also write a .json file")
     command = add("list")
     command.add_argument(
         "what",

@@ -25,6 +25,7 @@ from zoo.config import Arguments
 from zoo.data import ImageDataModule
 from zoo.device import default_precision
 from zoo.errors import UserError
+from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error
 from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, keep_freed_memory
 from zoo.pretrained import Weights, find_weights
@@ -83,6 +84,7 @@ class ZooCLI(LightningCLI):
                 "prog": f"zoo {command}",
                 "usage": f"zoo {command} {self.usage} [options]",
                 "description": self.description,
+                "formatter_class": HelpFormatter,
                 "exit_on_error": False,
                 "allow_abbrev": False,
             },
@@ -122,6 +124,7 @@ class ZooCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, every complaint in one line."""
+        own_options_first(parser, self.arguments.names)
         try:
             self.config = parser.parse_args(args)
         except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:

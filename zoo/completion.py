@@ -111,6 +111,7 @@ COMPLETERS: Mapping[str, Any] = {
     "name": partial(_names, *registry.GROUPS),
     "dataset": partial(_names, "dataset"),
     "run": partial(_paths, runs=True),
+    "folder": partial(_paths, runs=True),
     "what": _listed,
 }
 
@@ -130,9 +131,12 @@ def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[
     first, parts = words[0] if words else "", [_Part("run")]
     if command == "fit" and not first.startswith("-"):
         parser.add_argument("run", nargs="?")
+    if command == "fit":
+        parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
     if command == "bench" or (command == "fit" and (not first or first.startswith("-"))):
         parts = [_Part("fit")]
         parser.add_argument("--config", help="a YAML file")
+        parser.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
         for section, kind in NAMED.items():
             parser.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")
         with suppress(UserError):  # half typed, unknown, or a file that is not there: the command will say it

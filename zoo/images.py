@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -70,3 +70,21 @@ def find_images(parent: str | Path) -> Iterator[str]:
         for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
                 yield os.path.join(path, name)
+
+
+def named_images(paths: Sequence[str]) -> Iterator[str]:
+    """Yield the image files that paths name, those of a folder in alphabetical order.
+
+    Raises:
+        ImageError: a path does not exist, or a folder holds no image.
+    """
+    for path in paths:
+        if not os.path.isdir(path):
+            if not os.path.exists(path):
+                raise ImageError(f"{path}: no such file or folder")
+            yield path
+            continue
+        found = sorted(find_images(path))
+        if not found:
+            raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(SUFFIXES))})")
+        yield from found

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from rich.table import Table
 from zoo import runtime
 from zoo.config import Arguments
 from zoo.errors import ImageError, UserError
-from zoo.images import SUFFIXES, decode, find_images
+from zoo.images import decode, named_images
 from zoo.run import write_atomically
 
 Guess = tuple[str, float]
@@ -91,24 +90,6 @@ def _by_file(model: str, files: Sequence[str], top_k: int) -> list[list[Guess]]:
         raise UserError(str(error)) from error
     except runtime.ImageError as error:
         raise ImageError(str(error)) from error
-
-
-def named_images(paths: Sequence[str]) -> Iterator[str]:
-    """Yield the image files that paths name, those of a folder in alphabetical order.
-
-    Raises:
-        ImageError: a path does not exist, or a folder holds no image.
-    """
-    for path in paths:
-        if not os.path.isdir(path):
-            if not os.path.exists(path):
-                raise ImageError(f"{path}: no such file or folder")
-            yield path
-            continue
-        found = sorted(find_images(path))
-        if not found:
-            raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(SUFFIXES))})")
-        yield from found
 
 
 def _show(files: Sequence[str], guesses: Sequence[list[Guess]]) -> None:

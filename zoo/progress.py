@@ -1,4 +1,4 @@
-"""What a run shows and writes while it trains: the epoch's figures, metrics.csv, a progress bar, a line an epoch."""
+"""What a run counts and writes while it trains: the epoch's figures, and their rows in metrics.csv."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers.logger import Logger
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from zoo.errors import RunError
 from zoo.run import MetricsTable, Run
-
-#: Seconds between two drawings of the progress bar; each one waits for the device to report the loss.
-REDRAW = 0.25
 
 
 class MetricsLogger(Logger):
@@ -161,74 +156,10 @@ class TrainingFigures(Callback):
         self._step_images = state_dict["step_images"]
 
 
-class EpochLines(ProgressBar):
-    """A progress bar in a terminal, and one line an epoch that stays; without a terminal the lines alone.
-
-    Args:
-        figures: where loss, accuracy and speed are counted.
-        bar: whether to draw the bar where there is a terminal.
-    """
-
-    def __init__(self, figures: TrainingFigures, bar: bool = True) -> None:
-        super().__init__()
-        self.figures = figures
-        self.console = Console(highlight=False, emoji=False)
-        self._wanted = bar and self.console.is_terminal
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._drawn = 0.0
-
-    def disable(self) -> None:
-        """Show nothing: Lightning calls this on all processes but the first."""
-        self._wanted = False
-        self.console.quiet = True
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Move the bar, a few times a second."""
-        if not self._wanted or time.perf_counter() - self._drawn < REDRAW:
-            return
-        if self._bar is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=self.console, transient=True, auto_refresh=False)
-            self._task = self._bar.add_task("", total=self.total_train_batches)
-            self._bar.start()
-        count, seconds = max(self.figures.images, 1), max(self.figures.elapsed(), 1e-9)
-        loss, accuracy = float(self.figures.loss_sum) / count, float(self.figures.correct) / count
-        text = f"{_epoch(trainer)}  loss {loss:.4f}  accuracy {accuracy:.1%}  {count / seconds:,.0f} images/s"
-        self._bar.update(self._task, completed=batch_idx + 1, description=text, refresh=True)
-        self._drawn = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Replace the bar by the epoch's line."""
-        self._stop()
-        row = self.figures.row
-        words = [_epoch(trainer), f"loss {row['train/loss']:.4f}", f"accuracy {row['train/accuracy']:.1%}"]
-        if "val/loss" in row:
-            words += [f"val loss {row['val/loss']:.4f}", f"val accuracy {row['val/accuracy']:.1%}"]
-        words.append(f"{row['images_per_second']:,.0f} images/s")
-        self.console.print("  ".join(words), soft_wrap=True)
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the bar away before anything is said about the error."""
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-
 @rank_zero_only
 def say(text: str) -> None:
     """Print a line to stderr, from the first process alone."""
     print(text, file=sys.stderr, flush=True)
-
-
-def _epoch(trainer: Trainer) -> str:
-    total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
-    return f"epoch {trainer.current_epoch + 1}{total}"
 
 
 def _log(trainer: Trainer, row: dict[str, Any], step: int) -> None:

@@ -1,7 +1,7 @@
 """Run: the folder with everything one training leaves.
 
     runs/<data set>-<architecture>/version_<n>/
-      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  results.json
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  state.json  results.json
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -71,8 +71,9 @@ class Run:
         return run
 
     def discard(self) -> None:
-        """Remove a run that was made but not trained: its configuration and empty folders, never anything else."""
-        self.config.unlink(missing_ok=True)
+        """Remove a run that was made but not trained: its small files and empty folders, never anything else."""
+        for path in (self.config, self.state, self.lock):
+            path.unlink(missing_ok=True)
         with suppress(OSError):  # a folder that holds something stays
             self.last.parent.rmdir()
             self.path.rmdir()
@@ -98,9 +99,24 @@ class Run:
         return self.path / "metrics.csv"
 
     @property
+    def state(self) -> Path:
+        """Whether the last training came to its end."""
+        return self.path / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that trains the run."""
+        return self.path / ".training.lock"
+
+    @property
     def results(self) -> Path:
         """What the last test measured."""
         return self.path / "results.json"
+
+    @property
+    def report(self) -> Path:
+        """Curves, confusion matrix and mistakes, where a report was made."""
+        return self.path / "report.html"
 
     def trained(self) -> Path:
         """Return the checkpoint to use: the best one, else the last.

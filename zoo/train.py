@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,37 @@ from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
+from zoo.help import FIT
+from zoo.history import require_free, training
 from zoo.interrupt import GracefulStop, Interrupted
-from zoo.progress import EpochLines, MetricsLogger, TrainingFigures, say
+from zoo.plan import plan
+from zoo.progress import MetricsLogger, TrainingFigures, say
 from zoo.run import Run, write_atomically
+from zoo.terminal import EpochLines, show_plan, show_result
 
 #: What may differ when a run is resumed: how long and where it trains, not what.
-RESUME_OPTIONS = ("--trainer.", "--data.root", "--data.num_workers", "--data.memory_gib", "--print_config", "--help")
+RESUME_OPTIONS = (
+    "--trainer.",
+    "--data.root",
+    "--data.num_workers",
+    "--data.memory_gib",
+    "--print_config",
+    "--help",
+    "--quiet",
+)
 
 
 class FitCLI(ZooCLI):
     """Builds a fresh or resumed training; the run folder is made last, when everything else is known to work."""
 
     usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
-    description = (
-        "Train a new run, or resume RUN. --model NAME is short for --model.architecture NAME, --data NAME for "
-        "--data.dataset NAME ('zoo list' shows both); their own options are shown for the names given beside --help."
-    )
+    description = FIT
     run: Run
     stop: GracefulStop
     #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
     first_step: int | None = None
+    #: Whether the run was there before.
+    resumed: bool
 
     def default_checkpoint(self) -> Path | None:
         """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
@@ -67,27 +79,27 @@ class FitCLI(ZooCLI):
             self.checkpoint = None
         self.datamodule.train_dataloader()
         self.datamodule.val_dataloader()
-        resumed = self.run is not None
-        if not resumed:
+        self.resumed = self.run is not None
+        if not self.resumed:
             self.run = self._new_run()
         try:
-            self.trainer = self.make_trainer(**self._trainer_changes(resumed))
+            self.trainer = self.make_trainer(**self._trainer_changes())
             if _is_first_process():
                 write_atomically(self.run.config, self.resolved_config())
         except BaseException:
-            if not resumed and _is_first_process():
+            if not self.resumed and _is_first_process():
                 self.run.discard()
             raise
 
-    def _trainer_changes(self, resumed: bool) -> dict[str, Any]:
-        figures, self.stop = TrainingFigures(), GracefulStop(self.run)
+    def _trainer_changes(self) -> dict[str, Any]:
+        figures, self.stop, checkpoints = TrainingFigures(), GracefulStop(self.run), RunCheckpoints(self.run)
         trainer = self.config_init.trainer
-        lines = EpochLines(figures, bar=trainer.enable_progress_bar is not False)
+        lines = EpochLines(figures, checkpoints, bar=trainer.enable_progress_bar is not False)
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         return {
-            "logger": [MetricsLogger(self.run, self.first_step if resumed else None), *added],
-            "callbacks": [FrozenFeatures(self.first_step or 0), figures, lines, self.stop, RunCheckpoints(self.run)],
+            "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
+            "callbacks": [FrozenFeatures(self.first_step or 0), figures, lines, self.stop, checkpoints],
             "enable_progress_bar": True,
         }
 
@@ -102,7 +114,7 @@ def fit(args: Sequence[str]) -> Run:
     """Train a new run, or resume one when the first argument is its folder; print the run folder last.
 
     Args:
-        args: what follows ``zoo fit``.
+        args: what follows ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart.
 
     Returns:
         The run.
@@ -112,25 +124,49 @@ def fit(args: Sequence[str]) -> Run:
         RunError: the training failed; its checkpoints are kept.
         Interrupted: by Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
+    quiet = "--quiet" in args
+    args = [word for word in args if word != "--quiet"]
     run = Run.open(args[0]) if args and not args[0].startswith("-") else None
     if run is None:
         arguments = resolve(args)
     else:
         _require_resumable(args[1:], run)
+        if _is_first_process():
+            require_free(run)
         arguments = resolve(args[1:], read_config(run.config), str(run.config))
-    cli = FitCLI("fit", arguments, run)
-    checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
-    say(_summary(cli))
-    with _failures(cli):
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
-    if cli.trainer.global_step == 0:
-        if run is None and _is_first_process():
-            cli.run.discard()
-        raise UserError("nothing was trained: the trainer's limits (--trainer.limit_train_batches, ...) leave no step")
+    with _unheard(quiet, redirect_stderr):
+        cli = FitCLI("fit", arguments, run)
+    with _failures(cli), _unheard(quiet, redirect_stderr, redirect_stdout):
+        _train(cli)
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
     rank_zero_only(print)(cli.run.path)
     return cli.run
+
+
+def _train(cli: FitCLI) -> None:
+    """Train, and say before and after what; the process that writes locks the run and records its state."""
+    checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
+    with training(cli.run) if _is_first_process() else nullcontext():
+        seed = str(cli.config.seed_everything)
+        seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
+        show_plan(plan(cli.model, cli.datamodule, cli.trainer) | {"seed": seed, "run": str(cli.run.path)})
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
+        if cli.trainer.global_step == 0:
+            if not cli.resumed and _is_first_process():
+                cli.run.discard()
+            limits = "--trainer.limit_train_batches, ..."
+            raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
+    show_result(cli.run)
+
+
+@contextmanager
+def _unheard(quiet: bool, *redirects: type[redirect_stdout[Any]] | type[redirect_stderr[Any]]) -> Iterator[None]:
+    """Drop what is printed to these streams, where quiet is wanted."""
+    with open(os.devnull, "w") as nobody, ExitStack() as stack:
+        for redirect in redirects if quiet else ():
+            stack.enter_context(redirect(nobody))
+        yield
 
 
 def _require_resumable(args: Sequence[str], run: Run) -> None:
@@ -169,25 +205,6 @@ def _failures(cli: FitCLI) -> Iterator[None]:
         if "DataLoader worker" in str(error):
             raise RunError(f"a process that reads images died: {str(error).splitlines()[0]}; {kept}") from error
         raise
-
-
-def _summary(cli: FitCLI) -> str:
-    """Return one line: what is trained on what, where."""
-    spec, data = cli.model.spec, cli.datamodule
-    parameters = list(cli.model.network.parameters())
-    frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
-    weights = f"{sum(parameter.numel() for parameter in parameters):,} parameters"
-    if frozen:
-        weights += f", {frozen:,} frozen"
-    sizes = f"{len(data.source('train')):,} train and {len(data.source('val')):,} val images"
-    shape = f"{spec.height}x{spec.width}x{spec.channels}"
-    names = cli.arguments.names
-    device = cli.trainer.strategy.root_device.type
-    begin = "" if cli.first_step is None else f" from step {cli.first_step}"
-    return (
-        f"{names['model']} ({weights}) on {names['data']}: {sizes} of {shape}, "
-        f"{len(spec.classes)} classes; {device}, seed {cli.config.seed_everything}{begin}; {cli.run.path}"
-    )
 
 
 def _is_first_process() -> bool:

@@ -1,0 +1,68 @@
+"""What ``zoo fit --help`` begins with, and the order in which it shows every option."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, RawDescriptionHelpFormatter
+from collections.abc import Mapping
+
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
+
+FIT = """Train a new run, or resume RUN where it stopped.
+
+most used:
+  --model NAME             the architecture: 'zoo list architectures'
+  --data NAME              the data set: 'zoo list datasets'
+  --data.root FOLDER       where the data lives
+  --data.batch_size N      images in a step
+  --trainer.max_epochs N   passes over the training images
+  --optimizer SGD --optimizer.lr 0.1
+  --model.weights DEFAULT  start from pretrained weights ...
+  --model.freeze N         ... whose first N layers stay as they are
+  --config FILE            a YAML file with any of the options below
+  --print_config           show what would run; --print_schema the JSON schema
+  --quiet                  print the run folder alone, and errors
+
+examples:
+  zoo fit --model lenet5 --data digits
+  zoo fit --model vgg16 --model.weights DEFAULT --data folder --data.root photos
+  zoo fit --config configs/cifar10/lenet5.yaml --trainer.max_epochs 3
+  zoo fit runs/digits-lenet5/version_0 --trainer.max_epochs 60
+
+All options follow, the architecture's and the data set's own first.
+--model NAME is short for --model.architecture NAME, --data NAME
+for --data.dataset NAME."""
+
+
+#: Options that take a name, which jsonargparse believes to take a file.
+NAMED = ("--model", "--data", "--model.architecture", "--data.dataset")
+
+
+class HelpFormatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
+    """jsonargparse's, with lines of the description as they are written."""
+
+
+def own_options_first(parser: ArgumentParser, names: Mapping[str, str]) -> None:
+    """Order a parser's groups of options from those of the chosen names to the trainer's, and say what each is of.
+
+    Args:
+        parser: of training; nothing but the look of its help changes.
+        names: ``{"model": architecture, "data": data set}``.
+    """
+    titles = {
+        "model.architecture": f"architecture {names['model']}",
+        "data.dataset": f"data set {names['data']}",
+        "model": "model: loss, freezing",
+        "data": "data: batches, augmentation, where it lives",
+        "optimizer": "optimizer",
+        "lr_scheduler": "learning rate scheduler",
+        "trainer": "trainer: devices, precision, limits",
+    }
+    groups = parser.groups or {}
+    last = []
+    for key, title in titles.items():
+        groups[key].title = title
+        last.append(groups[key])
+    parser._action_groups = [group for group in parser._action_groups if group not in last] + last
+    for action in parser._actions:
+        if action.option_strings and action.option_strings[0] in NAMED:
+            action.help = SUPPRESS

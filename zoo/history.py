@@ -1,0 +1,112 @@
+"""What a run folder's small files say of its training: epochs, the best of them, how it ended; read without torch.
+
+metrics.csv ──► epochs, best_epoch      state.json, written by ``training``, and its lock ──► state
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from zoo.errors import UserError
+from zoo.run import Run, write_json
+
+#: ``training`` while it lasts and after it was stopped: nothing else is written by a process that is killed.
+State = Literal["finished", "running", "interrupted", ""]
+
+#: Seconds that a training waits for the lock: another process that only looks holds it for a moment.
+PATIENCE = 1.0
+
+
+def epochs(path: Path) -> list[dict[str, float]]:
+    """Return the rows of metrics.csv that are epochs', their figures by column; ``epoch`` counts from 0.
+
+    A file that is missing has none; half a row, which a killed process leaves, is passed over.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds no table.
+    """
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("train/loss") and None not in row.values()]
+    return [{str(key): float(value) for key, value in row.items() if value} for row in rows]
+
+
+def best_epoch(rows: Sequence[dict[str, float]]) -> dict[str, float] | None:
+    """Return the epoch whose weights best.ckpt holds, by the rule of zoo.checkpoint; None without validation."""
+    validated = [row for row in rows if "val/accuracy" in row]
+    return max(validated, key=lambda row: (row["val/accuracy"], -row["val/loss"]), default=None)
+
+
+@contextmanager
+def training(run: Run) -> Iterator[None]:
+    """Keep other processes from training the run, and record that it is trained, and whether that came to its end.
+
+    Raises:
+        UserError: another process trains it.
+        RunError: state.json cannot be written.
+    """
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
+    lock = FileLock(run.lock, timeout=PATIENCE)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise _busy(run) from error
+    except (OSError, NotImplementedError):  # a file system without locks: it keeps nobody out
+        pass
+    try:
+        write_json(run.state, {"state": "training", "begun": begun})
+        yield
+        write_json(run.state, {"state": "finished", "begun": begun})
+    finally:
+        lock.release()
+
+
+def require_free(run: Run) -> None:
+    """Refuse, by a UserError, a run that another process trains."""
+    if _held(run) == "running":
+        raise _busy(run)
+
+
+def state(run: Run) -> tuple[State, str]:
+    """Return what became of a run's last training, and when it began, in ISO 8601; both are empty where no one knows.
+
+    Raises:
+        OSError: state.json cannot be read.
+        ValueError: it is damaged.
+    """
+    if not run.state.is_file():
+        return "", ""
+    content = json.loads(run.state.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("begun"), str):
+        raise ValueError("state.json says nothing of a training")
+    if content.get("state") == "finished":
+        return "finished", content["begun"]
+    return _held(run), content["begun"]
+
+
+def _held(run: Run) -> State:
+    """Tell a run that another process trains, and so has locked, from one that was stopped."""
+    lock = FileLock(run.lock, timeout=0)
+    if not run.lock.exists():
+        return "interrupted"
+    try:
+        with lock:
+            return "interrupted"
+    except Timeout:
+        return "running"
+    except (OSError, NotImplementedError):  # a folder that only others may write in, a file system without locks
+        return ""
+
+
+def _busy(run: Run) -> UserError:
+    return UserError(f"another process trains run {run.path}; wait for it, or stop it, then resume")

@@ -1,0 +1,148 @@
+"""A classifier in Python and in notebooks: classes of pictures, and itself, as small tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zoo.errors import UserError
+from zoo.images import named_images, open_image, to_mode
+from zoo.preprocess import to_uint8
+from zoo.runs import read_run
+from zoo.shapes import modes_kept
+from zoo.spec import InputSpec
+
+if TYPE_CHECKING:
+    from zoo.classifier import ImageClassifier
+
+#: A file or a folder of files, a PIL image, or uint8 ``(height, width, channels)``, grey also ``(height, width)``.
+Picture = str | Path | Image.Image | np.ndarray
+
+Guess = tuple[str, float]
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, repr=False)
+class Predictions:
+    """What pictures show: a table in a notebook, text elsewhere; ``[index]`` and ``for`` give each one's guesses.
+
+    Args:
+        titles: of each picture its file, or its number.
+        guesses: of each its ``(class, probability)`` pairs, the likeliest first.
+    """
+
+    titles: list[str]
+    guesses: list[list[Guess]]
+
+    def __len__(self) -> int:
+        return len(self.guesses)
+
+    def __getitem__(self, index: int) -> list[Guess]:
+        return self.guesses[index]
+
+    def __iter__(self) -> Iterator[list[Guess]]:
+        return iter(self.guesses)
+
+    def __repr__(self) -> str:
+        rows = list(self._rows())
+        title, name = (max(map(len, column)) for column in list(zip(*rows, strict=True))[:2])
+        return "\n".join(f"{row[0]:<{title}}  {row[1]:<{name}}  {row[2]:>11}" for row in rows)
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._rows()
+        return _table([_row(head, "th"), *(_row(row, "td") for row in rows)])
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        yield "image", "class", "probability"
+        for title, pairs in zip(self.titles, self.guesses, strict=True):
+            for rank, (name, probability) in enumerate(pairs):
+                yield title if rank == 0 else "", name, f"{probability:.2%}"
+
+
+def predict(classifier: ImageClassifier, images: Picture | Sequence[Picture], top_k: int) -> Predictions:
+    """Return the ``top_k`` likeliest classes, at most all, of one picture or of several.
+
+    Raises:
+        UserError: top_k is below 1, or an array is no such picture.
+        ImageError: a file cannot be read; it is named.
+    """
+    if top_k < 1:
+        raise UserError(f"top_k is {top_k}; allowed is 1 or more")
+    spec, titles, guesses = classifier.spec, [], []
+    several = not isinstance(images, str | Path | Image.Image | np.ndarray) or getattr(images, "ndim", 0) == 4
+    pictures = _pictures(images if several else [images], spec)  # type: ignore[arg-type,list-item]
+    with modes_kept(classifier), torch.inference_mode():
+        classifier.eval()
+        while batch := list(islice(pictures, BATCH_SIZE)):
+            titles += [title for title, _ in batch]
+            logits = classifier(torch.stack([pixels for _, pixels in batch]).to(classifier.device))
+            best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
+            for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+                guesses.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
+    return Predictions(titles, guesses)
+
+
+def _pictures(images: Iterable[Picture], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
+    """Yield a title and the pixels that the network is shown, uint8 ``(spec.height, spec.width, spec.channels)``."""
+    channels: Literal[1, 3] = 1 if spec.channels == 1 else 3
+    for number, image in enumerate(images):
+        if isinstance(image, str | Path):
+            for path in named_images([os.fspath(image)]):
+                yield path, to_uint8(open_image(path, channels), spec)
+        elif isinstance(image, Image.Image):
+            yield f"image {number}", to_uint8(to_mode(image, channels), spec)
+        else:
+            array = np.asarray(image)
+            pixels = array[..., 0] if channels == 1 and array.shape[2:] == (1,) else array
+            shape = (*pixels.shape[:2], 3) if channels == 3 else pixels.shape[:2]
+            if pixels.dtype != np.uint8 or pixels.shape != shape or pixels.ndim < 2 or 0 in shape:
+                raise UserError(
+                    f"image {number} is {array.dtype} {array.shape}; allowed are files, PIL images and uint8 arrays "
+                    f"(height, width, {channels})"
+                )
+            yield f"image {number}", to_uint8(Image.fromarray(pixels), spec)
+
+
+def summary_html(classifier: ImageClassifier) -> str:
+    """Return a table of what a classifier is, with the figures of its run where it was loaded from one."""
+    spec, run = classifier.spec, classifier.run
+    classes = ", ".join(spec.classes[:10]) + (", ..." if len(spec.classes) > 10 else "")
+    rows = {"architecture": classifier.architecture["name"]}
+    link = ""
+    if run is not None:
+        known = read_run(run)
+        found = {"data set": known.data, "best val accuracy": known.val, "test accuracy": known.test}
+        rows |= {
+            name: value if isinstance(value, str) else f"{value:.1%}"
+            for name, value in found.items()
+            if value is not None
+        }
+        if run.report.is_file():
+            link = f'<p><a href="{escape(quote(run.report.as_posix()))}">report</a></p>'
+    rows |= {
+        "classes": f"{len(spec.classes):,}: {classes}",
+        "images": f"{spec.height}x{spec.width}x{spec.channels}",
+        "parameters": f"{sum(parameter.numel() for parameter in classifier.network.parameters()):,}",
+    }
+    return _table([_row(row, "td") for row in rows.items()]) + link
+
+
+def _table(rows: Iterable[str]) -> str:
+    return "<table>" + "".join(rows) + "</table>"
+
+
+def _row(words: Iterable[str], tag: str) -> str:
+    cells = (f'<{tag} style="text-align: left">{escape(word)}</{tag}>' for word in words)
+    return "<tr>" + "".join(cells) + "</tr>"

@@ -1,0 +1,172 @@
+"""zoo runs: what was trained, as a table, from the small files of run folders; a damaged one is listed as such."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from zoo.config import SECTIONS, read_config
+from zoo.errors import UserError
+from zoo.history import best_epoch, epochs, state
+from zoo.run import Run, write_json
+
+#: What a run can be sorted by: names upwards, what is measured downwards.
+COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+DOWNWARDS = ("val", "test", "epochs", "date")
+
+
+@dataclass
+class Row:
+    """What is known of one run; None where nothing is.
+
+    Args:
+        path: the folder.
+        data: registered name of the data set.
+        model: registered name of the architecture.
+        val: best validation accuracy, 0 to 1.
+        test: accuracy of the last test, 0 to 1.
+        epochs: that it has trained.
+        max_epochs: that it should.
+        date: when its last training began, ISO 8601 with its time zone.
+        state: finished, running, interrupted, or damaged.
+        note: what is wrong with its files.
+    """
+
+    path: str
+    data: str | None = None
+    model: str | None = None
+    val: float | None = None
+    test: float | None = None
+    epochs: int | None = None
+    max_epochs: int | None = None
+    date: str | None = None
+    state: str | None = None
+    note: str | None = None
+
+
+def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", output: str | None = None) -> list[Row]:
+    """Print a line for each run in a folder, at any depth; what is wrong with one goes to stderr.
+
+    Args:
+        folder: where to look.
+        sort: one of COLUMNS.
+        pattern: show only runs whose data, model, state or path contains it, or matches it where it has ``*`` or ``?``.
+        output: a ``.json`` file to write as well.
+
+    Raises:
+        UserError: there is no such folder, no run in it or none that matches, or the file cannot be written there.
+    """
+    if output is not None and not output.endswith(".json"):
+        raise UserError(f"--output is '{output}'; allowed are names that end in .json")
+    if not Path(folder).is_dir():
+        raise UserError(f"there is no folder {folder}; 'zoo fit' makes runs/, or where is it? zoo runs FOLDER")
+    found = [read_run(run) for run in find_runs(folder)]
+    rows = [row for row in found if _matches(row, pattern)]
+    if not rows:
+        raise UserError(f"no run of {len(found)} in {folder} matches '{pattern}'" if found else f"no run in {folder}")
+    rows.sort(key=lambda row: _natural(row.path))
+    known = [row for row in rows if getattr(row, sort) is not None]
+    known.sort(key=lambda row: _key(getattr(row, sort)), reverse=sort in DOWNWARDS)
+    rows = known + [row for row in rows if getattr(row, sort) is None]
+    if output is not None:
+        write_json(Path(output), [asdict(row) for row in rows])
+    # Plain columns, as 'zoo list' has them: a path is copied, and must be whole.
+    lines = [COLUMNS, *(_cells(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
+    sys.stdout.flush()
+    for row in rows:
+        if row.note is not None:
+            print(f"warning: {row.path}: {row.note}", file=sys.stderr)
+    return rows
+
+
+def find_runs(folder: str | Path) -> Iterator[Run]:
+    """Yield the run folders in a folder, itself included: those that hold a run's files, or are named like one.
+
+    Links are not followed, hidden folders left out.
+    """
+    for path, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        trained = "metrics.csv" in files or "checkpoints" in folders
+        if ("config.yaml" in files and trained) or re.fullmatch(r"version_\d+", os.path.basename(path)):
+            folders.clear()
+            yield Run(Path(path))
+
+
+def read_run(run: Run) -> Row:
+    """Return what a run's files say; of those that are missing or damaged, what is wrong with the first."""
+    row = Row(str(run.path))
+    for read in (_read_config, _read_metrics, _read_state, _read_results):
+        try:
+            read(run, row)
+        except Exception as error:  # damaged files raise nearly anything
+            row.state = "damaged"
+            reason = str(error) if isinstance(error, UserError) else f"{read.__name__[6:]}: {error!r}"
+            row.note = row.note or " ".join(reason.split())
+    return row
+
+
+def _read_config(run: Run, row: Row) -> None:
+    config = read_config(run.config)
+    for section, key, _ in SECTIONS:
+        name = config[section][key]
+        setattr(row, section, name if isinstance(name, str) else str(name["name"]))
+    row.max_epochs = config["trainer"]["max_epochs"]
+    row.date = datetime.fromtimestamp(run.config.stat().st_mtime).astimezone().isoformat(timespec="seconds")
+
+
+def _read_metrics(run: Run, row: Row) -> None:
+    rows = epochs(run.metrics)
+    best = best_epoch(rows)
+    row.epochs = len(rows)
+    row.val = None if best is None else best["val/accuracy"]
+
+
+def _read_state(run: Run, row: Row) -> None:
+    known, begun = state(run)
+    row.date = datetime.fromisoformat(begun).astimezone().isoformat(timespec="seconds") if begun else row.date
+    if row.state is None:
+        enough = row.max_epochs is not None and (row.epochs or 0) >= row.max_epochs >= 0
+        row.state = known or ("finished" if enough and not begun else None)
+
+
+def _read_results(run: Run, row: Row) -> None:
+    if run.results.is_file():
+        row.test = float(json.loads(run.results.read_text(encoding="utf-8"))["test/accuracy"])
+
+
+def _matches(row: Row, pattern: str) -> bool:
+    words = [word.casefold() for word in (row.data, row.model, row.state, row.path) if word is not None]
+    pattern = pattern.casefold()
+    if "*" in pattern or "?" in pattern:
+        return any(fnmatchcase(word, pattern) for word in words)
+    return any(pattern in word for word in words)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1%}"
+
+    of = f"/{row.max_epochs}" if row.max_epochs is not None and row.max_epochs > 0 else ""
+    done = "-" if row.epochs is None else f"{row.epochs}{of}"
+    date = "-" if row.date is None else row.date[:16].replace("T", " ")
+    return (row.data or "-", row.model or "-", share(row.val), share(row.test), done, date, row.state or "-", row.path)
+
+
+def _key(value: Any) -> Any:
+    return _natural(value) if isinstance(value, str) else value
+
+
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    """Return a key by which version_9 comes before version_10."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text)]

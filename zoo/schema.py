@@ -1,0 +1,93 @@
+"""The JSON schema of config files, from which editors complete and check them; made from the parser of ``zoo fit``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jsonargparse import ArgumentParser, capture_parser
+
+from zoo import registry
+from zoo.commandline import ZooCLI, add_builder
+from zoo.config import SECTIONS, resolve
+from zoo.errors import UserError
+
+#: Options of Trainer that take objects of many classes; jsonargparse 4.53 raises TypeError when it describes those of
+#: callbacks, and the lists of the others take seconds. Anything is let through.
+ANY_OBJECT = ("accelerator", "callbacks", "logger", "plugins", "profiler", "strategy")
+
+#: Definitions of classes whose own paths a config may name as well.
+CLASSES = ("Optimizer", "LRScheduler", "ReduceLROnPlateau")
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema, JSON Schema 2020-12: every option of training, every registered name with its own options.
+
+    A name that fails to load is there all the same, and takes any option. To be asked for in a process that has trained
+    nothing: Lightning adds classes to torch's that jsonargparse cannot describe.
+    """
+    parser = capture_parser(lambda: ZooCLI("fit", resolve([]), None))
+    for action in parser._actions:
+        if action.dest in [f"trainer.{name}" for name in ANY_OBJECT]:
+            action._typehint = Any  # type: ignore[attr-defined]
+    content = _described(parser)
+    kinds: dict[str, registry.Kind] = {"architecture": "architecture", "dataset": "dataset"}
+    for section, key, default in SECTIONS:
+        content["properties"][section]["properties"][key] = _names(kinds[key], default)
+    for name in CLASSES:
+        _allow_others(content["$defs"][name])
+    return content
+
+
+def _described(parser: ArgumentParser) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(parser.get_completion_script("jsonschema"))
+    return content
+
+
+def _names(kind: registry.Kind, default: str) -> dict[str, Any]:
+    """Return what says which architecture or data set: a name, or a name with its arguments."""
+    singles = [entry.name for entry in registry.entries(kind)]
+    known = registry.list_names(kind)
+    # A hub's family has more names than it lists; distribution:name selects where two have one.
+    families = [re.escape(entry.name) for entry in registry.entries(kind, family=True) if _is_open(entry)]
+    others = {"pattern": "^(" + "|".join([*(f"{name}/.+" for name in families), "[^/:]+:.+"]) + ")$"}
+    name = {"type": "string", "anyOf": [{"enum": known}, others]}
+    members = {"type": "string", "anyOf": [{"enum": [word for word in known if word not in singles]}, others]}
+    with_any = {"type": "object", "required": ["name"], "properties": {"name": members}}
+    return {"anyOf": [name, *(_with_arguments(kind, word, default) for word in singles), with_any]}
+
+
+def _is_open(family: registry.Entry) -> bool:
+    try:
+        return hasattr(family.load(), "accepts")
+    except UserError:  # zoo list says why it has no names
+        return True
+
+
+def _with_arguments(kind: registry.Kind, name: str, default: str) -> dict[str, Any]:
+    """Return the form ``{name: ..., option: value, ...}``; without ``name`` it is of the default."""
+    parser = ArgumentParser(exit_on_error=False)
+    try:
+        add_builder(parser, kind, "it", name, "")
+        described: dict[str, Any] = _described(parser)["properties"]["it"]
+    except UserError:  # of a plugin that fails: the command will say it
+        described = {"type": "object", "properties": {}}
+    described["properties"] |= {
+        "name": {"const": name},
+        "from": {"type": "string", "description": "Distribution and version the name is of; runs record it."},
+    }
+    if name != default:
+        described["required"] = [*described.get("required", []), "name"]
+    return described
+
+
+def _allow_others(definition: dict[str, Any]) -> None:
+    """Let a class be named in short, as the parser does, and one of other packages than torch and lightning in full."""
+    for form in definition["anyOf"]:
+        path = form.get("properties", {}).get("class_path", {}).pop("const", None)
+        if path is not None:
+            form["properties"]["class_path"]["enum"] = [path, path.rpartition(".")[2]]
+    path = {"type": "string", "pattern": r"^(?!torch\.|lightning\.).+\."}
+    properties = {"class_path": path, "init_args": {"type": "object"}, "dict_kwargs": {"type": "object"}}
+    definition["anyOf"].append({"type": "object", "required": ["class_path"], "properties": properties})
