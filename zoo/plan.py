@@ -30,7 +30,14 @@ def plan(classifier: ImageClassifier, data: ImageDataModule, trainer: Trainer) -
     return rows | {
         "data set": f"{data.dataset_name}: {sizes}",
         "images": f"{spec.height}x{spec.width}x{spec.channels}, {len(spec.classes):,} classes",
-        "device": f"{trainer.strategy.root_device.type}, precision {trainer.precision}",
+        "device": ", ".join(
+            [
+                trainer.strategy.root_device.type,
+                f"precision {trainer.precision}",
+                f"channels {'last' if classifier.channels_last else 'first'}",
+                "compiled" if classifier.network._compiled_call_impl is not None else "not compiled",
+            ]
+        ),
     }
 
 
