@@ -22,10 +22,11 @@ FLOORS = [
     ["graph"],
     ["sources"],
     ["loader", "describe"],
-    ["data", "classifier", "run"],
-    ["checkpoint", "interrupt", "progress", "plots", "feature_store"],
-    ["features", "pretrained"],
-    ["config", "messages"],
+    ["data", "classifier", "run", "markup", "gradcam", "environment"],
+    ["checkpoint", "interrupt", "progress", "plots", "feature_store", "history", "assess"],
+    ["features", "pretrained", "figures"],
+    ["config", "messages", "sections"],
+    ["report", "compare"],
     ["commandline"],
     ["classify", "quantize"],
     ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web"],
@@ -85,6 +86,7 @@ def test_architectures_and_datasets_know_nothing_of_training(heavy):
         "from zoo.cli import main; main(['--help'])",
         "from zoo.cli import main; main(['test', '--help'])",
         "from zoo.cli import main; main(['predict', '--help'])",
+        "from zoo.cli import main; main(['report', '--help'])",
     ],
 )
 def test_light_commands_load_neither_torch_nor_lightning(code):

@@ -1,7 +1,7 @@
 """Run: the folder with everything one training leaves.
 
     runs/<data set>-<architecture>/version_<n>/
-      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  results.json
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  results.json  report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -101,6 +101,11 @@ class Run:
     def results(self) -> Path:
         """What the last test measured."""
         return self.path / "results.json"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
 
     def trained(self) -> Path:
         """Return the checkpoint to use: the best one, else the last.

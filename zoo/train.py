@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from zoo.checkpoint import RunCheckpoints, load_weights
+from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
@@ -18,6 +18,7 @@ from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.interrupt import GracefulStop, Interrupted
 from zoo.progress import EpochLines, MetricsLogger, TrainingFigures, say
+from zoo.report import Subject, spared, write_report
 from zoo.run import Run, write_atomically
 
 #: What may differ when a run is resumed: how long and where it trains, not what.
@@ -125,8 +126,22 @@ def fit(args: Sequence[str]) -> Run:
         raise UserError("nothing was trained: the trainer's limits (--trainer.limit_train_batches, ...) leave no step")
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
+    _report(cli)
     rank_zero_only(print)(cli.run.path)
     return cli.run
+
+
+def _report(cli: FitCLI) -> None:
+    """Write the run's report, of its best checkpoint on the validation split; the run is trained whatever happens."""
+    if cli.trainer.world_size > 1:
+        say(f"several processes write no report; make it with: zoo report {cli.run.path}")
+        return
+    with spared(cli.run):
+        path = cli.run.trained()
+        checkpoint = read_checkpoint(path)
+        load_weights(cli.model, checkpoint, path)
+        subject = Subject(cli.run, cli.model, cli.datamodule, cli.trainer, checkpoint["epoch"])
+        say(f"report: {write_report(subject, 'val', fitted=True)}")
 
 
 def _require_resumable(args: Sequence[str], run: Run) -> None:
