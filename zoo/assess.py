@@ -1,126 +1,15 @@
-"""What a network answers for a split, in figures: confusion, precision and recall by class, calibration, and pictures.
-
-batches of (images, labels, logits) ──► Predictions ──► Assessment: numbers
-                                             └────────► the mistakes it was surest of, the hits it was least sure of
-"""
+"""Figures of a classified split: confusion, precision and recall by class, calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
-from torch import Tensor
-
-from zoo.classifier import ImageClassifier
-from zoo.errors import RunError
-from zoo.sources import Batch
-
-#: Pictures that are kept of the mistakes, and as many of the hits.
-PICTURES = 12
-
-#: Classes that are kept beside a picture.
-GUESSES = 3
 
 #: Bins of equal width, as in Guo et al.'s figures.
 BINS = 15
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image worth a look.
-
-    Args:
-        pixels: uint8 ``(height, width, channels)``, as the network was given it.
-        label: its class.
-        guesses: ``(label, probability)``, the GUESSES likeliest, in their order.
-    """
-
-    pixels: np.ndarray
-    label: int
-    guesses: list[tuple[int, float]]
-
-    @property
-    def confidence(self) -> float:
-        """Probability of the likeliest class."""
-        return self.guesses[0][1]
-
-
-class Predictions:
-    """Takes answers batch by batch; the images themselves are not kept, but for a few.
-
-    Args:
-        classes: how many there are.
-    """
-
-    def __init__(self, classes: int) -> None:
-        self.classes = classes
-        self.mistakes: list[Picture] = []
-        self.unsure_hits: list[Picture] = []
-        self._labels: list[Tensor] = []
-        self._predicted: list[Tensor] = []
-        self._confidence: list[Tensor] = []
-        self._top5_hits = 0
-
-    def add(self, images: Tensor, labels: Tensor, logits: Tensor) -> None:
-        """Take a batch.
-
-        Args:
-            images: uint8 ``(batch, height, width, channels)``.
-            labels: int64 ``(batch,)``.
-            logits: floating ``(batch, classes)``.
-
-        Raises:
-            RunError: a logit is not finite.
-        """
-        logits = logits.detach().float()
-        best = logits.topk(min(5, self.classes), dim=1).indices.cpu()
-        probabilities = logits.softmax(dim=1).cpu().gather(1, best)
-        if not probabilities.isfinite().all():
-            raise RunError("the network answers with numbers that are not finite")
-        labels = labels.cpu()
-        hits, confidence = best[:, 0] == labels, probabilities[:, 0]
-        self._labels.append(labels)
-        self._predicted.append(best[:, 0])
-        self._confidence.append(confidence)
-        self._top5_hits += int((best == labels[:, None]).sum())
-
-        def keep(kept: list[Picture], chosen: Tensor, sign: int) -> None:
-            """Merge a batch's pictures into those kept, which are those of the largest ``sign * confidence``."""
-            order = (sign * confidence[chosen]).argsort(descending=True, stable=True)[:PICTURES]
-            for index in chosen[order].tolist():
-                if len(kept) == PICTURES and sign * float(confidence[index]) <= sign * kept[-1].confidence:
-                    break
-                pairs = zip(best[index, :GUESSES].tolist(), probabilities[index, :GUESSES].tolist(), strict=True)
-                kept.append(Picture(images[index].cpu().numpy().copy(), int(labels[index]), list(pairs)))
-                kept.sort(key=lambda picture: -sign * picture.confidence)
-                del kept[PICTURES:]
-
-        keep(self.mistakes, (~hits).nonzero()[:, 0], 1)
-        keep(self.unsure_hits, hits.nonzero()[:, 0], -1)
-
-    def assessment(self) -> Assessment | None:
-        """Return the figures; None where no batch came."""
-        if not self._labels:
-            return None
-        labels, predicted = torch.cat(self._labels).numpy(), torch.cat(self._predicted).numpy()
-        confidence = torch.cat(self._confidence).double().numpy()
-        size = (self.classes, self.classes)
-        confusion = np.bincount(labels * self.classes + predicted, minlength=self.classes**2).reshape(size)
-        # Upper ends belong to a bin: 1 is in the last.
-        bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-        counts, sums, hits = (
-            np.bincount(bins, weights=weights, minlength=BINS)
-            for weights in (np.ones(len(bins)), confidence, (labels == predicted).astype(float))
-        )
-        top5 = self._top5_hits / len(labels) if self.classes > 5 else None
-        return Assessment(confusion, top5, counts.astype(int), sums, hits)
 
 
 @dataclass(frozen=True)
@@ -196,42 +85,41 @@ class Assessment:
         pairs = [(int(index // len(wrong)), int(index % len(wrong))) for index in order]
         return [(true, guess, int(wrong[true, guess])) for true, guess in pairs if wrong[true, guess] > 0]
 
+    def numbers(self) -> dict[str, Any]:
+        """Return all of it for JSON; of the confusion matrix what is not 0, as true class, predicted class, images."""
+        rows, columns = np.nonzero(self.confusion)
+        return {
+            "images": self.images,
+            "accuracy": self.accuracy,
+            "top5_accuracy": self.top5_accuracy,
+            "macro_f1": self.macro_f1,
+            "calibration_error": self.calibration_error,
+            "precision": self.precision.tolist(),
+            "recall": self.recall.tolist(),
+            "f1": self.f1.tolist(),
+            "support": self.support.tolist(),
+            "confusion": np.stack([rows, columns, self.confusion[rows, columns]], axis=1).tolist(),
+        }
 
-class CollectPredictions(Callback):
-    """Takes what a test answers on its way, so that no image is classified twice.
+
+def assess(
+    labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, classes: int, top5_accuracy: float | None = None
+) -> Assessment:
+    """Return the figures of predictions.
 
     Args:
-        predictions: where it goes.
+        labels: int64 ``(count,)``, count not 0.
+        predicted: int64 ``(count,)``.
+        confidence: floating ``(count,)``, the probability of what was predicted, from 0 to 1.
+        classes: how many there are.
+        top5_accuracy: as Assessment has it.
     """
-
-    def __init__(self, predictions: Predictions) -> None:
-        self.predictions = predictions
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
-    ) -> None:
-        """Take a batch."""
-        self.predictions.add(*batch, outputs["logits"])
-
-
-def predictions_of(
-    classifier: ImageClassifier, loader: Iterable[Batch], trainer: Trainer, limit: int | None
-) -> Predictions:
-    """Classify a split where, and in the precision in which, a trainer would.
-
-    Args:
-        classifier: is moved to the trainer's device and put into evaluation mode.
-        loader: the split's batches, in order.
-        trainer: of one process.
-        limit: batches, at most; None takes all.
-    """
-    precision, device = trainer.precision_plugin, trainer.strategy.root_device
-    precision.convert_module(classifier).to(device).eval()
-    predictions = Predictions(len(classifier.spec.classes))
-    with torch.inference_mode(), precision.forward_context():
-        for images, labels in islice(loader, limit):
-            predictions.add(images, labels, classifier(images.to(device)))
-    return predictions
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    # Upper ends belong to a bin: 1 is in the last.
+    bins = np.clip(np.ceil(confidence.astype(np.float64) * BINS).astype(int) - 1, 0, BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    sums, hits = (np.bincount(bins, values, minlength=BINS) for values in (confidence, labels == predicted))
+    return Assessment(confusion, top5_accuracy, counts, sums, hits)
 
 
 def _shares(counts: np.ndarray, wholes: np.ndarray) -> np.ndarray:

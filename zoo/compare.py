@@ -6,7 +6,7 @@ It reads what the runs' folders hold; no network runs, and no data need be there
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,9 @@ def compare(paths: Sequence[str], output: str | None) -> Path:
     results = [_results(run, history) for run, history in zip(runs, histories, strict=True)]
     configs = [_flat(read_config(run.config)) for run in runs]
     body = [
-        _section("Results", "What each run reached.", names, results, only_differing=False),
+        _table("Results", "What each run reached.", names, results, _figure),
         _curves(names, histories),
-        _section("Configuration", "What differs; all else is the same.", names, configs, only_differing=True),
+        _table("Configuration", "What differs; all else is the same.", names, _differing(configs), str),
     ]
     content = markup.page(f"{len(runs)} runs compared", body, {"runs": dict(zip(names, results, strict=True))})
     write_atomically(page, content)
@@ -97,21 +97,28 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _section(
-    title: str, note: str, names: Sequence[str], columns: Sequence[Mapping[str, Any]], *, only_differing: bool
+def _differing(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return of each configuration what is not the same in all."""
+    missing = object()
+    keys = dict.fromkeys(key for config in configs for key in config)
+    differing = [
+        key for key in keys if any(config.get(key, missing) != configs[0].get(key, missing) for config in configs)
+    ]
+    return [{key: config[key] for key in differing if key in config} for config in configs]
+
+
+def _table(
+    title: str, note: str, names: Sequence[str], columns: Sequence[Mapping[str, Any]], shown: Callable[[Any], str]
 ) -> str:
     keys = dict.fromkeys(key for column in columns for key in column)
-    rows = [(key, *(_text(column.get(key, "–")) for column in columns)) for key in keys]  # noqa: RUF001  # a dash
-    rows = [row for row in rows if not only_differing or len(set(row[1:])) > 1]
-    if not rows:
+    if not keys:
         return markup.section(title, note="Nothing differs.")
+    rows = [(key, *(shown(column[key]) if key in column else "–" for column in columns)) for key in keys]  # noqa: RUF001
     return markup.section(title, markup.table(title, ("", *names), rows), note=note)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 0.001 else f"{value:.4f}".rstrip("0").rstrip(".")
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _figure(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _curves(names: Sequence[str], histories: Sequence[History]) -> str:
@@ -121,7 +128,7 @@ def _curves(names: Sequence[str], histories: Sequence[History]) -> str:
         lines = [figures.Line(points, number) for number, points in enumerate(curves) if points]
         if lines:
             last = "; ".join(
-                f"{name} {_text(points[-1][1])}" for name, points in zip(names, curves, strict=True) if points
+                f"{name} {_figure(points[-1][1])}" for name, points in zip(names, curves, strict=True) if points
             )
             svg = figures.draw_curves(
                 column.replace("/", "-"), f"{title} by epoch; last: {last}", lines, percent=percent

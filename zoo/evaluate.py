@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
-from zoo.assess import CollectPredictions, Predictions
 from zoo.checkpoint import classifier_of
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import UserError
 from zoo.markup import require_page
+from zoo.predictions import CollectPredictions, Predictions
 from zoo.progress import say
 from zoo.report import Subject, spared, write_report
 from zoo.run import Run, write_json

@@ -56,13 +56,11 @@ class Line:
         points: ``(x, y)``.
         number: of its colour and dashes.
         faint: whether it stays in the background.
-        label: what the key says; none is in no key.
     """
 
     points: Sequence[tuple[float, float]]
     number: int = 0
     faint: bool = False
-    label: str = ""
 
 
 def line_style(number: int) -> tuple[str, str]:
@@ -87,14 +85,12 @@ def draw_curves(name: str, alt: str, lines: Sequence[Line], best: float | None =
             x, y = zip(*line.points, strict=True)
             marker = "o" if len(x) == 1 else None
             width, alpha = (0.8, 0.45) if line.faint else (1.8, 1.0)
-            axes.plot(x, y, dashes, color=colour, lw=width, alpha=alpha, marker=marker, label=line.label or None)
+            axes.plot(x, y, dashes, color=colour, lw=width, alpha=alpha, marker=marker)
         if best is not None:
-            axes.axvline(best, color=INK, lw=0.8, ls=":", label="best checkpoint")
+            axes.axvline(best, color=INK, lw=0.8, ls=":")
         if percent:
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=8)
         return _svg(figure, name, alt)
 
 
@@ -106,13 +102,16 @@ def draw_speed(name: str, alt: str, lines: Sequence[Line]) -> str:
             colour, dashes = line_style(line.number)
             axes.plot(*zip(*line.points, strict=True), dashes, color=colour, lw=1.5, marker="o", ms=3)
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.{int(value % 1 > 0)}f}")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         return _svg(figure, name, alt)
 
 
 def draw_reliability(name: str, alt: str, assessment: Assessment) -> str:
-    """Draw, for each bin of confidence, how many of its answers were right, and how many answers it has."""
+    """Draw, for each bin of confidence, which share of its answers was right, and which share of all answers it has.
+
+    A dot stands at a bin's mean confidence, and a dashed line where accuracy equals confidence.
+    """
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(SIZE[0], 3.9))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -122,12 +121,11 @@ def draw_reliability(name: str, alt: str, assessment: Assessment) -> str:
         centres, width = (np.arange(BINS) + 0.5) / BINS, 0.9 / BINS
         accuracy = assessment.bin_hits[used] / counts[used]
         confidence = assessment.bin_confidence[used] / counts[used]
-        upper.bar(centres[used], accuracy, width, color=COLOURS[0], label="accuracy")
-        upper.plot(confidence, accuracy, "o", ms=3.5, color=COLOURS[1], label="the same at the mean confidence")
-        upper.plot([0, 1], [0, 1], ls="--", lw=0.9, color=INK, label="as right as confident")
+        upper.bar(centres[used], accuracy, width, color=COLOURS[0])
+        upper.plot(confidence, accuracy, "o", ms=3.5, color=COLOURS[1])
+        upper.plot([0, 1], [0, 1], ls="--", lw=0.9, color=INK)
         upper.set_ylim(0, 1.02)
         upper.set_ylabel("accuracy")
-        upper.legend(frameon=False, fontsize=8)
         lower.bar(centres[used], counts[used] / counts.sum(), width, color=COLOURS[7])
         lower.set_xlim(0, 1)
         lower.set_ylabel("share")
@@ -152,10 +150,11 @@ def draw_confusion(name: str, alt: str, confusion: np.ndarray) -> str:
     share = summed / np.maximum(summed.sum(axis=1, keepdims=True), 1)
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(SIZE[0] * 1.3, SIZE[0] * 1.3))
-        axes = figure.add_axes((0.13, 0.11, 0.85, 0.85))
+        axes = figure.add_axes((0.14, 0.11, 0.81, 0.85))
         red, green, blue = (int(COLOURS[0][place : place + 2], 16) / 255 for place in (1, 3, 5))
         pixels = np.empty((*share.shape, 4))
         pixels[..., :3], pixels[..., 3] = (red, green, blue), np.sqrt(share)
+        axes.patch.set_visible(False)
         axes.imshow(pixels, extent=(0, size, size, 0), interpolation="nearest")
         axes.set_xlabel("predicted class, by number")
         axes.set_ylabel("true class, by number")

@@ -78,6 +78,11 @@ def section(title: str, *content_html: str, note: str = "") -> str:
     return f"<section><h2>{escape(title)}</h2>{small}{''.join(content_html)}</section>"
 
 
+def heading(text: str) -> str:
+    """Return a heading within a section."""
+    return f"<h3>{escape(text)}</h3>"
+
+
 def paragraph(text: str) -> str:
     """Return a paragraph."""
     return f"<p>{escape(text)}</p>"

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,13 +16,14 @@ import torch
 from lightning.pytorch import Trainer
 
 from zoo import markup, sections
-from zoo.assess import Assessment, Picture, Predictions, predictions_of
+from zoo.assess import Assessment
 from zoo.classifier import ImageClassifier
 from zoo.config import read_config
 from zoo.data import ImageDataModule, Split
 from zoo.environment import environment, peak_memory
 from zoo.gradcam import find_feature_map, heat_maps
 from zoo.history import History
+from zoo.predictions import Picture, Predictions, predictions_of
 from zoo.progress import say
 from zoo.run import Run, write_atomically
 
@@ -118,8 +118,8 @@ def report_page(subject: Subject, split: Split, predictions: Predictions | None,
         sections.speed(history, training.get("memory", "not known: another process trained, and left no report")),
         _origins(run, training),
     ]
-    figures = {"run": name, "split": split, "training": training, **_figures(assessment, classes)}
-    return markup.page(name, body, figures)
+    figures = {"run": name, "split": split, "classes": list(classes), "training": training}
+    return markup.page(name, body, figures | (assessment.numbers() if assessment is not None else {}))
 
 
 def _predict(subject: Subject, split: Split) -> Predictions:
@@ -140,30 +140,41 @@ def _training(subject: Subject, fitted: bool) -> dict[str, str]:
 
 
 def _summary(subject: Subject, split: Split, assessment: Assessment | None, history: History) -> str:
-    classifier, spec = subject.classifier, subject.classifier.spec
-    options = {k: v for k, v in classifier.architecture.items() if k not in ("name", "from")}
-    parameters = list(classifier.network.parameters())
-    frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
-    pairs = {
-        "architecture": classifier.architecture["name"],
-        **{name: str(value) for name, value in options.items()},
-        "parameters": f"{sum(parameter.numel() for parameter in parameters):,}"
-        + (f", {frozen:,} frozen" * (frozen > 0)),
-        "data set": subject.data.dataset_name,
-        "classes": f"{len(spec.classes):,}",
-        "network input": f"{spec.height}x{spec.width}x{spec.channels}",
-        "epochs": f"{len(history.epochs)}, the checkpoint is of epoch {subject.epoch + 1}",
-    }
+    made = markup.facts(
+        _made_of(subject) | {"epochs": str(len(history.epochs)), "checkpoint": f"epoch {subject.epoch + 1}"}
+    )
     if assessment is None:
-        return markup.section("Summary", markup.facts(pairs))
+        return markup.section("Summary", made)
     measured = {
         "accuracy": f"{assessment.accuracy:.2%}",
         **({} if assessment.top5_accuracy is None else {"top-5 accuracy": f"{assessment.top5_accuracy:.2%}"}),
         "macro F1": f"{assessment.macro_f1:.4f}",
         "calibration error": f"{assessment.calibration_error:.2%}",
     }
-    what = f"On the {split} split, {assessment.images:,} images"
-    return markup.section("Summary", f"<h3>{what}</h3>", markup.facts(measured), "<h3>What</h3>", markup.facts(pairs))
+    images = f"On the {split} split, {assessment.images:,} images"
+    return markup.section("Summary", markup.heading(images), markup.facts(measured), markup.heading("What"), made)
+
+
+def _made_of(subject: Subject) -> dict[str, str]:
+    """Return what was trained on what, and how, in a few words."""
+    classifier, spec, config = subject.classifier, subject.classifier.spec, read_config(subject.run.config)
+    parameters = list(classifier.network.parameters())
+    frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
+    optimizer = config["optimizer"]
+    rate = (optimizer.get("init_args") or {}).get("lr")
+    return {
+        "architecture": classifier.architecture["name"],
+        **{k: str(v) for k, v in classifier.architecture.items() if k not in ("name", "from")},
+        "parameters": f"{sum(parameter.numel() for parameter in parameters):,}",
+        **({"frozen parameters": f"{frozen:,}"} if frozen else {}),
+        "pretrained weights": str(config["model"]["weights"] or "none"),
+        "data set": subject.data.dataset_name,
+        "classes": f"{len(spec.classes):,}",
+        "network input": f"{spec.height}x{spec.width}x{spec.channels}",
+        "batch size": f"{subject.data.batch_size:,}",
+        "optimizer": optimizer["class_path"].rpartition(".")[2] + (f", rate {rate:g}" if rate is not None else ""),
+        "seed": str(config["seed_everything"]),
+    }
 
 
 def _grad_cam(subject: Subject, shown: list[Picture]) -> str:
@@ -202,27 +213,7 @@ def _origins(run: Run, training: Mapping[str, str]) -> str:
     return markup.section(
         "Configuration and environment",
         markup.folded("config.yaml", markup.code(run.config.read_text(encoding="utf-8"))),
-        f"<h3>Names are of</h3>{markup.facts(origins)}",
-        f"<h3>Trained with</h3>{trained}",
-        f"<h3>Reported with</h3>{markup.facts(environment())}",
+        markup.heading("Names are of") + markup.facts(origins),
+        markup.heading("Trained with") + trained,
+        markup.heading("Reported with") + markup.facts(environment()),
     )
-
-
-def _figures(assessment: Assessment | None, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the figures of the page as numbers; of the confusion matrix what is not 0: true, predicted, images."""
-    if assessment is None:
-        return {}
-    rows, columns = np.nonzero(assessment.confusion)
-    return {
-        "images": assessment.images,
-        "accuracy": assessment.accuracy,
-        "top5_accuracy": assessment.top5_accuracy,
-        "macro_f1": assessment.macro_f1,
-        "calibration_error": assessment.calibration_error,
-        "classes": list(classes),
-        "precision": assessment.precision.tolist(),
-        "recall": assessment.recall.tolist(),
-        "f1": assessment.f1.tolist(),
-        "support": assessment.support.tolist(),
-        "confusion": np.stack([rows, columns, assessment.confusion[rows, columns]], axis=1).tolist(),
-    }

@@ -8,11 +8,15 @@ from html import escape
 import numpy as np
 
 from zoo import figures, markup
-from zoo.assess import BINS, Assessment, Picture
+from zoo.assess import BINS, Assessment
 from zoo.history import History
+from zoo.predictions import Picture
 
 #: Classes of which a confusion matrix is a table of numbers; of more it is a picture.
 MATRIX_CLASSES = 25
+
+#: Classes up to which that table takes half of a page's width.
+NARROW_CLASSES = 12
 
 #: Pairs of classes, and classes, that are listed first where there are many.
 LISTED = 15
@@ -24,14 +28,14 @@ CURVES = (
 )
 
 
-def curves(history: History, best_epoch: int | None) -> str:
+def curves(history: History, best_epoch: int) -> str:
     """Return loss and accuracy over the epochs, the best checkpoint's marked; epochs count from 1."""
     drawings = []
     for what, columns, step_column, percent in CURVES:
         found = [(column.partition("/")[0], number, history.curve(column)) for number, column in enumerate(columns)]
-        lines = [figures.Line(points, number, label=name) for name, number, points in found if points]
+        lines = [figures.Line(points, number) for _, number, points in found if points]
         if steps := history.curve(step_column):
-            lines.insert(0, figures.Line(steps, 0, faint=True, label="train, between epochs"))
+            lines.insert(0, figures.Line(steps, 0, faint=True))
         if not lines:
             continue
         last = "; ".join(f"{name} {_value(points[-1][1], percent)}" for name, _, points in found if points)
@@ -39,7 +43,11 @@ def curves(history: History, best_epoch: int | None) -> str:
         drawings.append(markup.drawing(figures.draw_curves(what, alt, lines, best_epoch, percent), alt))
     if not drawings:
         return markup.section("Curves", note="metrics.csv has no row.")
-    return markup.section("Curves", markup.columns(*drawings))
+    key = markup.key(("train", "val"), [figures.line_style(number) for number in range(2)])
+    note = (
+        f"The dotted line is at the checkpoint that is used, of epoch {best_epoch}; a thin line goes from step to step."
+    )
+    return markup.section("Curves", key, markup.columns(*drawings), note=note)
 
 
 def confusion(assessment: Assessment, classes: Sequence[str]) -> str:
@@ -59,36 +67,39 @@ def confusion(assessment: Assessment, classes: Sequence[str]) -> str:
     ]
     header = ("true class", "predicted", "images", "of the class")
     listed = markup.table("Most confused pairs of classes", header, pairs, words=2)
-    listed = f"<div><h3>Most confused</h3>{listed}</div>" if pairs else markup.paragraph("No image is mistaken.")
-    return markup.section("Confusion", markup.columns(matrix, listed), note=note)
+    listed = markup.heading("Most confused") + listed if pairs else markup.paragraph("No image is mistaken.")
+    if NARROW_CLASSES < size <= MATRIX_CLASSES:
+        return markup.section("Confusion", matrix, listed, note=note)
+    return markup.section("Confusion", markup.columns(matrix, f"<div>{listed}</div>"), note=note)
 
 
 def per_class(assessment: Assessment, classes: Sequence[str]) -> str:
     """Return precision, recall, F1 and support of each class; of many classes the worst come first."""
 
-    def rows(order: Sequence[int]) -> list[tuple[str, ...]]:
-        return [
-            (
-                classes[label],
-                str(label),
-                _share(assessment.precision[label], assessment.predicted[label]),
-                _share(assessment.recall[label], assessment.support[label]),
-                _share(assessment.f1[label], assessment.support[label] + assessment.predicted[label]),
-                f"{assessment.support[label]:,}",
-            )
-            for label in order
-        ]
+    def row(label: int) -> tuple[str, ...]:
+        support, predicted = int(assessment.support[label]), int(assessment.predicted[label])
+        shares = (
+            (assessment.precision, predicted),
+            (assessment.recall, support),
+            (assessment.f1, support + predicted),
+        )
+        return (classes[label], *(_share(of[label], whole) for of, whole in shares), f"{support:,}")
 
-    header = ("class", "number", "precision", "recall", "F1", "support")
+    header = ("class", "precision", "recall", "F1", "support")
     note = "A dash stands where there is nothing to count: no image, or no answer, of the class."
-    whole = markup.table("Figures of each class", header, rows(range(len(classes))))
     if len(classes) <= MATRIX_CLASSES:
-        return markup.section("Classes", whole, note=note)
+        return markup.section(
+            "Classes", markup.table("Figures of each class", header, map(row, range(len(classes)))), note=note
+        )
     worst = np.argsort(np.where(assessment.support > 0, assessment.f1, 2), kind="stable")[:LISTED]
+    numbered = ((str(label), *row(label)) for label in range(len(classes)))
     return markup.section(
         "Classes",
-        f"<h3>Lowest F1</h3>{markup.table('Classes of the lowest F1', header, rows(worst.tolist()))}",
-        markup.folded(f"All {len(classes):,} classes", whole),
+        markup.heading("Lowest F1"),
+        markup.table("Classes of the lowest F1", header, map(row, worst.tolist())),
+        markup.folded(
+            f"All {len(classes):,} classes", markup.table("All classes", ("number", *header), numbered, words=2)
+        ),
         note=note,
     )
 
@@ -100,7 +111,9 @@ def calibration(assessment: Assessment) -> str:
     surer = "surer than it is right" if mean > assessment.accuracy else "right more often than it is sure"
     text = (
         f"Expected calibration error {error:.2%} (Guo et al. 2017, {BINS} bins). Mean confidence {mean:.1%}, "
-        f"accuracy {assessment.accuracy:.1%}: the network is {surer}."
+        f"accuracy {assessment.accuracy:.1%}: the network is {surer}. Above, bars are the accuracy of the answers of a "
+        "confidence, dots stand at their mean confidence, on the dashed line where it equals the accuracy; below is "
+        "their share of all answers."
     )
     alt = f"Reliability diagram: accuracy by confidence; expected calibration error {error:.2%}"
     return markup.section("Calibration", markup.drawing(figures.draw_reliability("reliability", alt, assessment), text))
@@ -168,6 +181,7 @@ def speed(history: History, memory: str) -> str:
 
 
 def _matrix(confusion: np.ndarray, classes: Sequence[str]) -> str:
+    upright = max(map(len, classes)) > 3  # names, in which columns would be too wide
     heads = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in classes)
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     lines = []
@@ -179,7 +193,8 @@ def _matrix(confusion: np.ndarray, classes: Sequence[str]) -> str:
             for guess, count in enumerate(confusion[true].tolist())
         )
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    content = f'<table class="matrix"><thead><tr><td></td>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    kind = "matrix upright" if upright else "matrix"
+    content = f'<table class="{kind}"><thead><tr><td></td>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     return markup.framed("Confusion matrix", content)
 
 

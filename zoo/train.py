@@ -141,7 +141,7 @@ def _report(cli: FitCLI) -> None:
         checkpoint = read_checkpoint(path)
         load_weights(cli.model, checkpoint, path)
         subject = Subject(cli.run, cli.model, cli.datamodule, cli.trainer, checkpoint["epoch"])
-        say(f"report: {write_report(subject, 'val', fitted=True)}")
+        say(f"report: {write_report(subject, 'val', fitted=cli.trainer.global_step != cli.first_step)}")
 
 
 def _require_resumable(args: Sequence[str], run: Run) -> None:
