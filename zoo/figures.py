@@ -101,7 +101,7 @@ def draw_speed(name: str, alt: str, lines: Sequence[Line]) -> str:
         for line in lines:
             colour, dashes = line_style(line.number)
             axes.plot(*zip(*line.points, strict=True), dashes, color=colour, lw=1.5, marker="o", ms=3)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(value for line in lines for _, value in line.points))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.{int(value % 1 > 0)}f}")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         return _svg(figure, name, alt)
