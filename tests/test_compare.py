@@ -38,7 +38,7 @@ def test_runs_are_compared_in_what_differs_and_what_they_reached(zoo, digits_run
     page = (tmp_path / "both.html").read_text()
     differing = table(page, "Configuration")
     assert differing.pop("trainer.default_root_dir")[1].endswith("&lt;b&gt;runs")
-    assert differing.pop("")  # the runs' names
+    assert differing.pop("run")  # the runs' names
     assert differing == {
         "optimizer.init_args.lr": ["0.001", "0.01"],
         "model.architecture.dropout": ["0.0", "0.25"],

@@ -24,6 +24,8 @@ from zoo import markup, sections
 from zoo.data import ImageDataModule
 from zoo.markup import figures_in
 from zoo.predictions import Predictions
+from zoo.report import spared
+from zoo.run import Run
 
 #: Folders' names are class names; these would end a page's data, or its text, if they stood in it as they are.
 NAMES = ("<!--<script>alert(1)", 'bees & "wasps" ' + "of a very long name " * 5)
@@ -176,6 +178,26 @@ def test_a_report_that_fails_leaves_a_trained_run(zoo, digits_run, tmp_path):
     assert err.startswith("error: ")
 
 
+def test_a_signal_while_reporting_ends_the_command_and_says_that_the_run_is_complete(tmp_path, capsys):
+    with pytest.raises(SystemExit), spared(Run(tmp_path)):
+        raise SystemExit(130)
+    again = f"again with: zoo report {tmp_path}"
+    assert capsys.readouterr().err == f"interrupted while reporting; the run is complete; {again}\n"
+
+
+def test_a_report_is_made_by_one_process_whatever_trained_the_run(zoo, digits_run, tmp_path):
+    shutil.copytree(digits_run, tmp_path / "run")
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    config["trainer"] |= {"devices": 2, "strategy": "ddp", "accelerator": "cpu"}
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "run" / "report.html").unlink()
+    assert zoo("report", "run")[0] == 0
+    assert figures_in(tmp_path / "run" / "report.html")["training"] == {}
+    status, _, err = zoo("report", "run", "--trainer.devices", 2)
+    assert status == 2
+    assert "a report is made by one process" in err
+
+
 def test_a_page_needs_nothing_from_elsewhere_and_says_what_its_pictures_show(odd, tested):
     for run in (odd, tested):
         page = (run / "report.html").read_text()
@@ -211,7 +233,8 @@ def test_a_network_without_a_feature_map_says_so(zoo, install):
     source = (
         "from torch import nn\n"
         "def linear(spec):\n"
-        "    return nn.Sequential(nn.Flatten(), nn.Linear(spec.channels * spec.height * spec.width, len(spec.classes)))\n"
+        "    pixels = spec.channels * spec.height * spec.width\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(pixels, len(spec.classes)))\n"
     )
     module = "linear_plugin_of_report"
     install("linear-plugin", f"[zoo.architectures]\nflat = {module}:linear\n", source, module)

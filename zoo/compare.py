@@ -61,8 +61,8 @@ def compare(paths: Sequence[str], output: str | None) -> Path:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Return what tells runs apart: their folders' last two names, or the whole paths where those are the same."""
-    short = [f"{run.path.absolute().parent.name}/{run.path.absolute().name}" for run in runs]
+    """Return what tells runs apart: their titles, or the paths as given where those are the same."""
+    short = [run.title for run in runs]
     return short if len(set(short)) == len(runs) else [str(run.path) for run in runs]
 
 
@@ -114,7 +114,7 @@ def _table(
     if not keys:
         return markup.section(title, note="Nothing differs.")
     rows = [(key, *(shown(column[key]) if key in column else "–" for column in columns)) for key in keys]  # noqa: RUF001
-    return markup.section(title, markup.table(title, ("", *names), rows), note=note)
+    return markup.section(title, markup.table(title, ("run", *names), rows), note=note)
 
 
 def _figure(value: Any) -> str:

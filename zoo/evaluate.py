@@ -89,9 +89,10 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
         RunError: the page cannot be written.
     """
     page = None if output is None else require_page(output)
-    cli = opened("report", args)
+    alone = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")  # whatever trained it
+    cli = opened("report", [*args[:1], *alone, *args[1:]])
     if cli.trainer.world_size > 1:
-        raise UserError("a report is made by one process; add --trainer.devices 1")
+        raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
     return write_report(_subject(cli), split, output=page)
 

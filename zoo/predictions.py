@@ -74,9 +74,9 @@ class Predictions:
             logits: floating ``(batch, classes)``.
         """
         logits = logits.detach().float()
-        best = logits.topk(min(5, self.classes), dim=1).indices.cpu()
-        probabilities = logits.softmax(dim=1).cpu().gather(1, best)
-        labels = labels.cpu()
+        best = logits.topk(min(5, self.classes), dim=1).indices
+        probabilities = logits.softmax(dim=1).gather(1, best).cpu()
+        best, labels = best.cpu(), labels.cpu()
         hits, confidence = best[:, 0] == labels, probabilities[:, 0]
         self._labels.append(labels)
         self._predicted.append(best[:, 0])

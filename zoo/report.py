@@ -100,7 +100,6 @@ def report_page(subject: Subject, split: Split, predictions: Predictions | None,
     assessment = predictions.assessment()
     training = _training(subject, fitted)
     history = History.of(run)
-    name = f"{run.path.absolute().parent.name}/{run.path.name}"
     body = [_summary(subject, split, assessment, history), sections.curves(history, subject.epoch + 1)]
     if assessment is None:
         body.append(markup.section("Predictions", note=f"The trainer's limits leave no image of the {split} split."))
@@ -118,8 +117,8 @@ def report_page(subject: Subject, split: Split, predictions: Predictions | None,
         sections.speed(history, training.get("memory", "not known: another process trained, and left no report")),
         _origins(run, training),
     ]
-    figures = {"run": name, "split": split, "classes": list(classes), "training": training}
-    return markup.page(name, body, figures | (assessment.numbers() if assessment is not None else {}))
+    figures = {"run": run.title, "split": split, "classes": list(classes), "training": training}
+    return markup.page(run.title, body, figures | (assessment.numbers() if assessment is not None else {}))
 
 
 def _predict(subject: Subject, split: Split) -> Predictions:

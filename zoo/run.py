@@ -78,6 +78,11 @@ class Run:
             self.path.rmdir()
 
     @property
+    def title(self) -> str:
+        """The last two names of its path, ``<data set>-<architecture>/version_<n>`` where it was made."""
+        return "/".join(self.path.resolve().parts[-2:])
+
+    @property
     def config(self) -> Path:
         """The resolved configuration."""
         return self.path / "config.yaml"
