@@ -73,6 +73,7 @@ def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
         "checkpoints/last.ckpt",
         "config.yaml",
         "metrics.csv",
+        "report.html",
     ]
     epochs = [row for row in rows(run) if row["val/accuracy"]]
     assert [row["epoch"] for row in epochs] == ["0", "1"]

@@ -137,6 +137,9 @@ def _report(cli: FitCLI) -> None:
         say(f"several processes write no report; make it with: zoo report {cli.run.path}")
         return
     with spared(cli.run):
+        for optimizer in cli.trainer.optimizers:  # makes room for the checkpoint, which holds the same
+            optimizer.zero_grad()
+            optimizer.state.clear()
         path = cli.run.trained()
         checkpoint = read_checkpoint(path)
         load_weights(cli.model, checkpoint, path)
