@@ -28,7 +28,7 @@ from zoo.report import spared
 from zoo.run import Run
 
 #: Folders' names are class names; these would end a page's data, or its text, if they stood in it as they are.
-NAMES = ("<!--<script>alert(1)", 'bees & "wasps" ' + "of a very long name " * 5)
+NAMES = ("<!--<script>alert(1)", 'bees & "wasps" ' + "of a very long name " * 3 + "unbreakable" * 8)
 
 
 class Elements(html.parser.HTMLParser):

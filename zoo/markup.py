@@ -104,16 +104,15 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]], wo
         words: how many of the first columns hold text, the others numbers; the first column heads its row.
     """
 
-    def line(row: Sequence[Any]) -> str:
-        cells = [f'<th scope="row">{escape(str(row[0]))}</th>']
-        for place, value in enumerate(row[1:], 1):
-            kind = "" if place < words else ' class="n"'
-            cells.append(f"<td{kind}>{escape(str(value))}</td>")
-        return f"<tr>{''.join(cells)}</tr>"
+    def kind(place: int) -> str:
+        return "" if place < words else ' class="n"'
 
-    heads = "".join(
-        f'<th scope="col"{"" if place < words else " class=n"}>{escape(word)}</th>' for place, word in enumerate(header)
-    )
+    def line(row: Sequence[Any]) -> str:
+        head, *others = (escape(str(value)) for value in row)
+        cells = (f"<td{kind(place)}>{value}</td>" for place, value in enumerate(others, 1))
+        return f'<tr><th scope="row">{head}</th>{"".join(cells)}</tr>'
+
+    heads = "".join(f'<th scope="col"{kind(place)}>{escape(word)}</th>' for place, word in enumerate(header))
     body = "\n".join(map(line, rows))
     return framed(caption, f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>")
 
