@@ -107,7 +107,7 @@ def test_a_run_is_completed_folder_by_folder(complete, no_torch, environment):
         (environment / "runs" / "digits-lenet5" / name).mkdir(parents=True)
         (environment / "runs" / "digits-lenet5" / name / "config.yaml").touch()
     assert complete("zoo runs --sort da") == ["data", "date"]
-    for command in ("fit", "validate", "test", "runs"):
+    for command in ("fit", "validate", "test", "runs", "report"):
         assert complete(f"zoo {command} r") == ["runs/"]
         assert complete(f"zoo {command} runs/d") == ["runs/digits-lenet5/"]
         assert complete(f"zoo {command} runs/digits-lenet5/version_1") == ["runs/digits-lenet5/version_10 "]

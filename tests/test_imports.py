@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 FLOORS = [
     ["errors", "runtime", "device", "overhead"],
     ["spec", "registry", "run", "config"],
-    ["images", "download", "history"],
+    ["images", "download", "history", "state"],
     ["datasets", "shapes", "runs"],
     ["freeze"],
     ["weights"],
@@ -23,10 +23,11 @@ FLOORS = [
     ["sources"],
     ["duplicates"],
     ["loader", "describe", "survey"],
-    ["data", "classifier", "interactive", "findings"],
-    ["checkpoint", "interrupt", "progress", "plots", "feature_store"],
-    ["features", "pretrained"],
-    ["messages", "help"],
+    ["data", "classifier", "interactive", "findings", "markup", "gradcam", "environment", "assess"],
+    ["checkpoint", "interrupt", "progress", "plots", "feature_store", "predictions"],
+    ["features", "pretrained", "figures"],
+    ["messages", "help", "sections"],
+    ["report", "compare"],
     ["commandline"],
     ["classify", "quantize", "plan", "terminal"],
     ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "schema", "completion", "web", "check"],
@@ -88,6 +89,7 @@ def test_architectures_and_datasets_know_nothing_of_training(heavy):
         "from zoo.cli import main; main(['test', '--help'])",
         "from zoo.cli import main; main(['predict', '--help'])",
         "from zoo.cli import main; main(['check', '--help'])",
+        "from zoo.cli import main; main(['report', '--help'])",
     ],
 )
 def test_light_commands_load_neither_torch_nor_lightning(code, digits_run):

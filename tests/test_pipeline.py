@@ -74,6 +74,7 @@ def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
         "checkpoints/last.ckpt",
         "config.yaml",
         "metrics.csv",
+        "report.html",
         "state.json",
     ]
     epochs = [row for row in rows(run) if row["val/accuracy"]]
@@ -193,12 +194,15 @@ def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
     assert out.splitlines()[-1] == "runs/digits-lenet5/version_0"
     run = tmp_path / "runs" / "digits-lenet5" / "version_0"
     assert [path.name for path in run.parent.iterdir()] == ["version_0"]
+    assert "several processes write no report" in err
+    assert not (run / "report.html").exists()
     results = []
     for devices in (2, 1):
         process = zoo_process("test", run, "--trainer.devices", devices)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         results.append(json.loads((run / "results.json").read_text()))
+        assert (run / "report.html").exists() == (devices == 1)
     for key in ("test/accuracy", "test/f1", "test/loss", "test/top5_accuracy"):
         assert results[0][key] == pytest.approx(results[1][key], rel=1e-6)
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from test_cli import error_of
-from test_history import HOLD
+from test_state import HOLD
 
 CONFIG = "model:\n  architecture: {{name: {model}}}\ndata:\n  dataset: {{name: {data}}}\ntrainer: {{max_epochs: 3}}\n"
 METRICS = "epoch,step,train/loss,val/loss,val/accuracy\n"

@@ -194,9 +194,9 @@ class ImageClassifier(pl.LightningModule):
         """Add a batch to the validation metrics."""
         self._evaluate(batch, self.val_metrics, self.val_loss)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Add a batch to the test metrics."""
-        self._evaluate(batch, self.test_metrics, self.test_loss)
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Add a batch to the test metrics, and return its logits."""
+        return {"logits": self._evaluate(batch, self.test_metrics, self.test_loss)}
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy, over all processes."""
@@ -273,10 +273,11 @@ class ImageClassifier(pl.LightningModule):
         weights = [parameter for parameter in self.parameters() if parameter.requires_grad and parameter.ndim > 1]
         return loss + self.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> None:
+    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> Tensor:
         logits, loss = self._step(batch)
         metrics.update(logits, batch[1])
         mean_loss.update(loss, len(batch[1]))
+        return logits
 
     def _log(self, metrics: MetricCollection, mean_loss: MeanMetric, prefix: str) -> None:
         # logger=False: the epoch's row is written once, with the training figures beside these (zoo.progress).

@@ -20,6 +20,7 @@ GROUPS = {
         "fit": "train a new run, or resume one: zoo fit RUN",
         "validate": "measure a run on its validation split",
         "test": "measure a run on its test split; writes results.json",
+        "report": "write a page about a run, or one that compares several",
         "runs": "show what was trained: accuracies, epochs, state",
         "bench": "measure how fast a training runs and what would help",
     },
@@ -45,6 +46,7 @@ EXAMPLES = """examples:
   zoo fit runs/digits-lenet5/version_0 --trainer.max_epochs 60
   zoo runs --sort val
   zoo test runs/digits-lenet5/version_0
+  zoo report runs/digits-lenet5/version_0
   zoo predict runs/digits-lenet5/version_0 photo.png folder/ --output predictions.csv
   zoo export runs/digits-lenet5/version_0
   zoo verify runs/digits-lenet5/version_0/model.onnx
@@ -137,6 +139,9 @@ def _run(words: list[str], debug: bool) -> None:
     if options.command == "check":
         _check(options, rest)
         return
+    if options.command == "report":
+        _write_report(options, rest)
+        return
     if rest:
         raise UserError(f"unknown option {rest[0]} of 'zoo {options.command}'; see 'zoo {options.command} --help'")
     if options.command == "predict":
@@ -203,6 +208,20 @@ def _check(options: argparse.Namespace, rest: list[str]) -> None:
     _quiet()
     root = [] if options.root is None else [f"--data.root={options.root}"]
     check(options.dataset, [*root, *rest], options.output)
+
+
+def _write_report(options: argparse.Namespace, rest: list[str]) -> None:
+    if len(options.runs) == 1:
+        from zoo.evaluate import report
+
+        _quiet()
+        print(report([*options.runs, *rest], options.output))
+        return
+    if rest:
+        raise UserError(f"unknown option {rest[0]} of a comparison; 'zoo report RUN RUN... --output FILE.html' is all")
+    from zoo.compare import compare
+
+    print(compare(options.runs, options.output))
 
 
 def _bench(words: list[str]) -> None:
@@ -287,6 +306,13 @@ def _arguments() -> argparse.ArgumentParser:
     for name in ("validate", "test"):
         command = add(name, epilog="Options of fit override what the run was trained with: --data.root, --trainer.*")
         command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")
+    command = add(
+        "report",
+        epilog="A report is of the test split once the run was tested, else of the validation split. Options of fit "
+        "override what a run was trained with: --data.root, --trainer.*",
+    )
+    command.add_argument("runs", metavar="RUN", nargs="+", help="the folder that 'zoo fit' printed; several compare")
+    command.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html; several runs need it)")
     command = add("predict")
     command.add_argument(
         "paths",

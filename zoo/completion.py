@@ -53,7 +53,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
             command = commands.add_parser(entry.name, help=f"of {entry.distribution} {entry.version}", add_help=False)
             command.add_argument("words", nargs="*")
     chosen = next((word for word in words if not word.startswith("-")), "")
-    if chosen in ("fit", "validate", "test", "export", "bench"):
+    if chosen in ("fit", "validate", "test", "report", "export", "bench"):
         _add_options(commands.choices[chosen], chosen, words[words.index(chosen) + 1 :], prefix)
     for command in commands.choices.values():
         for action in command._actions:
@@ -110,8 +110,7 @@ COMPLETERS: Mapping[str, Any] = {
     **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
     "name": partial(_names, *registry.GROUPS),
     "dataset": partial(_names, "dataset"),
-    "run": partial(_paths, runs=True),
-    "folder": partial(_paths, runs=True),
+    **{name: partial(_paths, runs=True) for name in ("run", "runs", "folder")},
     "what": _listed,
 }
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from torch import Tensor
 
 from zoo import augment, describe, registry
 from zoo.datasets.split import stratified_split
@@ -155,8 +156,7 @@ class ImageDataModule(pl.LightningDataModule):
                 f"data.batch_size is {self.batch_size} but '{self.dataset_name}' has {len(source)} training images; "
                 f"allowed is at most {len(source)}"
             )
-        default = getattr(self._datasets["train"], "augmentation", "none")
-        chosen = augment.policy(self.augmentation if self.augmentation is not None else default)
+        chosen = augment.policy(self.augmentation_name())
         return self._loader(source, policy=None if chosen == augment.Policy() else chosen, shuffle=True)
 
     def val_dataloader(self) -> Loader:
@@ -166,6 +166,29 @@ class ImageDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> Loader:
         """Return the test batches, in order, as they are."""
         return self._loader(self.source("test"))
+
+    def augmentation_name(self) -> str:
+        """Return the augmentation that training images get: the one asked for, else the data set's own."""
+        dataset = next(iter(self._datasets.values()), None) or self.opened("train")  # all splits say the same
+        return self.augmentation or str(getattr(dataset, "augmentation", "none"))
+
+    def varied_samples(self, split: Split, count: int) -> tuple[Tensor, Tensor]:
+        """Return some of a split's images as they are, and as augmentation varies them in training.
+
+        Args:
+            split: whose images; those damaged are left out.
+            count: how many, at most, evenly spaced.
+
+        Returns:
+            uint8 ``(count, height, width, channels)``, twice.
+        """
+        source, policy = self.source(split), augment.policy(self.augmentation_name())
+        indices = torch.linspace(0, len(source) - 1, min(count, len(source)), dtype=torch.float64).long()
+        [(images, labels)] = source.fetch([indices])
+        images = images[labels != BAD]
+        generators = torch.Generator().manual_seed(self.seed), torch.Generator().manual_seed(self.seed + 1)
+        choices = policy.draw(torch.arange(len(images)), 0, (images.shape[1], images.shape[2]), *generators)
+        return images, policy.apply(images, choices)
 
     def _loader(self, source: Source, **options: Any) -> Loader:
         trainer = self.trainer

@@ -1,4 +1,4 @@
-"""zoo validate and zoo test: a run's best checkpoint on a split, without repeating an option."""
+"""zoo validate, test and report: a run's best checkpoint on a split, without repeating an option."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from zoo.checkpoint import classifier_of
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import UserError
+from zoo.markup import require_page
+from zoo.predictions import CollectPredictions, Predictions
+from zoo.progress import say
+from zoo.report import Subject, spared, write_report
 from zoo.run import Run, write_json
 
 
@@ -37,7 +41,7 @@ class EvaluateCLI(ZooCLI):
 
 
 def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[str, float]:
-    """Measure a run, print a table and, after a test, write results.json.
+    """Measure a run, print a table and, after a test, write results.json and the report.
 
     Args:
         command: which split: ``validate`` takes val, ``test`` takes test.
@@ -53,12 +57,44 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     run = cli.run
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     count = len(cli.datamodule.source(split))
+    predictions = Predictions(len(cli.model.spec.classes))
+    reported = command == "test" and cli.trainer.world_size == 1
+    if reported:
+        cli.trainer.callbacks.append(CollectPredictions(predictions))  # type: ignore[attr-defined]  # set by a connector
     getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     _show(run, split, count, results)
     if command == "test":
         _write(run, cli, count, results)
+    if reported:
+        with spared(run):
+            say(f"report: {write_report(_subject(cli), 'test', predictions)}")
+    elif command == "test":
+        say(f"several processes write no report; make it with: zoo report {run.path}")
     return results
+
+
+def report(args: Sequence[str], output: str | None = None) -> Path:
+    """Write a run's report anew, of the test split once the run was tested, else of the validation split.
+
+    Args:
+        args: the run folder, then options that override its configuration.
+        output: the page, where it is not to be RUN/report.html.
+
+    Returns:
+        The page.
+
+    Raises:
+        UserError: the run, an option or the data is wrong, or the run has no checkpoint.
+        RunError: the page cannot be written.
+    """
+    page = None if output is None else require_page(output)
+    alone = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")  # whatever trained it
+    cli = opened("report", [*args[:1], *alone, *args[1:]])
+    if cli.trainer.world_size > 1:
+        raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
+    split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
+    return write_report(_subject(cli), split, output=page)
 
 
 def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
@@ -79,6 +115,10 @@ def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
     if arguments.names != resolve([], base).names:
         raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
     return EvaluateCLI(command, arguments, run)
+
+
+def _subject(cli: EvaluateCLI) -> Subject:
+    return Subject(cli.run, cli.model, cli.datamodule, cli.trainer, cli.checkpoint["epoch"])
 
 
 @rank_zero_only

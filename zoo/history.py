@@ -1,112 +1,52 @@
-"""What a run folder's small files say of its training: epochs, the best of them, how it ended; read without torch.
-
-metrics.csv ──► epochs, best_epoch      state.json, written by ``training``, and its lock ──► state
-"""
+"""What metrics.csv tells of a training: the figures of its epochs, and of steps between."""
 
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
+from zoo.run import Run
 
-from zoo.errors import UserError
-from zoo.run import Run, write_json
-
-#: ``training`` while it lasts and after it was stopped: nothing else is written by a process that is killed.
-State = Literal["finished", "running", "interrupted", ""]
-
-#: Seconds that a training waits for the lock: another process that only looks holds it for a moment.
-PATIENCE = 1.0
+#: One row's figures by column.
+Row = dict[str, float]
 
 
-def epochs(path: Path) -> list[dict[str, float]]:
-    """Return the rows of metrics.csv that are epochs', their figures by column; ``epoch`` counts from 0.
+@dataclass(frozen=True)
+class History:
+    """A training's rows, in order.
 
-    A file that is missing has none; half a row, which a killed process leaves, is passed over.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it holds no table.
+    Args:
+        epochs: a row an epoch: epoch (from 0), step, train/loss, val/loss, images_per_second ...
+        steps: a row every so many steps: epoch, step, train/loss_step, train/accuracy_step ...
     """
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("train/loss") and None not in row.values()]
-    return [{str(key): float(value) for key, value in row.items() if value} for row in rows]
 
+    epochs: list[Row]
+    steps: list[Row]
 
-def best_epoch(rows: Sequence[dict[str, float]]) -> dict[str, float] | None:
-    """Return the epoch whose weights best.ckpt holds, by the rule of zoo.checkpoint; None without validation."""
-    validated = [row for row in rows if "val/accuracy" in row]
-    return max(validated, key=lambda row: (row["val/accuracy"], -row["val/loss"]), default=None)
+    @classmethod
+    def of(cls, run: Run) -> History:
+        """Read a run's metrics.csv, without torch; there are no rows where there is no file yet.
 
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it holds something else than numbers.
+        """
+        rows: list[Row] = []
+        if run.metrics.is_file():
+            with run.metrics.open(newline="", encoding="utf-8") as file:
+                for line in csv.DictReader(file):
+                    if None not in line.values():  # half a row, of a killed process, has no last column
+                        rows.append({key: float(value) for key, value in line.items() if value})
+        return cls([row for row in rows if "train/loss" in row], [row for row in rows if "train/loss_step" in row])
 
-@contextmanager
-def training(run: Run) -> Iterator[None]:
-    """Keep other processes from training the run, and record that it is trained, and whether that came to its end.
+    def curve(self, column: str) -> list[tuple[float, float]]:
+        """Return ``(epochs done, value)`` wherever the column has one: 1.5 is the middle of the second epoch."""
+        if column.endswith("_step"):
+            steps_of_epoch = self.epochs[-1]["step"] / (self.epochs[-1]["epoch"] + 1) if self.epochs else 1
+            return [(row["step"] / steps_of_epoch, row[column]) for row in self.steps if column in row]
+        return [(row["epoch"] + 1, row[column]) for row in self.epochs if column in row]
 
-    Raises:
-        UserError: another process trains it.
-        RunError: state.json cannot be written.
-    """
-    begun = datetime.now(UTC).isoformat(timespec="seconds")
-    lock = FileLock(run.lock, timeout=PATIENCE)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise _busy(run) from error
-    except (OSError, NotImplementedError):  # a file system without locks: it keeps nobody out
-        pass
-    try:
-        write_json(run.state, {"state": "training", "begun": begun})
-        yield
-        write_json(run.state, {"state": "finished", "begun": begun})
-    finally:
-        lock.release()
-
-
-def require_free(run: Run) -> None:
-    """Refuse, by a UserError, a run that another process trains."""
-    if _held(run) == "running":
-        raise _busy(run)
-
-
-def state(run: Run) -> tuple[State, str]:
-    """Return what became of a run's last training, and when it began, in ISO 8601; both are empty where no one knows.
-
-    Raises:
-        OSError: state.json cannot be read.
-        ValueError: it is damaged.
-    """
-    if not run.state.is_file():
-        return "", ""
-    content = json.loads(run.state.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("begun"), str):
-        raise ValueError("state.json says nothing of a training")
-    if content.get("state") == "finished":
-        return "finished", content["begun"]
-    return _held(run), content["begun"]
-
-
-def _held(run: Run) -> State:
-    """Tell a run that another process trains, and so has locked, from one that was stopped."""
-    lock = FileLock(run.lock, timeout=0)
-    if not run.lock.exists():
-        return "interrupted"
-    try:
-        with lock:
-            return "interrupted"
-    except Timeout:
-        return "running"
-    except (OSError, NotImplementedError):  # a folder that only others may write in, a file system without locks
-        return ""
-
-
-def _busy(run: Run) -> UserError:
-    return UserError(f"another process trains run {run.path}; wait for it, or stop it, then resume")
+    def best(self) -> Row:
+        """Return the epoch's row with the highest validation accuracy, of equal ones the lowest loss; or none."""
+        validated = [row for row in self.epochs if "val/accuracy" in row]
+        return max(validated, key=lambda row: (row["val/accuracy"], -row.get("val/loss", 0.0)), default={})

@@ -1,7 +1,7 @@
 """Run: the folder with everything one training leaves.
 
     runs/<data set>-<architecture>/version_<n>/
-      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  state.json  results.json
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  state.json  results.json  report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -79,6 +79,11 @@ class Run:
             self.path.rmdir()
 
     @property
+    def title(self) -> str:
+        """The last two names of its path, ``<data set>-<architecture>/version_<n>`` where it was made."""
+        return "/".join(self.path.resolve().parts[-2:])
+
+    @property
     def config(self) -> Path:
         """The resolved configuration."""
         return self.path / "config.yaml"
@@ -115,7 +120,7 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """Curves, confusion matrix and mistakes, where a report was made."""
+        """The page about the run."""
         return self.path / "report.html"
 
     def trained(self) -> Path:

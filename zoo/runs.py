@@ -15,8 +15,9 @@ from typing import Any
 
 from zoo.config import SECTIONS, read_config
 from zoo.errors import UserError
-from zoo.history import best_epoch, epochs, state
+from zoo.history import History
 from zoo.run import Run, write_json
+from zoo.state import state
 
 #: What a run can be sorted by: names upwards, what is measured downwards.
 COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
@@ -126,10 +127,9 @@ def _read_config(run: Run, row: Row) -> None:
 
 
 def _read_metrics(run: Run, row: Row) -> None:
-    rows = epochs(run.metrics)
-    best = best_epoch(rows)
-    row.epochs = len(rows)
-    row.val = None if best is None else best["val/accuracy"]
+    history = History.of(run)
+    row.epochs = len(history.epochs)
+    row.val = history.best().get("val/accuracy")
 
 
 def _read_state(run: Run, row: Row) -> None:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from zoo.checkpoint import RunCheckpoints
-from zoo.history import best_epoch, epochs
+from zoo.history import History
 from zoo.progress import TrainingFigures, say
 from zoo.run import Run
 
@@ -47,8 +47,8 @@ def show_plan(rows: Mapping[str, str]) -> None:
 @rank_zero_only
 def show_result(run: Run) -> None:
     """Say on stderr how good a finished run is, where its best weights are, and what to type next."""
-    best = best_epoch(epochs(run.metrics))
-    if best is not None:
+    best = History.of(run).best()
+    if best:
         accuracy, number = best["val/accuracy"], int(best["epoch"]) + 1
         say(f"best val accuracy {accuracy:.1%}, of epoch {number}: {run.best}")
     say(f"next: zoo test {shlex.quote(str(run.path))}")

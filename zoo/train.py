@@ -11,18 +11,19 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from zoo.checkpoint import RunCheckpoints, load_weights
+from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
 from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.help import FIT
-from zoo.history import require_free, training
 from zoo.interrupt import GracefulStop, Interrupted
 from zoo.plan import plan
 from zoo.progress import MetricsLogger, TrainingFigures, say
+from zoo.report import Subject, spared, write_report
 from zoo.run import Run, write_atomically
+from zoo.state import require_free, training
 from zoo.terminal import EpochLines, show_plan, show_result
 
 #: What may differ when a run is resumed: how long and where it trains, not what.
@@ -140,6 +141,9 @@ def fit(args: Sequence[str]) -> Run:
         _train(cli)
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
+    with _unheard(quiet, redirect_stderr):
+        _report(cli)
+        show_result(cli.run)
     rank_zero_only(print)(cli.run.path)
     return cli.run
 
@@ -157,7 +161,6 @@ def _train(cli: FitCLI) -> None:
                 cli.run.discard()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
-    show_result(cli.run)
 
 
 @contextmanager
@@ -167,6 +170,22 @@ def _unheard(quiet: bool, *redirects: type[redirect_stdout[Any]] | type[redirect
         for redirect in redirects if quiet else ():
             stack.enter_context(redirect(nobody))
         yield
+
+
+def _report(cli: FitCLI) -> None:
+    """Write the run's report, of its best checkpoint on the validation split; the run is trained whatever happens."""
+    if cli.trainer.world_size > 1:
+        say(f"several processes write no report; make it with: zoo report {cli.run.path}")
+        return
+    with spared(cli.run):
+        for optimizer in cli.trainer.optimizers:  # makes room for the checkpoint, which holds the same
+            optimizer.zero_grad()
+            optimizer.state.clear()
+        path = cli.run.trained()
+        checkpoint = read_checkpoint(path)
+        load_weights(cli.model, checkpoint, path)
+        subject = Subject(cli.run, cli.model, cli.datamodule, cli.trainer, checkpoint["epoch"])
+        say(f"report: {write_report(subject, 'val', fitted=cli.trainer.global_step != cli.first_step)}")
 
 
 def _require_resumable(args: Sequence[str], run: Run) -> None:

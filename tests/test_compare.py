@@ -1,0 +1,96 @@
+"""One page about several runs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from zoo.cli import main
+from zoo.markup import figures_in
+
+
+@pytest.fixture(scope="module")
+def other_run(tmp_path_factory):
+    """A run that differs from digits_run in its learning rate, its dropout and its epochs."""
+    folder = tmp_path_factory.mktemp("other")
+    words = ["fit", "--optimizer.lr", "0.01", "--model.architecture.dropout", "0.25", "--trainer.max_epochs", "2"]
+    assert main([*words, "--trainer.default_root_dir", str(folder / "<b>runs")]) == 0
+    return folder / "<b>runs" / "digits-lenet5" / "version_0"
+
+
+def table(page, title):
+    """Return the rows of a section's table, as their cells' texts."""
+    section = re.search(rf"<section><h2>{title}</h2>.*?</section>", page, re.DOTALL)[0]
+    lines = re.findall(r"<tr>(.*?)</tr>", section, re.DOTALL)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in lines]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_runs_are_compared_in_what_differs_and_what_they_reached(zoo, digits_run, other_run, tmp_path):
+    status, out, err = zoo("report", digits_run, other_run, "--output", "both.html")
+    assert status == 0, err
+    assert out == "both.html\n"
+    page = (tmp_path / "both.html").read_text()
+    differing = table(page, "Configuration")
+    assert differing.pop("trainer.default_root_dir")[1].endswith("&lt;b&gt;runs")
+    assert differing.pop("run")  # the runs' names
+    assert differing == {
+        "optimizer.init_args.lr": ["0.001", "0.01"],
+        "model.architecture.dropout": ["0.0", "0.25"],
+        "trainer.max_epochs": ["3", "2"],
+    }
+    with (other_run / "metrics.csv").open(newline="") as file:
+        best = max(float(row["val/accuracy"]) for row in csv.DictReader(file) if row["val/accuracy"])
+    results = table(page, "Results")
+    assert results["epochs"] == ["3", "2"]
+    assert results["val/accuracy"][1] == f"{best:.4f}"
+    assert results["val/calibration_error"][1] == f"{figures_in(other_run / 'report.html')['calibration_error']:.4f}"
+    assert page.count("<svg ") == 5
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(zoo, digits_run, other_run, tmp_path):
+    assert zoo("report", digits_run, other_run, "--output", "both.html")[0] == 0
+    assert list(figures_in(tmp_path / "both.html")["runs"]) == [str(digits_run), str(other_run)]
+
+
+def test_a_comparison_needs_no_data_and_no_network(digits_run, other_run, tmp_path):
+    code = (
+        "import sys; from zoo.cli import main; "
+        f"assert main(['report', {str(digits_run)!r}, {str(other_run)!r}, '--output', 'both.html']) == 0; "
+        "print(sorted({'torch', 'lightning'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_equal_configurations_differ_in_nothing(zoo, digits_run, tmp_path):
+    shutil.copytree(digits_run, tmp_path / "copy")
+    assert zoo("report", digits_run, "copy", "--output", "both.html")[0] == 0
+    assert "Nothing differs." in (tmp_path / "both.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((), "a comparison is of no one run; say where it goes"),
+        (("--output", "page.txt"), "allowed are names that end in .html"),
+        (("--output", "nowhere/page.html"), "there is no folder nowhere"),
+        (("--output", "page.html", "--data.root", "x"), "unknown option --data.root of a comparison"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_one_line(zoo, digits_run, other_run, words, problem):
+    status, _, err = zoo("report", digits_run, other_run, *words)
+    assert status == 2
+    assert problem in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_run_is_not_compared_with_itself(zoo, digits_run):
+    status, _, err = zoo("report", digits_run, f"{digits_run}/", "--output", "page.html")
+    assert status == 2
+    assert "a run is given twice" in err

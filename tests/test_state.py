@@ -1,0 +1,72 @@
+"""Whether a run is being trained, came to its end or was stopped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from zoo.errors import UserError
+from zoo.run import Run
+from zoo.state import require_free, state, training
+
+HOLD = """
+import sys, zoo.state, zoo.run
+with zoo.state.training(zoo.run.Run.open(sys.argv[1])):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = Run.create(tmp_path, "digits", "lenet5")
+    run.config.write_text("model: {architecture: lenet5}\n")
+    return run
+
+
+@pytest.fixture
+def trained_elsewhere(run):
+    """A process that holds the run as a training does, until it is killed."""
+    words = [sys.executable, "-c", HOLD, str(run.path)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_training_that_ends_is_finished_and_one_that_fails_is_not(run):
+    with training(run):
+        assert json.loads(run.state.read_text())["state"] == "training"
+    assert state(run)[0] == "finished"
+    with pytest.raises(RuntimeError), training(run):
+        raise RuntimeError
+    assert state(run)[0] == "interrupted"
+
+
+def test_a_run_is_running_until_its_process_dies(run, trained_elsewhere):
+    assert state(run)[0] == "running"
+    trained_elsewhere.kill()
+    trained_elsewhere.wait()
+    assert state(run)[0] == "interrupted"
+
+
+def test_two_processes_cannot_train_one_run(run, trained_elsewhere):
+    with pytest.raises(UserError, match="another process trains run"):
+        require_free(run)
+    with pytest.raises(UserError, match="another process trains run"), training(run):
+        pass
+
+
+def test_of_a_run_without_state_nobody_knows(run):
+    assert state(run) == ("", "")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"state": "finished"}', "{"])
+def test_a_damaged_state_is_a_value_error(run, text):
+    run.state.write_text(text)
+    with pytest.raises(ValueError, match=r"."):
+        state(run)
