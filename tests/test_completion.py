@@ -84,7 +84,7 @@ def no_torch(install):
         ("zoo predict --model le", ["lenet5 "]),
         ("zoo info fash", ["fashion_mnist "]),
         ("zoo info lenet5 --data di", ["digits "]),
-        ("zoo list a", ["architectures "]),
+        ("zoo list arc", ["architectures "]),
         ("zoo list datasets fo", ["folder "]),
         ("zoo list architectures fo", []),
         ("zoo new my-plugin --kind da", ["dataset "]),

@@ -51,7 +51,10 @@ def test_a_pipe_gets_plain_lines(zoo):
     lines = err.splitlines()
     assert lines[:3] == ["architecture  lenet5", "parameters    21,386", "FLOPs         0.133 million an image"]
     assert lines[3] == "data set      digits: 1,295 train and 143 val images"
-    assert lines[4:6] == ["images        8x8x1, 10 classes", "device        cpu, precision 32-true"]
+    assert lines[4:6] == [
+        "images        8x8x1, 10 classes",
+        "device        cpu, precision 32-true, channels last, not compiled",
+    ]
     assert lines[6:8] == ["seed          0", "run           runs/digits-lenet5/version_0"]
     assert (out + err).isascii()
     assert (out + err).replace("\n", "").isprintable()
