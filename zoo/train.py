@@ -26,9 +26,10 @@ from zoo.run import Run, write_atomically
 from zoo.state import require_free, training
 from zoo.terminal import EpochLines, show_plan, show_result
 
-#: What may differ when a run is resumed: how long and where it trains, not what.
+#: What may differ when a run is resumed: how long, where and by which kernels it trains, not what.
 RESUME_OPTIONS = (
     "--trainer.",
+    "--model.compile",
     "--data.root",
     "--data.num_workers",
     "--data.memory_gib",
@@ -194,8 +195,8 @@ def _require_resumable(args: Sequence[str], run: Run) -> None:
         option = word.partition("=")[0]
         if option.startswith(("--", "-c")) and not option.startswith(RESUME_OPTIONS):
             raise UserError(
-                f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.* and "
-                "where the data is; for anything else train a new run: zoo fit --config "
+                f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.*, "
+                "--model.compile and where the data is; for anything else train a new run: zoo fit --config "
                 f"{run.config} {option} ..."
             )
 
@@ -221,11 +222,18 @@ def _failures(cli: FitCLI) -> Iterator[None]:
                 f"out of memory at batch size {size}; the last checkpoint is kept; "
                 f"try a smaller batch: --data.batch_size {max(1, size // 2)}"
             ) from error
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = _first_line(error)
+            raise RunError(f"the network cannot be compiled: {reason}; leave --model.compile out") from error
         if "DataLoader worker" in str(error):
-            raise RunError(f"a process that reads images died: {str(error).splitlines()[0]}; {kept}") from error
+            raise RunError(f"a process that reads images died: {_first_line(error)}; {kept}") from error
         raise
 
 
 def _is_first_process() -> bool:
     """Tell the process that writes, before there is a trainer that knows."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
