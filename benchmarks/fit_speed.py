@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import platform
 import statistics
 import subprocess
@@ -32,9 +33,9 @@ def loop(batch_size: int, epochs: int, fused: bool) -> float:
     from torch import nn
 
     import zoo
-    from zoo.data import default_root
 
-    data = zoo.create_dataset("fashion_mnist", default_root(), "train")
+    # Not zoo.data's default root: Lightning, which it imports, would slow the loop's optimizer down (zoo.overhead).
+    data = zoo.create_dataset("fashion_mnist", Path(os.environ["ZOO_DATA_ROOT"]), "train")
     images = torch.from_numpy(data.images[:TRAINED].transpose(0, 3, 1, 2) / 255).float().sub(0.286).div(0.353)
     labels = torch.from_numpy(data.labels[:TRAINED])
     network = nn.Sequential(
