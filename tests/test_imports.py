@@ -18,7 +18,7 @@ FLOORS = [
     ["freeze"],
     ["weights"],
     ["architectures"],
-    ["preprocess", "augment", "prefix"],
+    ["preprocess", "augment", "prefix", "loss", "mixing", "optimization"],
     ["graph"],
     ["sources"],
     ["duplicates"],

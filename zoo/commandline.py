@@ -20,12 +20,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo import registry
 from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
-from zoo.classifier import DEFAULT_OPTIMIZER, ImageClassifier
+from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.data import ImageDataModule
 from zoo.device import default_precision
 from zoo.errors import UserError
 from zoo.messages import parser_error
+from zoo.optimization import DEFAULT_OPTIMIZER
 from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, keep_freed_memory
 from zoo.pretrained import Weights, find_weights
 from zoo.run import Run
