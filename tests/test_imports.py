@@ -21,7 +21,7 @@ FLOORS = [
     ["preprocess", "augment", "prefix", "loss", "mixing", "optimization"],
     ["graph"],
     ["sources"],
-    ["duplicates"],
+    ["duplicates", "balance"],
     ["loader", "describe", "survey"],
     ["data", "classifier", "run", "findings"],
     ["checkpoint", "interrupt", "progress", "plots", "feature_store"],

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
+from zoo.balance import balanced_weights
 from zoo.checkpoint import RunCheckpoints, load_weights
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
@@ -43,6 +44,9 @@ class FitCLI(ZooCLI):
 
     def build_model(self, config: dict[str, Any]) -> None:
         """Build the model, with its pretrained weights where some are asked for."""
+        if config["model"]["class_weights"] == "balanced":
+            weights = balanced_weights(self.datamodule.train_labels(), self.datamodule.spec.classes)
+            config["model"]["class_weights"] = weights
         self.model = ImageClassifier(
             self.datamodule.spec,
             **config["model"],
