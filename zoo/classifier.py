@@ -198,7 +198,11 @@ class ImageClassifier(pl.LightningModule):
         return build_optimizer(self.optimizer, [(value, self.layer_rates.get(name, 1.0)) for name, value in trained])
 
     def _planned_steps(self) -> int:
+        loop = self.trainer.fit_loop
+        made = loop._combined_loader
         steps = self.trainer.estimated_stepping_batches
+        # Lightning makes the loader to count its batches, before a resumed run's state and frozen features reach it.
+        loop._combined_loader = made
         if steps == float("inf"):
             raise UserError("OneCycleLR needs to know where training ends: --trainer.max_epochs or --trainer.max_steps")
         return int(steps)
