@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback
 
+from zoo.averaging import MovingAverage
 from zoo.balance import balanced_weights
 from zoo.checkpoint import RunCheckpoints, load_weights
 from zoo.classifier import ImageClassifier
@@ -18,11 +20,16 @@ from zoo.config import read_config, resolve
 from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.interrupt import GracefulStop, Interrupted
+from zoo.loggers import named_loggers
 from zoo.progress import EpochLines, MetricsLogger, TrainingFigures, say
 from zoo.run import Run, write_atomically
+from zoo.stopping import NoProgress
 
 #: What may differ when a run is resumed: how long and where it trains, not what.
-RESUME_OPTIONS = ("--trainer.", "--data.root", "--data.num_workers", "--data.memory_gib", "--print_config", "--help")
+RESUME_OPTIONS = (
+    *("--trainer.", "--early_stopping", "--logger"),
+    *("--data.root", "--data.num_workers", "--data.memory_gib", "--print_config", "--help"),
+)
 
 
 class FitCLI(ZooCLI):
@@ -87,9 +94,14 @@ class FitCLI(ZooCLI):
         lines = EpochLines(figures, bar=trainer.enable_progress_bar is not False)
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        patience, done = self.config.early_stopping, self.first_step or 0
+        added += named_loggers(self.config.logger, self.run, done if resumed else 0)
+        # The average stands before what may save a checkpoint in the same step.
+        aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
+        aids += [] if patience is None else [NoProgress(patience, trainer.limit_val_batches)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if resumed else None), *added],
-            "callbacks": [FrozenFeatures(self.first_step or 0), figures, lines, self.stop, RunCheckpoints(self.run)],
+            "callbacks": [FrozenFeatures(done), *aids, figures, lines, self.stop, RunCheckpoints(self.run)],
             "enable_progress_bar": True,
         }
 
@@ -141,8 +153,8 @@ def _require_resumable(args: Sequence[str], run: Run) -> None:
         option = word.partition("=")[0]
         if option.startswith(("--", "-c")) and not option.startswith(RESUME_OPTIONS):
             raise UserError(
-                f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.* and "
-                "where the data is; for anything else train a new run: zoo fit --config "
+                f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.*, "
+                "--early_stopping, --logger and where the data is; for anything else train a new run: zoo fit --config "
                 f"{run.config} {option} ..."
             )
 
