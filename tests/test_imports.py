@@ -30,7 +30,7 @@ FLOORS = [
     ["commandline"],
     ["classify", "quantize"],
     ["train", "evaluate", "predict", "listing", "doctor", "testing", "new", "completion", "web", "check"],
-    ["export", "bench"],
+    ["export", "bench", "find"],
     ["peers"],
     ["cli", "__main__"],
 ]

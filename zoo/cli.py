@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "write a run as one ONNX file with preprocessing and class names inside",
     "verify": "let an exported model prove itself on this machine",
     "check": "look at every image of a data set: damage, duplicates, leaks between splits, odd classes, sizes, names",
+    "find": "try learning rates or batch sizes on a training, and say which to begin with",
     "bench": "measure how fast a training runs and what would help",
     "list": "show the registered architectures and data sets",
     "info": "show what a registered name is and its options",
@@ -109,6 +110,9 @@ def _run(words: list[str], debug: bool) -> None:
         return
     if words[:1] == ["bench"]:
         _bench(words[1:])
+        return
+    if words[:1] == ["find"]:
+        _find(words[1:])
         return
     if words and words[0] not in COMMANDS and "command" in registry.kinds(words[0]):
         registry.load("command", words[0])(words[1:])
@@ -209,6 +213,22 @@ def _bench(words: list[str]) -> None:
     bench(rest, rounds=options.rounds, seconds=options.seconds, against=peers, output=options.output)
 
 
+def _find(words: list[str]) -> None:
+    parser = _Parser(
+        prog="zoo find",
+        description=COMMANDS["find"] + ". Other options are those of 'zoo fit'.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("what", metavar="lr|batch_size", help="what to find; nothing is written")
+    parser.add_argument("--plot", metavar="FILE", help="of lr: draw the losses, .png, .svg or .pdf")
+    options, rest = parser.parse_known_args(words)
+
+    from zoo.find import find
+
+    _quiet()
+    find(options.what, rest, options.plot)
+
+
 def _verify(options: argparse.Namespace) -> None:
     from zoo import runtime
 
@@ -256,6 +276,7 @@ def _arguments() -> argparse.ArgumentParser:
 
     add("fit", add_help=False)
     add("bench", add_help=False)
+    add("find", add_help=False)
     for name in ("validate", "test"):
         command = add(name, epilog="Options of fit override what the run was trained with: --data.root, --trainer.*")
         command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")
