@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from zoo.classifier import ImageClassifier
+
 ONE_CYCLE = ("--lr_scheduler", "OneCycleLR", "--lr_scheduler.max_lr", "0.01")
 
 
@@ -27,6 +29,21 @@ def test_a_run_is_not_trained_on_beyond_its_one_cycle(zoo):
     assert status == 2
     assert "OneCycleLR ends after 41 steps, and 82 are asked for" in err
     assert checkpoint(run)["epoch"] == 0
+
+
+def test_frozen_layers_run_once_with_one_cycle_too(zoo, monkeypatch):
+    seen = []
+    step = ImageClassifier.training_step
+
+    def watched(self, batch, number):
+        seen.append(batch[0].ndim)
+        return step(self, batch, number)
+
+    monkeypatch.setattr(ImageClassifier, "training_step", watched)
+    status, _, err = zoo("fit", *ONE_CYCLE, "--model.freeze", 2, "--trainer.max_epochs", 2)
+    assert status == 0
+    assert "the frozen layers ran once" in err
+    assert set(seen) == {2}
 
 
 def test_one_cycle_without_an_end_is_an_error(zoo):

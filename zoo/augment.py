@@ -49,7 +49,7 @@ class Policy:
         """Draw the choices of an epoch.
 
         Args:
-            order: int64 ``(count,)``, which image stands at each position; every image once.
+            order: int64 ``(count,)``, which image, 0 to count - 1, stands at each position.
             epoch: 0, 1, ...
             size: height and width of the images.
             of_run: what is the same in all epochs is drawn from it.

@@ -2,20 +2,19 @@
 
     uint8 images ──► Preprocess(spec) ──► network(spec) ──► logits ──► cross-entropy, accuracy, top-5, macro F1
 
-The loss that is shown is the same in training and evaluation: label smoothing counts in both, the L1 penalty in none.
+The loss that is shown is the same in training and evaluation: label smoothing and class weights count in both, the L1
+penalty in none; of mixed images training shows the loss to their mixed targets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
@@ -23,6 +22,9 @@ from zoo import freeze as freezing
 from zoo import interactive, registry
 from zoo.errors import UserError
 from zoo.interactive import Picture, Predictions
+from zoo.loss import Loss
+from zoo.mixing import Mixing
+from zoo.optimization import DEFAULT_OPTIMIZER, ClassConfig, build_optimizer, build_scheduler, layer_rates
 from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
 from zoo.run import Run
@@ -30,14 +32,8 @@ from zoo.shapes import works_channels_last
 from zoo.sources import BAD, Source
 from zoo.spec import InputSpec
 
-#: A class and its arguments, as LightningCLI writes them: ``{"class_path": ..., "init_args": {...}}``.
-ClassConfig = Mapping[str, Any]
-
 #: Training images that a network may look at before it is trained.
 INIT_IMAGES = 1000
-
-#: fused: one kernel for all parameters; on two cores a step of LeNet-5 takes 0.8 of the time.
-DEFAULT_OPTIMIZER: ClassConfig = {"class_path": "torch.optim.Adam", "init_args": {"lr": 1e-3, "fused": True}}
 
 
 class ImageClassifier(pl.LightningModule):
@@ -51,6 +47,14 @@ class ImageClassifier(pl.LightningModule):
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
         l1: weight, 0 or more, of the sum of absolute weights that is added to what training minimises (biases and
             normalisation apart); for L2 use the optimizer's weight_decay.
+        class_weights: balanced weighs an image by images / (classes * images of its class), as training has them: a
+            rare class counts like a frequent one; or a number for each class, in order.
+        mixup: alpha of the Beta distribution by which training images are blended, two and two; 0.2 is usual. The
+            training accuracy then counts the class of the larger share.
+        cutmix: alpha likewise of the share that is a rectangle pasted from another image; 1 is usual. Of mixup and
+            cutmix together, one is drawn for each batch.
+        layer_decay: the learning rate of each layer is that of the layer behind it times this, above 0 and up to 1;
+            layers are those that ``zoo info NAME`` numbers, and the last one has the whole rate.
         freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them, or
             the path of a module such as ``features``; their weights and buffers stay bit for bit what they are.
         optimizer: class and arguments; the parameters that train are added.
@@ -70,26 +74,29 @@ class ImageClassifier(pl.LightningModule):
         loss: Literal["cross_entropy", "mse"] = "cross_entropy",
         label_smoothing: float = 0.0,
         l1: float = 0.0,
+        class_weights: Literal["balanced"] | list[float] | None = None,
+        mixup: float | None = None,
+        cutmix: float | None = None,
+        layer_decay: float | None = None,
         freeze: int | str | None = None,
         optimizer: ClassConfig = DEFAULT_OPTIMIZER,
         lr_scheduler: ClassConfig | None = None,
         channels_last: bool | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise UserError(f"model.label_smoothing is {label_smoothing}; allowed is 0 or more and less than 1")
         if not 0 <= l1 < float("inf"):
             raise UserError(f"model.l1 is {l1}; allowed is 0 or more")
-        if loss not in ("cross_entropy", "mse"):
-            raise UserError(f"model.loss is '{loss}'; allowed are cross_entropy and mse")
         self.spec = spec if isinstance(spec, InputSpec) else InputSpec.from_dict(spec)
         hyperparameters = {"name": architecture} if isinstance(architecture, str) else dict(architecture)
         name, origin = hyperparameters.pop("name"), hyperparameters.pop("from", "")
         origin = registry.find("architecture", name, origin).origin
         self.architecture = {"name": name, "from": origin, **hyperparameters}
-        self.loss, self.label_smoothing, self.l1 = loss, label_smoothing, l1
+        self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, len(self.spec.classes)), l1
+        mixes = mixup is not None or cutmix is not None
+        self.mixing = Mixing(mixup, cutmix, len(self.spec.classes)) if mixes else None
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
+        self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
         self.channels_last = self._lay_out(channels_last)
         # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
@@ -99,6 +106,7 @@ class ImageClassifier(pl.LightningModule):
                 "loss": loss,
                 "label_smoothing": label_smoothing,
                 "l1": l1,
+                "class_weights": class_weights,
                 "freeze": freeze,
                 "channels_last": self.channels_last,
             },
@@ -186,8 +194,15 @@ class ImageClassifier(pl.LightningModule):
 
         The value is apart because Lightning divides what it minimises when gradients accumulate.
         """
-        logits, loss = self._step(batch)
-        hits = (logits.detach().argmax(dim=1) == batch[1]).sum()
+        images, targets = batch
+        labels = targets
+        if self.mixing is None:
+            logits = self._logits(images)
+        else:
+            inputs, targets = self.mixing(self.preprocess(images), labels)
+            logits, labels = self.network(inputs), targets.argmax(dim=1)
+        loss = self.loss(self._require_contract(logits, len(labels)), targets)
+        hits = (logits.detach().argmax(dim=1) == labels).sum()
         return {"loss": self._penalised(loss), "loss_value": loss.detach(), "hits": hits}
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -211,29 +226,22 @@ class ImageClassifier(pl.LightningModule):
         optimizer = self.build_optimizer()
         if self.lr_scheduler is None:
             return optimizer
-        scheduler = _build(self._scheduler_with_length(self.lr_scheduler), optimizer)
-        config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch"}
-        if isinstance(scheduler, ReduceLROnPlateau):
-            config["monitor"] = getattr(scheduler, "monitor", "val/loss")
-        elif isinstance(scheduler, OneCycleLR | CyclicLR):
-            config["interval"] = "step"
-        return {"optimizer": optimizer, "lr_scheduler": config}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": build_scheduler(self.lr_scheduler, optimizer, self._planned_steps),
+        }
 
     def build_optimizer(self) -> Optimizer:
-        """Build the optimizer over the parameters that train."""
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer: Optimizer = _build(self.optimizer, trained)
-        return optimizer
-
-    def _scheduler_with_length(self, config: ClassConfig) -> ClassConfig:
-        """Let a one-cycle schedule of no given length end with the training."""
-        arguments = config.get("init_args") or {}
-        if not config["class_path"].endswith(".OneCycleLR") or arguments.get("total_steps") or arguments.get("epochs"):
-            return config
-        return {**config, "init_args": {**arguments, "total_steps": self._planned_steps()}}
+        """Build the optimizer over the parameters that train; with layer_decay each layer is one of its groups."""
+        trained = [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+        return build_optimizer(self.optimizer, [(value, self.layer_rates.get(name, 1.0)) for name, value in trained])
 
     def _planned_steps(self) -> int:
+        loop = self.trainer.fit_loop
+        made = loop._combined_loader
         steps = self.trainer.estimated_stepping_batches
+        # Lightning makes the loader to count its batches, before a resumed run's state and frozen features reach it.
+        loop._combined_loader = made
         if steps == float("inf"):
             raise UserError("OneCycleLR needs to know where training ends: --trainer.max_epochs or --trainer.max_steps")
         return int(steps)
@@ -247,25 +255,20 @@ class ImageClassifier(pl.LightningModule):
                     "asked for; leave --trainer.max_epochs as it was, or train a new run"
                 )
 
-    def _step(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        images, labels = batch
+    def _logits(self, images: Tensor) -> Tensor:
+        """Return logits of a batch of images, or of features in their place."""
         if self.prefix is None or images.dtype == torch.uint8:
-            logits = self(images)
-        else:
-            logits = self.prefix.logits(images, training=self.training)
-        if logits.shape != (len(labels), len(self.spec.classes)):
+            logits: Tensor = self(images)
+            return logits
+        return self.prefix.logits(images, training=self.training)
+
+    def _require_contract(self, logits: Tensor, count: int) -> Tensor:
+        if logits.shape != (count, len(self.spec.classes)):
             raise UserError(
                 f"architecture '{self.architecture['name']}' breaks the contract: it must return logits "
-                f"{(len(labels), len(self.spec.classes))}, received {tuple(logits.shape)}"
+                f"{(count, len(self.spec.classes))}, received {tuple(logits.shape)}"
             )
-        return logits, self._loss(logits, labels)
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.loss == "cross_entropy":
-            return nn.functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        classes = logits.shape[1]
-        target = nn.functional.one_hot(labels, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
-        return nn.functional.mse_loss(logits.softmax(dim=1), target.to(logits.dtype))
+        return logits
 
     def _penalised(self, loss: Tensor) -> Tensor:
         if self.l1 == 0:
@@ -274,9 +277,10 @@ class ImageClassifier(pl.LightningModule):
         return loss + self.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> Tensor:
-        logits, loss = self._step(batch)
-        metrics.update(logits, batch[1])
-        mean_loss.update(loss, len(batch[1]))
+        images, labels = batch
+        logits = self._require_contract(self._logits(images), len(labels))
+        metrics.update(logits, labels)
+        mean_loss.update(self.loss(logits, labels), len(labels))
         return logits
 
     def _log(self, metrics: MetricCollection, mean_loss: MeanMetric, prefix: str) -> None:
@@ -299,9 +303,3 @@ def _metrics(classes: int, prefix: str) -> MetricCollection:
         metrics["top5_accuracy"] = MulticlassAccuracy(classes, average="micro", top_k=5)
     # Groups are guessed from the first batch: where it is all right or all wrong, top-5 would become top-1 for good.
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
-
-
-def _build(config: ClassConfig, first: Any) -> Any:
-    """Call a class by its dotted path, ``first`` before its own arguments."""
-    module, _, name = config["class_path"].rpartition(".")
-    return getattr(import_module(module), name)(first, **(config.get("init_args") or {}))

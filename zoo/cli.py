@@ -22,6 +22,7 @@ GROUPS = {
         "test": "measure a run on its test split; writes results.json",
         "report": "write a page about a run, or one that compares several",
         "runs": "show what was trained: accuracies, epochs, state",
+        "find": "try learning rates or batch sizes on a training, and say which to begin with",
         "bench": "measure how fast a training runs and what would help",
     },
     "use": {
@@ -124,6 +125,9 @@ def _run(words: list[str], debug: bool) -> None:
         return
     if words[:1] == ["bench"]:
         _bench(words[1:])
+        return
+    if words[:1] == ["find"]:
+        _find(words[1:])
         return
     if words and words[0] not in COMMANDS and "command" in registry.kinds(words[0]):
         registry.load("command", words[0])(words[1:])
@@ -245,6 +249,22 @@ def _bench(words: list[str]) -> None:
     bench(rest, rounds=options.rounds, seconds=options.seconds, against=peers, output=options.output)
 
 
+def _find(words: list[str]) -> None:
+    parser = _Parser(
+        prog="zoo find",
+        description=COMMANDS["find"] + ". Other options are those of 'zoo fit'.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("what", metavar="lr|batch_size", help="what to find; nothing is written")
+    parser.add_argument("--plot", metavar="FILE", help="of lr: draw the losses, .png, .svg or .pdf")
+    options, rest = parser.parse_known_args(words)
+
+    from zoo.find import find
+
+    _quiet()
+    find(options.what, rest, options.plot)
+
+
 def _verify(options: argparse.Namespace) -> None:
     from zoo import runtime
 
@@ -303,6 +323,7 @@ def _arguments() -> argparse.ArgumentParser:
 
     add("fit", add_help=False)
     add("bench", add_help=False)
+    add("find", add_help=False)
     for name in ("validate", "test"):
         command = add(name, epilog="Options of fit override what the run was trained with: --data.root, --trainer.*")
         command.add_argument("run", metavar="RUN", help="the folder that 'zoo fit' printed")

@@ -20,13 +20,14 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo import registry
 from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
-from zoo.classifier import DEFAULT_OPTIMIZER, ImageClassifier
+from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.data import ImageDataModule
 from zoo.device import default_precision
 from zoo.errors import UserError
 from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error
+from zoo.optimization import DEFAULT_OPTIMIZER
 from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, keep_freed_memory
 from zoo.pretrained import Weights, find_weights
 from zoo.run import Run
@@ -65,6 +66,8 @@ class ZooCLI(LightningCLI):
     weights: Weights | None = None
     #: Whether torch.compile is to speed the network up.
     compile = False
+    #: Decay of the moving average of the weights; None keeps no average.
+    ema: float | None = None
     usage = "RUN"
     description = ""
 
@@ -112,6 +115,13 @@ class ZooCLI(LightningCLI):
             help="Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first "
             "step: for long trainings. It does nothing where frozen layers run once.",
         )
+        parser.add_argument(
+            "--model.ema",
+            type=float | None,
+            default=None,
+            help="Validate, keep, test and export a moving average of the weights, which keeps so much of itself in "
+            "each step, such as 0.999; training goes on from the weights themselves.",
+        )
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
         names, origins = self.arguments.names, self.arguments.origins
@@ -120,6 +130,17 @@ class ZooCLI(LightningCLI):
         parser.add_optimizer_args((Optimizer,), "optimizer")
         parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
+        parser.add_argument(
+            "--early_stopping",
+            type=int | None,
+            metavar="PATIENCE",
+            help="End training after so many epochs without a higher val/accuracy.",
+        )
+        parser.add_argument(
+            "--logger",
+            type=str | list[str] | None,
+            help="Also write to tensorboard, wandb or mlflow, or to several: [tensorboard,mlflow].",
+        )
         parser.add_argument("--ckpt_path", type=str | None, help="Start from this checkpoint, not the run's own.")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -162,7 +183,7 @@ class ZooCLI(LightningCLI):
         self.config_init = self.parser.instantiate_classes(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
-        self.compile = config["model"].pop("compile")
+        self.compile, self.ema = config["model"].pop("compile"), config["model"].pop("ema")
         if self.checkpoint is not None and self.checkpoint_path is not None:
             spec = spec_of(self.checkpoint, self.checkpoint_path)  # pretrained weights went into the checkpoint
         elif weights is not None:

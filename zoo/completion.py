@@ -53,7 +53,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
             command = commands.add_parser(entry.name, help=f"of {entry.distribution} {entry.version}", add_help=False)
             command.add_argument("words", nargs="*")
     chosen = next((word for word in words if not word.startswith("-")), "")
-    if chosen in ("fit", "validate", "test", "report", "export", "bench"):
+    if chosen in ("fit", "validate", "test", "report", "export", "bench", "find"):
         _add_options(commands.choices[chosen], chosen, words[words.index(chosen) + 1 :], prefix)
     for command in commands.choices.values():
         for action in command._actions:
@@ -132,7 +132,7 @@ def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[
         parser.add_argument("run", nargs="?")
     if command == "fit":
         parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
-    if command == "bench" or (command == "fit" and (not first or first.startswith("-"))):
+    if command in ("bench", "find") or (command == "fit" and (not first or first.startswith("-"))):
         parts = [_Part("fit")]
         parser.add_argument("--config", help="a YAML file")
         parser.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")

@@ -51,6 +51,8 @@ class ImageDataModule(pl.LightningDataModule):
         val_fraction: share of ``train`` that becomes ``val`` where the data set has none, stratified by a fixed seed.
         memory_gib: data of up to so many GiB is held in memory, larger data is read by workers; 0 always streams.
         num_workers: processes that read images; by default one a core, at most 8.
+        balanced: serve each class equally often in training, in as many positions an epoch as there are images; rare
+            images come again, of frequent classes other images in each epoch.
         skip_bad: leave damaged images out, each named once, instead of stopping.
         seed: decides order and augmentation, with the epoch and the position; the command line gives seed_everything.
         spec: serve images as this says, and require its classes; by default it is made from the training split.
@@ -71,6 +73,7 @@ class ImageDataModule(pl.LightningDataModule):
         val_fraction: float = 0.1,
         memory_gib: float = 2.0,
         num_workers: int | None = None,
+        balanced: bool = False,
         skip_bad: bool = False,
         seed: int = 0,
         spec: InputSpec | None = None,
@@ -97,6 +100,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.val_fraction = val_fraction
         self.memory_bytes = memory_gib * 2**30
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
+        self.balanced = balanced
         self.skip_bad = skip_bad
         self.seed = seed
         if spec is not None and self.image_size not in (None, (spec.height, spec.width)):
@@ -109,6 +113,7 @@ class ImageDataModule(pl.LightningDataModule):
         self._like = like
         self._datasets: dict[Split, Any] = {}
         self._sources: dict[Split, Source] = {}
+        self._train_labels: Tensor | None = None
 
     @property
     def spec(self) -> InputSpec:
@@ -157,7 +162,20 @@ class ImageDataModule(pl.LightningDataModule):
                 f"allowed is at most {len(source)}"
             )
         chosen = augment.policy(self.augmentation_name())
-        return self._loader(source, policy=None if chosen == augment.Policy() else chosen, shuffle=True)
+        policy = None if chosen == augment.Policy() else chosen
+        balance = self.train_labels() if self.balanced else None
+        return self._loader(source, policy=policy, shuffle=True, balance=balance)
+
+    def train_labels(self) -> Tensor:
+        """Return the labels of the training split, int64 ``(count,)``; BAD where an image is known to be damaged."""
+        if self._train_labels is None:
+            source = self.source("train")
+            if isinstance(source, MemorySource):
+                self._train_labels = source.labels[source.rows]
+            else:
+                known = torch.from_numpy(describe.labels(self.opened("train")))
+                self._train_labels = known if not isinstance(source, StreamSource) else known[source.items.indices]
+        return self._train_labels
 
     def val_dataloader(self) -> Loader:
         """Return the validation batches, in order, as they are."""

@@ -65,6 +65,8 @@ class FrozenFeatures(Callback):
             raise NoPrefix("several processes train")
         if loader.policy is not None:
             raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
+        if classifier.mixing is not None:
+            raise NoPrefix("mixup and cutmix mix what they see, anew in every epoch")
         if _planned_batches(trainer, len(loader)) <= len(loader):
             raise NoPrefix("this fit is no longer than one pass over the images")
         begin = time.perf_counter()

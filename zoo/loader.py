@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from zoo.augment import Policy
+from zoo.balance import balanced_order
 from zoo.errors import ImageError
 from zoo.sources import BAD, Batch, Source
 
@@ -30,14 +31,24 @@ class EpochOrder:
         count: images in the split.
         shuffle: a new order each epoch, or 0, 1, 2, ...
         seed: of the run.
+        balance: int64 ``(count,)``, labels whose classes are to come equally often in a shuffled epoch; None takes
+            every image once.
     """
 
-    def __init__(self, count: int, shuffle: bool, seed: int) -> None:
-        self.count, self.shuffle, self.seed, self.epoch = count, shuffle, seed, 0
+    def __init__(self, count: int, shuffle: bool, seed: int, balance: Tensor | None = None) -> None:
+        self.count, self.shuffle, self.seed, self.epoch, self.balance = count, shuffle, seed, 0, balance
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch (0, 1, ...) comes next."""
         self.epoch = epoch
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """Return the epoch's order, int64 ``(count,)``, by the first numbers of its generator."""
+        if not self.shuffle:
+            return torch.arange(self.count)
+        if self.balance is not None:
+            return balanced_order(self.balance, generator)
+        return torch.randperm(self.count, generator=generator)
 
     def generator(self) -> torch.Generator:
         """Return a generator that (seed, epoch) alone determine."""
@@ -65,6 +76,7 @@ class Loader:
         policy: how images are varied; None serves them as they are.
         shuffle: whether the order changes each epoch.
         seed: of the run.
+        balance: as in EpochOrder.
         rank: number of this process.
         world_size: number of processes.
     """
@@ -80,11 +92,12 @@ class Loader:
         policy: Policy | None = None,
         shuffle: bool = False,
         seed: int = 0,
+        balance: Tensor | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.source, self.batch_size, self.policy = source, batch_size, policy
-        self.sampler = EpochOrder(len(source), shuffle, seed)
+        self.sampler = EpochOrder(len(source), shuffle, seed, balance)
         self.rank, self.world_size = rank, world_size
         self._served = 0
         self._resume: dict[str, int] | None = None
@@ -134,11 +147,10 @@ class Loader:
 
     def _draw(self) -> tuple[Tensor, Tensor | None]:
         """Return the epoch's order, int64 ``(count,)``, and its augmentation choices, both by position."""
-        count, generator = len(self.source), self.sampler.generator()
-        order = torch.randperm(count, generator=generator) if self.sampler.shuffle else torch.arange(count)
+        sampler, generator = self.sampler, self.sampler.generator()
+        order = sampler.draw(generator)
         if self.policy is None:
             return order, None
-        sampler = self.sampler
         return order, self.policy.draw(order, sampler.epoch, self.source.size, sampler.generator_of_run(), generator)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,18 @@ def draw_samples(path: Path, title: str, rows: Sequence[ClassRow]) -> None:
         label = _drawable(f"{row.name}\n{row.caption}")
         text = {"ha": "right", "va": "center", "fontsize": 8, **PLAIN}
         line[0].annotate(label, (-0.1, 0.5), xycoords="axes fraction", annotation_clip=False, **text)
+    _save(figure, path)
+
+
+def draw_by(path: Path, plot: Callable[..., Any]) -> None:
+    """Draw what a library draws by itself.
+
+    Args:
+        path: the file to write.
+        plot: draws on the axes that it is given as ``ax``.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    plot(ax=figure.subplots())
     _save(figure, path)
 
 

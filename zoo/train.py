@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback
 
+from zoo.averaging import MovingAverage
+from zoo.balance import balanced_weights
 from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
@@ -19,16 +22,20 @@ from zoo.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.help import FIT
 from zoo.interrupt import GracefulStop, Interrupted
+from zoo.loggers import named_loggers
 from zoo.plan import plan
 from zoo.progress import MetricsLogger, TrainingFigures, say
 from zoo.report import Subject, spared, write_report
 from zoo.run import Run, write_atomically
 from zoo.state import require_free, training
+from zoo.stopping import NoProgress
 from zoo.terminal import EpochLines, show_plan, show_result
 
 #: What may differ when a run is resumed: how long, where and by which kernels it trains, not what.
 RESUME_OPTIONS = (
     "--trainer.",
+    "--early_stopping",
+    "--logger",
     "--model.compile",
     "--data.root",
     "--data.num_workers",
@@ -57,6 +64,9 @@ class FitCLI(ZooCLI):
 
     def build_model(self, config: dict[str, Any]) -> None:
         """Build the model, with its pretrained weights where some are asked for."""
+        if config["model"]["class_weights"] == "balanced":
+            weights = balanced_weights(self.datamodule.train_labels(), self.datamodule.spec.classes)
+            config["model"]["class_weights"] = weights
         self.model = ImageClassifier(
             self.datamodule.spec,
             **config["model"],
@@ -99,9 +109,14 @@ class FitCLI(ZooCLI):
         lines = EpochLines(figures, checkpoints, bar=trainer.enable_progress_bar is not False)
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        patience, done = self.config.early_stopping, self.first_step or 0
+        added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
+        # The average stands before what may save a checkpoint in the same step.
+        aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
+        aids += [] if patience is None else [NoProgress(patience, trainer.limit_val_batches)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [FrozenFeatures(self.first_step or 0), figures, lines, self.stop, checkpoints],
+            "callbacks": [FrozenFeatures(done), *aids, figures, lines, self.stop, checkpoints],
             "enable_progress_bar": True,
         }
 
@@ -196,7 +211,8 @@ def _require_resumable(args: Sequence[str], run: Run) -> None:
         if option.startswith(("--", "-c")) and not option.startswith(RESUME_OPTIONS):
             raise UserError(
                 f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.*, "
-                "--model.compile and where the data is; for anything else train a new run: zoo fit --config "
+                "--model.compile, --early_stopping, --logger and where the data is; for anything else train a new run: "
+                "zoo fit --config "
                 f"{run.config} {option} ..."
             )
 

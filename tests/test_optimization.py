@@ -1,0 +1,70 @@
+"""Learning rates that fall from the last layer to the first."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import LRScheduler
+
+from zoo.classifier import ImageClassifier
+from zoo.errors import UserError
+from zoo.freeze import layers
+
+SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}
+DECAY = ("--model.layer_decay", 0.5)
+
+
+def rates(optimizer):
+    """Return each parameter's learning rate, by its identity."""
+    return {id(value): group["lr"] for group in optimizer.param_groups for value in group["params"]}
+
+
+def test_each_layers_rate_is_that_of_the_one_behind_it_times_the_decay(colour_spec):
+    classifier = ImageClassifier(colour_spec, "vgg11_bn", layer_decay=0.5, optimizer=SGD)
+    found = rates(classifier.build_optimizer())
+    walked = layers(classifier.network, colour_spec)
+    assert len(walked) == 11
+    for behind, layer in enumerate(reversed(walked)):
+        for name in layer.parameters:
+            assert found[id(classifier.network.get_parameter(name))] == pytest.approx(0.1 * 0.5**behind)
+    assert len(found) == len(list(classifier.parameters()))
+
+
+def test_without_decay_there_is_one_group(grey_spec):
+    [group] = ImageClassifier(grey_spec, optimizer=SGD).build_optimizer().param_groups
+    assert group["lr"] == 0.1
+
+
+def test_frozen_layers_count_and_are_in_no_group(grey_spec):
+    classifier = ImageClassifier(grey_spec, freeze=2, layer_decay=0.5, optimizer=SGD)
+    groups = classifier.build_optimizer().param_groups
+    assert [group["lr"] for group in groups] == pytest.approx([0.025, 0.05, 0.1])
+
+
+def test_an_optimizers_own_default_is_the_rate_to_start_from(grey_spec):
+    optimizer = {"class_path": "torch.optim.AdamW", "init_args": {}}
+    groups = ImageClassifier(grey_spec, layer_decay=0.5, optimizer=optimizer).build_optimizer().param_groups
+    assert groups[-1]["lr"] == 1e-3
+    assert groups[0]["lr"] == pytest.approx(1e-3 / 16)
+
+
+def test_one_cycle_peaks_at_each_layers_own_rate(zoo, tmp_path, monkeypatch):
+    seen = []
+    step = LRScheduler.step
+    monkeypatch.setattr(LRScheduler, "step", lambda self, *args: step(self, *args) or seen.append(self.get_last_lr()))
+    cycle = ("--lr_scheduler", "OneCycleLR", "--lr_scheduler.max_lr", 0.01)
+    assert zoo("fit", *DECAY, *cycle, "--trainer.max_epochs", 1)[0] == 0
+    peaks = torch.tensor(seen).amax(dim=0)
+    assert torch.allclose(peaks, torch.tensor([0.01 * 0.5**behind for behind in range(4, -1, -1)]), rtol=0.05)
+
+
+@pytest.mark.parametrize("decay", [0, 1.5, -0.5])
+def test_a_decay_outside_its_range_is_an_error(grey_spec, decay):
+    with pytest.raises(UserError, match=f"model.layer_decay is {decay}; allowed is more than 0 and up to 1"):
+        ImageClassifier(grey_spec, layer_decay=decay)
+
+
+def test_an_optimizer_of_one_group_is_an_error(grey_spec):
+    optimizer = {"class_path": "torch.optim.LBFGS", "init_args": {"lr": 1.0}}
+    with pytest.raises(UserError, match=r"model\.layer_decay needs an optimizer of several groups"):
+        ImageClassifier(grey_spec, layer_decay=0.5, optimizer=optimizer).build_optimizer()
