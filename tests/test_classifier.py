@@ -75,7 +75,7 @@ def test_batches_of_different_sizes_weigh_by_their_images(classifier, monkeypatc
 
 
 def test_top_5_is_left_out_where_it_says_nothing(colour_spec):
-    assert "val/top5_accuracy" not in ImageClassifier(colour_spec).val_metrics
+    assert "val/top5_accuracy" not in ImageClassifier(colour_spec).val_metrics.figures
 
 
 def test_label_smoothing_changes_the_loss(grey_spec):

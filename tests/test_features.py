@@ -199,3 +199,14 @@ def test_damaged_images_stay_left_out(zoo, tmp_path):
     assert status == 0, err
     assert "the frozen layers ran once" in err
     assert err.count("skipped bad image") == 1
+
+
+def test_balanced_sampling_and_a_moving_average_go_on_from_features(zoo, tmp_path):
+    options = ("--data.balanced", "true", "--model.ema", 0.9)
+    status, out, err = zoo("fit", *FROZEN, *options)
+    assert status == 0
+    assert "the frozen layers ran once, for 1,295 train and 143 val images" in err
+    run = tmp_path / out.splitlines()[-1]
+    with (run / "metrics.csv").open(newline="") as file:
+        best = max(float(row["val/accuracy"]) for row in csv.DictReader(file) if row["val/accuracy"])
+    assert f"{best:.4f}" in zoo("validate", run)[1]

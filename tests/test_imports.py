@@ -18,7 +18,7 @@ FLOORS = [
     ["freeze"],
     ["weights"],
     ["architectures"],
-    ["preprocess", "augment", "prefix", "loss", "mixing", "optimization"],
+    ["preprocess", "augment", "prefix", "loss", "metrics", "mixing", "optimization"],
     ["graph"],
     ["sources"],
     ["duplicates", "balance"],

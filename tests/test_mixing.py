@@ -53,7 +53,7 @@ def test_evaluation_mixes_nothing(grey_spec):
     images, labels = torch.randint(0, 256, (20, 8, 8, 1), dtype=torch.uint8), torch.arange(20) % 10
     classifier.validation_step((images, labels), 0)
     expected = torch.nn.functional.cross_entropy(classifier(images), labels).detach()
-    assert float(classifier.val_loss.compute()) == pytest.approx(float(expected))
+    assert float(classifier.val_metrics.take()["val/loss"]) == pytest.approx(float(expected))
 
 
 def test_training_accuracy_counts_the_class_of_the_larger_share(grey_spec):

@@ -46,8 +46,6 @@ class MovingAverage(WeightAveraging):
         """Make the average, on the device where training will be."""
         self._device = trainer.strategy.root_device  # the module comes there later
         super().setup(trainer, pl_module, stage)
-        if self._average_model is not None:  # on the CPU nothing has to wait for the count
-            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
 
     def _average(self, averages: Any, currents: Any, count: Tensor | int) -> None:
         warm = self._latest_update_step

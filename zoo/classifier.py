@@ -15,14 +15,13 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from zoo import freeze as freezing
 from zoo import interactive, registry
 from zoo.errors import UserError
 from zoo.interactive import Picture, Predictions
 from zoo.loss import Loss
+from zoo.metrics import SplitMetrics
 from zoo.mixing import Mixing
 from zoo.optimization import DEFAULT_OPTIMIZER, ClassConfig, build_optimizer, build_scheduler, layer_rates
 from zoo.prefix import FrozenPrefix
@@ -91,9 +90,9 @@ class ImageClassifier(pl.LightningModule):
         name, origin = hyperparameters.pop("name"), hyperparameters.pop("from", "")
         origin = registry.find("architecture", name, origin).origin
         self.architecture = {"name": name, "from": origin, **hyperparameters}
-        self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, len(self.spec.classes)), l1
-        mixes = mixup is not None or cutmix is not None
-        self.mixing = Mixing(mixup, cutmix, len(self.spec.classes)) if mixes else None
+        classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
+        self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
+        self.mixing = Mixing(mixup, cutmix, classes) if mixes else None
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
         self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
@@ -122,9 +121,7 @@ class ImageClassifier(pl.LightningModule):
             self.train()  # a fit begins with the modes it finds
         #: Set while batches hold the output of the frozen layers instead of images (zoo.features).
         self.prefix: FrozenPrefix | None = None
-        self.val_metrics = _metrics(len(self.spec.classes), "val/")
-        self.test_metrics = _metrics(len(self.spec.classes), "test/")
-        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
 
     def init_from_data(self, source: Source) -> None:
         """Let a network that has ``init_from_data`` compute what it begins with from training images.
@@ -207,19 +204,20 @@ class ImageClassifier(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add a batch to the validation metrics."""
-        self._evaluate(batch, self.val_metrics, self.val_loss)
+        self._evaluate(batch, self.val_metrics)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Add a batch to the test metrics, and return its logits."""
-        return {"logits": self._evaluate(batch, self.test_metrics, self.test_loss)}
+        return {"logits": self._evaluate(batch, self.test_metrics)}
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy, over all processes."""
-        self._log(self.val_metrics, self.val_loss, "val/")
+        # logger=False: the epoch's row is written once, with the training figures beside these (zoo.progress).
+        self.log_dict(self.val_metrics.take(), logger=False)
 
     def on_test_epoch_end(self) -> None:
         """Log the same of the test split."""
-        self._log(self.test_metrics, self.test_loss, "test/")
+        self.log_dict(self.test_metrics.take(), logger=False)
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over the parameters that train, and the scheduler over it."""
@@ -276,30 +274,12 @@ class ImageClassifier(pl.LightningModule):
         weights = [parameter for parameter in self.parameters() if parameter.requires_grad and parameter.ndim > 1]
         return loss + self.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> Tensor:
+    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: SplitMetrics) -> Tensor:
         images, labels = batch
         logits = self._require_contract(self._logits(images), len(labels))
-        metrics.update(logits, labels)
-        mean_loss.update(self.loss(logits, labels), len(labels))
+        metrics.update(logits, labels, self.loss(logits, labels))
         return logits
-
-    def _log(self, metrics: MetricCollection, mean_loss: MeanMetric, prefix: str) -> None:
-        # logger=False: the epoch's row is written once, with the training figures beside these (zoo.progress).
-        self.log_dict({f"{prefix}loss": mean_loss.compute(), **metrics.compute()}, logger=False)
-        metrics.reset()
-        mean_loss.reset()
 
 
 def _memory_format(channels_last: bool) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format
-
-
-def _metrics(classes: int, prefix: str) -> MetricCollection:
-    metrics: dict[str, Any] = {
-        "accuracy": MulticlassAccuracy(classes, average="micro"),
-        "f1": MulticlassF1Score(classes, average="macro"),
-    }
-    if classes > 5:
-        metrics["top5_accuracy"] = MulticlassAccuracy(classes, average="micro", top_k=5)
-    # Groups are guessed from the first batch: where it is all right or all wrong, top-5 would become top-1 for good.
-    return MetricCollection(metrics, prefix=prefix, compute_groups=False)

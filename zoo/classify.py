@@ -45,7 +45,7 @@ def _as_published(arguments: Arguments) -> ImageClassifier:
 
         def instantiate_classes(self) -> None:
             config = self.config.as_dict()["model"]
-            name, given, _ = self.arguments.names["model"], config.pop("weights"), config.pop("compile")
+            name, given = self.arguments.names["model"], config["weights"]
             if given is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
             weights = find_weights(config["architecture"], given)
@@ -53,7 +53,8 @@ def _as_published(arguments: Arguments) -> ImageClassifier:
                 raise UserError(
                     f"weights {given} do not say which classes they tell apart; train a run from them first"
                 )
-            self.model = ImageClassifier(weights.spec, **config).eval()
+            network = {key: config[key] for key in ("architecture", "channels_last")}  # the rest is for training
+            self.model = ImageClassifier(weights.spec, **network).eval()
             weights.load_into(self.model.network, weights.spec, replace_head=False)
             print(weights.summary(), file=sys.stderr)
 

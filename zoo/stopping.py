@@ -45,5 +45,5 @@ class NoProgress(EarlyStopping):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say why training ended."""
         if self.wait_count >= self.patience:
-            best = f"{float(self.best_score):.1%}"
-            say(f"stopped early: no val accuracy above {best} in {self.wait_count} epochs (--early_stopping)")
+            count = f"{self.wait_count} epochs" if self.wait_count > 1 else "an epoch"
+            say(f"stopped early: no val accuracy above {float(self.best_score):.1%} in {count} (--early_stopping)")
