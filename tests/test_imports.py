@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 FLOORS = [
     ["errors", "runtime", "device", "overhead"],
     ["spec", "registry", "run", "config"],
-    ["images", "download", "history", "state"],
+    ["images", "download", "history", "state", "arguments"],
     ["datasets", "shapes", "runs"],
     ["freeze"],
     ["weights"],

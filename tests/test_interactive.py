@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo as package
 from zoo.errors import ImageError, UserError
-from zoo.interactive import Predictions
+from zoo.interactive import PredictionTable
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_what_is_no_picture_is_named(classifier, image, message):
 
 
 def test_predictions_are_a_table_in_a_notebook_and_text_elsewhere():
-    found = Predictions(["<b>.png", "c.png"], [[("cat & dog", 0.75), ("ant", 0.25)], [("ant", 1.0)]])
+    found = PredictionTable(["<b>.png", "c.png"], [[("cat & dog", 0.75), ("ant", 0.25)], [("ant", 1.0)]])
     rows = [["image", "class", "probability"], ["<b>.png", "cat & dog", "75.00%"]]
     rows += [["", "ant", "25.00%"], ["c.png", "ant", "100.00%"]]
     assert cells(found._repr_html_()) == rows
@@ -87,6 +87,7 @@ def test_predictions_are_a_table_in_a_notebook_and_text_elsewhere():
 def test_a_notebook_shows_what_a_classifier_is(digits_run, tmp_path):
     run = tmp_path / "my runs" / "version_0"
     shutil.copytree(digits_run, run)
+    (run / "report.html").unlink()
     (run / "results.json").write_text('{"test/accuracy": 0.9625}')
     html = package.load(run)._repr_html_()
     shown = dict(cells(html))

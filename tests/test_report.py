@@ -167,7 +167,7 @@ def test_a_report_that_fails_leaves_a_trained_run(zoo, digits_run, tmp_path):
     assert status == 0
     assert out.splitlines()[-1] == str(run)
     assert err.splitlines()[-3].startswith(f"no report: RunError: {run / 'report.html'} cannot be written")
-    assert err.splitlines()[-1].endswith(f"again with: zoo report {run}")
+    assert err.splitlines()[-3].endswith(f"again with: zoo report {run}")
     assert rows(run / "metrics.csv")[-1]["epoch"] == "3"
     status, _, err = zoo("test", run)
     assert status == 0

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from zoo import freeze as freezing
 from zoo import interactive, registry
 from zoo.errors import UserError
-from zoo.interactive import Picture, Predictions
+from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
 from zoo.metrics import SplitMetrics
 from zoo.mixing import Mixing
@@ -169,7 +169,7 @@ class ImageClassifier(pl.LightningModule):
         logits: Tensor = self.network(self.preprocess(images))
         return logits
 
-    def predict(self, images: Picture | Sequence[Picture], top_k: int = 5) -> Predictions:
+    def predict(self, images: ImageInput | Sequence[ImageInput], top_k: int = 5) -> PredictionTable:
         """Return the likeliest classes of pictures; what is returned shows itself as a table.
 
         Args:

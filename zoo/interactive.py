@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zoo.classifier import ImageClassifier
 
 #: A file or a folder of files, a PIL image, or uint8 ``(height, width, channels)``, grey also ``(height, width)``.
-Picture = str | Path | Image.Image | np.ndarray
+ImageInput = str | Path | Image.Image | np.ndarray
 
 Guess = tuple[str, float]
 
@@ -35,7 +35,7 @@ BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, repr=False)
-class Predictions:
+class PredictionTable:
     """What pictures show: a table in a notebook, text elsewhere; ``[index]`` and ``for`` give each one's guesses.
 
     Args:
@@ -71,7 +71,7 @@ class Predictions:
                 yield title if rank == 0 else "", name, f"{probability:.2%}"
 
 
-def predict(classifier: ImageClassifier, images: Picture | Sequence[Picture], top_k: int) -> Predictions:
+def predict(classifier: ImageClassifier, images: ImageInput | Sequence[ImageInput], top_k: int) -> PredictionTable:
     """Return the ``top_k`` likeliest classes, at most all, of one picture or of several.
 
     Raises:
@@ -91,10 +91,10 @@ def predict(classifier: ImageClassifier, images: Picture | Sequence[Picture], to
             best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
             for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
                 guesses.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
-    return Predictions(titles, guesses)
+    return PredictionTable(titles, guesses)
 
 
-def _pictures(images: Iterable[Picture], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
+def _pictures(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
     """Yield a title and the pixels that the network is shown, uint8 ``(spec.height, spec.width, spec.channels)``."""
     channels: Literal[1, 3] = 1 if spec.channels == 1 else 3
     for number, image in enumerate(images):
