@@ -42,7 +42,14 @@ def test_a_terminal_shows_a_table_a_bar_and_a_line_an_epoch(zoo_process):
     assert bars
     assert all(len(bar) == 80 for bar in bars)
     assert re.match(r"epoch 1/1  loss \d\.\d{4}  accuracy \d+\.\d%  [\d,]+ images/s ", bars[0])
-    assert any(line.startswith("epoch 1/1") and line.endswith("  best") for line in lines)
+    [epoch] = [line for line in lines if line.endswith("  best")]
+    assert re.fullmatch(r"epoch 1/1  loss \S+  accuracy \S+%  val loss \S+  val accuracy \S+%  best", epoch)
+    assert len(epoch) <= 80
+
+
+def test_a_wide_terminal_shows_the_speed_of_each_epoch(zoo_process):
+    lines = in_terminal(zoo_process, *ONE_EPOCH, columns=120)
+    assert any(re.fullmatch(r"epoch 1/1 .* val accuracy \S+%  [\d,]+ images/s  best", line) for line in lines)
 
 
 def test_a_pipe_gets_plain_lines(zoo):

@@ -103,10 +103,13 @@ class EpochLines(ProgressBar):
         words = [_epoch(trainer), f"loss {row['train/loss']:.4f}", f"accuracy {row['train/accuracy']:.1%}"]
         if "val/loss" in row:
             words += [f"val loss {row['val/loss']:.4f}", f"val accuracy {row['val/accuracy']:.1%}"]
-        words.append(f"{row['images_per_second']:,.0f} images/s")
-        if self.checkpoints.improved(trainer) is not None:  # they are saved after all other callbacks
-            words.append("best")
-        self.console.print("  ".join(words), soft_wrap=True)
+        speed = f"{row['images_per_second']:,.0f} images/s"
+        # Checkpoints are saved after all other callbacks.
+        best = ["best"] if self.checkpoints.improved(trainer) is not None else []
+        line = "  ".join([*words, speed, *best])
+        if self.console.is_terminal and len(line) > self.console.width:  # the bar has shown the speed
+            line = "  ".join([*words, *best])
+        self.console.print(line, soft_wrap=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the bar away before anything is said about the error."""
