@@ -106,10 +106,11 @@ class EpochLines(ProgressBar):
         speed = f"{row['images_per_second']:,.0f} images/s"
         # Checkpoints are saved after all other callbacks.
         best = ["best"] if self.checkpoints.improved(trainer) is not None else []
-        line = "  ".join([*words, speed, *best])
-        if self.console.is_terminal and len(line) > self.console.width:  # the bar has shown the speed
-            line = "  ".join([*words, *best])
-        self.console.print(line, soft_wrap=True)
+        line = [*words, speed, *best]
+        for spared in (speed, words[2]):  # the bar has shown both
+            if self.console.is_terminal and len("  ".join(line)) > self.console.width:
+                line.remove(spared)
+        self.console.print("  ".join(line), soft_wrap=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the bar away before anything is said about the error."""
