@@ -54,7 +54,7 @@ def test_a_network_trains_freezes_and_tests(tmp_path, monkeypatch, capsys):
     words = ["fit", "--model", "timm/resnet18", "--model.freeze", "5", "--data", "digits", "--data.image_size", "32"]
     assert main([*words, "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "15"]) == 0
     captured = capsys.readouterr()
-    assert "frozen)" in captured.err
+    assert "151,232 frozen" in captured.err
     assert main(["test", captured.out.splitlines()[-1]]) == 0
 
 
