@@ -63,6 +63,7 @@ def test_the_advice_is_about_what_takes_the_time(monkeypatch, data, step, fit, w
         (["--rounds", "0"], "--rounds is 0 and --seconds 5.0; allowed are 1 or more and more than 0"),
         (["--against", "keras"], "--against is 'keras'; allowed are loop and lightning"),
         (["--output", "x.csv"], "--output is 'x.csv'; allowed are names that end in .json"),
+        (["--output", "no/x.json"], "--output is 'no/x.json', but there is no folder no; make it first"),
         (["runs/x"], "unexpected word 'runs/x'"),
         (["--model", "lenet"], "did you mean 'lenet5'"),
         (["--data.batch_sise", "3"], "did you mean '--data.batch_size'"),

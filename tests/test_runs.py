@@ -129,3 +129,4 @@ def test_where_no_run_is_that_is_said(zoo, add, tmp_path):
     add("version_0")
     assert "no run of 1 in runs matches 'x'" in error_of(zoo("runs", "--filter", "x"))
     assert "names that end in .json" in error_of(zoo("runs", "--output", "runs.csv"))
+    assert "there is no folder no; make it first" in error_of(zoo("runs", "--output", "no/runs.json"))

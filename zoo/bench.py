@@ -27,11 +27,11 @@ from rich.table import Table
 from torch import Tensor
 
 from zoo import registry
-from zoo.config import resolve
+from zoo.config import resolve_new
 from zoo.device import fast_bfloat16
 from zoo.errors import RunError, UserError
 from zoo.freeze import layers
-from zoo.run import write_json
+from zoo.run import require_json, write_json
 from zoo.sources import MemorySource
 from zoo.train import FitCLI
 from zoo.weights import offered_weights
@@ -110,11 +110,8 @@ def bench(
         raise UserError(f"--rounds is {rounds} and --seconds {seconds}; allowed are 1 or more and more than 0")
     if wrong := [name for name in against if name not in PEERS]:
         raise UserError(f"--against is '{wrong[0]}'; allowed are {' and '.join(PEERS)}")
-    if output is not None and not output.endswith(".json"):
-        raise UserError(f"--output is '{output}'; allowed are names that end in .json")
-    if args and not args[0].startswith("-"):
-        raise UserError(f"unexpected word '{args[0]}'; zoo bench takes what 'zoo fit' takes for a new run")
-    cli = BenchCLI("bench", resolve(args), None)
+    target = None if output is None else require_json(output)
+    cli = BenchCLI("bench", resolve_new("bench", args), None)
     if "loop" in against and not isinstance(cli.datamodule.source("train"), MemorySource):
         raise UserError("the loop trains on data in memory, and this streams; leave loop out, or raise data.memory_gib")
     found = Bench(peers={name: [] for name in against})
@@ -131,8 +128,8 @@ def bench(
         for name in against:
             found.peers[name].append(_peer_speed(name, args, batches))
     _show(cli, found)
-    if output is not None:
-        write_json(Path(output), _described(cli, found, rounds, seconds))
+    if target is not None:
+        write_json(target, _described(cli, found, rounds, seconds))
     return found
 
 

@@ -17,7 +17,7 @@ from zoo.data import ImageDataModule
 from zoo.errors import RunError, UserError
 from zoo.findings import KINDS, Finding, Item, find
 from zoo.messages import parser_error
-from zoo.run import write_json
+from zoo.run import require_json, write_json
 from zoo.survey import Survey, surveyed
 
 #: Findings of a kind, and images of a finding, that are shown; the file has all.
@@ -37,17 +37,14 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Fin
         DownloadError: files are missing and cannot be downloaded.
         RunError: images cannot be read, or the same picture is in two splits; all findings are shown before.
     """
-    if output is not None and not output.endswith(".json"):
-        raise UserError(f"--output is '{output}'; allowed are names that end in .json")
-    if output is not None and not Path(output).absolute().parent.is_dir():
-        raise UserError(f"--output is '{output}', but there is no folder {Path(output).parent}; make it first")
+    target = None if output is None else require_json(output)
     options = _parsed(name, args)
     data = ImageDataModule(name, options["root"], num_workers=options["num_workers"])
     surveys, missing = surveyed(name, data.root, options["dataset"], data.num_workers)
     found = find(list(surveys.values()))
     _show(name, surveys, missing, found, output)
-    if output is not None:
-        write_json(Path(output), _described(name, data.root, surveys, missing, found))
+    if target is not None:
+        write_json(target, _described(name, data.root, surveys, missing, found))
     faults = {kind: sum(finding.kind == kind for finding in found) for kind in ("unreadable", "leak")}
     if any(faults.values()):
         raise RunError(

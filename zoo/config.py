@@ -86,6 +86,13 @@ class Arguments:
         return [f"--config={json.dumps(config)}" for config in self.configs] + self.options
 
 
+def resolve_new(command: str, args: Sequence[str]) -> Arguments:
+    """Bring the command line of a training that is new into explicit form; UserError as ``resolve``, or for a run."""
+    if args and not args[0].startswith("-"):
+        raise UserError(f"unexpected word '{args[0]}'; zoo {command} takes what 'zoo fit' takes for a new run")
+    return resolve(args)
+
+
 def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: str = "") -> Arguments:
     """Bring a command line into explicit form.
 

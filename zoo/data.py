@@ -218,9 +218,7 @@ class ImageDataModule(pl.LightningDataModule):
         if split not in self._datasets:
             name = self.dataset_name
             dataset = registry.call("dataset", name, (self.root, split), self.dataset_options)
-            for attribute in ("__len__", "__getitem__", "classes"):
-                if not hasattr(dataset, attribute):
-                    raise UserError(f"data set '{name}' breaks the contract: its {split} split has no {attribute}")
+            describe.require_contract(name, split, dataset)
             if len(dataset) == 0:
                 raise UserError(f"data set '{name}' has no image in its {split} split under {self.root}")
             classes = tuple(map(str, dataset.classes))

@@ -22,6 +22,13 @@ MAX_CLASSES = 100
 STATISTICS_SAMPLE = 2_000
 
 
+def require_contract(name: str, split: str, dataset: Any) -> None:
+    """Refuse, by a UserError, what a builder of data sets returned where it lacks what the contract asks for."""
+    for attribute in ("__len__", "__getitem__", "classes"):
+        if not hasattr(dataset, attribute):
+            raise UserError(f"data set '{name}' breaks the contract: its {split} split has no {attribute}")
+
+
 def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of the pixels per channel, on the scale [0, 1].
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lightning.pytorch.tuner.tuning import Tuner
 
-from zoo.config import resolve
+from zoo.config import resolve_new
 from zoo.errors import RunError, UserError
 from zoo.plots import draw_by, require_plot
 from zoo.train import FitCLI
@@ -63,9 +63,7 @@ def find(what: str, args: Sequence[str], plot: str | None = None) -> float | int
     if plot is not None and what != "lr":
         raise UserError("--plot draws the losses of learning rates; leave it out")
     path = None if plot is None else require_plot("--plot", plot)
-    if args and not args[0].startswith("-"):
-        raise UserError(f"unexpected word '{args[0]}'; zoo find takes what 'zoo fit' takes for a new run")
-    cli = FindCLI("find", resolve(args), None)
+    cli = FindCLI("find", resolve_new("find", args), None)
     with cli.folder:
         return _learning_rate(cli, path) if what == "lr" else _batch_size(cli)
 

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import UserError
+from zoo.run import require_folder
 
 #: Pixels on the longer side that a picture is stored with; up to the smaller number it is stored without loss.
 STORED_SIDE = 224
@@ -54,12 +55,9 @@ def require_page(output: str) -> Path:
     Raises:
         UserError: its name does not end in .html, or there is no such folder.
     """
-    path = Path(output)
-    if path.suffix.lower() != ".html":
+    if Path(output).suffix.lower() != ".html":
         raise UserError(f"--output is '{output}'; allowed are names that end in .html")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"--output is '{output}', but there is no folder {path.parent}; make it first")
-    return path
+    return require_folder("--output", output)
 
 
 def figures_in(path: Path) -> dict[str, Any]:

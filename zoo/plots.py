@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zoo.errors import UserError
-from zoo.run import write_atomically
+from zoo.run import require_folder, write_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -41,9 +41,7 @@ def require_plot(option: str, path: str) -> Path:
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"{option} is '{path}'; allowed are names that end in {', '.join(FORMATS)}")
-    if not Path(path).absolute().parent.is_dir():
-        raise UserError(f"{option} is '{path}', but there is no folder {Path(path).parent}; make it first")
-    return Path(path)
+    return require_folder(option, path)
 
 
 def draw_guesses(path: Path, titles: Sequence[str], images: Sequence[np.ndarray], guesses: Sequence[Any]) -> None:

@@ -16,7 +16,7 @@ from zoo import runtime
 from zoo.config import Arguments
 from zoo.errors import ImageError, UserError
 from zoo.images import decode, named_images
-from zoo.run import write_atomically
+from zoo.run import require_folder, write_atomically
 
 Guess = tuple[str, float]
 
@@ -51,8 +51,8 @@ def predict(
     suffix = Path(output).suffix.lower() if output is not None else ""
     if output is not None and suffix not in (".csv", ".json"):
         raise UserError(f"--output is '{output}'; allowed are names that end in .csv or .json")
-    if output is not None and not Path(output).absolute().parent.is_dir():
-        raise UserError(f"--output is '{output}', but there is no folder {Path(output).parent}; make it first")
+    if output is not None:
+        require_folder("--output", output)
     files = list(named_images(images))
     if plot is not None:
         _require_plot(plot, len(files))

@@ -179,6 +179,25 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def require_folder(option: str, path: str) -> Path:
+    """Return where an option's file goes; UserError where there is no such folder."""
+    place = Path(path)
+    if not place.absolute().parent.is_dir():
+        raise UserError(f"{option} is '{path}', but there is no folder {place.parent}; make it first")
+    return place
+
+
+def require_json(output: str) -> Path:
+    """Return where ``--output`` goes.
+
+    Raises:
+        UserError: its name does not end in .json, or there is no such folder.
+    """
+    if not output.endswith(".json"):
+        raise UserError(f"--output is '{output}'; allowed are names that end in .json")
+    return require_folder("--output", output)
+
+
 class MetricsTable:
     """The rows of metrics.csv: appended as they come, cut back to a step when a run resumes.
 

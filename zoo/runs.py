@@ -16,7 +16,7 @@ from typing import Any
 from zoo.config import SECTIONS, read_config
 from zoo.errors import UserError
 from zoo.history import History
-from zoo.run import Run, write_json
+from zoo.run import Run, require_json, write_json
 from zoo.state import state
 
 #: What a run can be sorted by: names upwards, what is measured downwards.
@@ -65,8 +65,7 @@ def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", outpu
     Raises:
         UserError: there is no such folder, no run in it or none that matches, or the file cannot be written there.
     """
-    if output is not None and not output.endswith(".json"):
-        raise UserError(f"--output is '{output}'; allowed are names that end in .json")
+    target = None if output is None else require_json(output)
     if not Path(folder).is_dir():
         raise UserError(f"there is no folder {folder}; 'zoo fit' makes runs/, or where is it? zoo runs FOLDER")
     found = [read_run(run) for run in find_runs(folder)]
@@ -77,8 +76,8 @@ def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", outpu
     known = [row for row in rows if getattr(row, sort) is not None]
     known.sort(key=lambda row: _key(getattr(row, sort)), reverse=sort in DOWNWARDS)
     rows = known + [row for row in rows if getattr(row, sort) is None]
-    if output is not None:
-        write_json(Path(output), [asdict(row) for row in rows])
+    if target is not None:
+        write_json(target, [asdict(row) for row in rows])
     # Plain columns, as 'zoo list' has them: a path is copied, and must be whole.
     lines = [COLUMNS, *(_cells(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

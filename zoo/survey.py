@@ -21,6 +21,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from zoo import registry
+from zoo.describe import require_contract
 from zoo.duplicates import SIDE
 from zoo.errors import NoSplitError, UserError
 from zoo.images import to_mode
@@ -116,9 +117,7 @@ def surveyed(
         except NoSplitError as error:
             missing[split] = str(error)
             continue
-        for attribute in ("__len__", "__getitem__", "classes"):
-            if not hasattr(dataset, attribute):
-                raise UserError(f"data set '{name}' breaks the contract: its {split} split has no {attribute}")
+        require_contract(name, split, dataset)
         found[split] = survey = _survey(split, dataset, workers)
         if len(survey.labels) and int(survey.labels.max()) >= len(survey.classes):
             raise UserError(
