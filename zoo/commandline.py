@@ -28,9 +28,10 @@ from zoo.errors import UserError
 from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error
 from zoo.optimization import DEFAULT_OPTIMIZER
-from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, keep_freed_memory
+from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
 from zoo.pretrained import Weights, find_weights
 from zoo.run import Run
+from zoo.steps import PlainSteps
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40
@@ -180,6 +181,9 @@ class ZooCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; the spec comes from the checkpoint, else from the data and the weights."""
+        flush_denormals()
+        keep_freed_memory()
+        answer_cuda_checks_at_once()
         self.config_init = self.parser.instantiate_classes(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
@@ -209,12 +213,12 @@ class ZooCLI(LightningCLI):
             gpu = config["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
             config["precision"] = default_precision("cuda" if gpu else "cpu")
         config["profiler"] = config["profiler"] or NoProfiler()
-        answer_cuda_checks_at_once()
-        keep_freed_memory()
         try:
-            return Trainer(**config)
+            trainer = Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        PlainSteps.install(trainer)
+        return trainer
 
     def resolved_config(self) -> str:
         """Return the whole configuration as YAML, registered names first in their sections."""

