@@ -4,7 +4,8 @@
 
 FOLDER holds ``train/<class>/*.jpg``. Both scale the shorter side to 256, cut out the centre 224, batch 32 and give
 normalised float32 ``(batch, 3, 224, 224)`` in the main process. torchvision's is ImageFolder, transforms v2 on each
-image in the workers and DataLoader; zoo's is ImageDataModule, streaming, and Preprocess on the batch. They alternate.
+image in the workers and DataLoader; zoo's is ImageDataModule, streaming, and Preprocess on the batch, in a process that
+is set up as ``zoo fit`` does. They alternate, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +28,7 @@ from torchvision.transforms import v2
 
 import zoo
 from zoo.data import ImageDataModule
+from zoo.overhead import keep_freed_memory
 from zoo.preprocess import Preprocess
 from zoo.spec import InputSpec, Resize
 
@@ -75,8 +79,16 @@ def by_zoo(root: Path, workers: int) -> Iterable[Any]:
     return Normalised()
 
 
-def speed(batches: Iterable[Any], seconds: float) -> float:
-    """Return images per second over whole epochs, the start of workers included."""
+PEERS = {"torchvision": by_torchvision, "zoo": by_zoo}
+
+
+def speed(name: str, root: Path, workers: int, seconds: float) -> float:
+    """Return images per second over whole epochs, the start of workers included, the first epoch left out."""
+    if name == "zoo":
+        keep_freed_memory()
+    batches = PEERS[name](root, workers)
+    for _ in batches:
+        pass
     count, begin = 0, time.perf_counter()
     while time.perf_counter() - begin < seconds:
         for images, _ in batches:
@@ -94,10 +106,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
-    theirs, ours = (make(options.folder, options.workers) for make in (by_torchvision, by_zoo))
     found = []
     for _ in range(options.rounds):
-        found.append((speed(theirs, options.seconds), speed(ours, options.seconds)))
+        measured = []
+        for name in PEERS:
+            words = f"{name!r}, Path({str(options.folder.absolute())!r}), {options.workers}, {options.seconds}"
+            code = f"from folder_speed import *; print(speed({words}))"
+            done = subprocess.run(
+                [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, check=True
+            )
+            measured.append(float(done.stdout))
+        found.append(tuple(measured))
         print(f"torchvision {found[-1][0]:,.0f}, zoo {found[-1][1]:,.0f} images per second", flush=True)
     ratios = [ours / theirs for theirs, ours in found]
     print(

@@ -54,6 +54,14 @@ def test_a_size_that_is_not_square_is_covered(colour_spec):
         assert to_uint8(images(*size, 3), spec).shape == (20, 40, 3)
 
 
+@pytest.mark.parametrize("size", [(32, 32), (40, 50)])
+def test_the_order_in_memory_changes_no_value(colour_spec, size):
+    images = torch.randint(0, 256, (3, *size, 3), dtype=torch.uint8)
+    last = Preprocess(colour_spec, torch.channels_last)(images)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(last, Preprocess(colour_spec)(images))
+
+
 def test_an_image_too_long_and_thin_is_refused_before_memory_is_taken(colour_spec):
     with pytest.raises(ImageError, match="1x10000000 pixels is too long and thin"):
         to_uint8(torch.zeros(1, 1, 1, dtype=torch.uint8).expand(1, 10_000_000, 3), colour_spec)

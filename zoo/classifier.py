@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoo import freeze as freezing
-from zoo import interactive, registry
+from zoo import interactive, optimization, registry
 from zoo.errors import UserError
 from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
@@ -60,7 +60,7 @@ class ImageClassifier(pl.LightningModule):
         lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR are stepped after each
             optimizer step, others after each epoch; where OneCycleLR is given no length, it ends with the training.
         channels_last: whether images and features lie in memory with their channels last; by default where the network
-            can work on them so, which is faster.
+            and the optimizer can work on them so, which is faster.
 
     Raises:
         UserError: the name is unknown, or a value is not allowed.
@@ -160,7 +160,9 @@ class ImageClassifier(pl.LightningModule):
             self.network.to(memory_format=torch.channels_last)
         if channels_last is None:
             spec = self.spec
-            channels_last = works_channels_last(self.network, spec.channels, spec.height, spec.width)
+            channels_last = optimization.works_channels_last(self.optimizer) and works_channels_last(
+                self.network, spec.channels, spec.height, spec.width
+            )
         self.network.to(memory_format=_memory_format(channels_last))
         return channels_last
 

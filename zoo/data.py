@@ -164,6 +164,8 @@ class ImageDataModule(pl.LightningDataModule):
         chosen = augment.policy(self.augmentation_name())
         policy = None if chosen == augment.Policy() else chosen
         balance = self.train_labels() if self.balanced else None
+        if isinstance(source, StreamSource):
+            source = source.for_training()
         return self._loader(source, policy=policy, shuffle=True, balance=balance)
 
     def train_labels(self) -> Tensor:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 
 from zoo.errors import UserError
@@ -82,6 +82,11 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
     if isinstance(scheduler, ReduceLROnPlateau):
         return {"scheduler": scheduler, "interval": "epoch", "monitor": getattr(scheduler, "monitor", "val/loss")}
     return {"scheduler": scheduler, "interval": "step" if isinstance(scheduler, OneCycleLR | CyclicLR) else "epoch"}
+
+
+def works_channels_last(config: ClassConfig) -> bool:
+    """Tell whether an optimizer takes weights whose channels lie last: torch's LBFGS, which views them flat, cannot."""
+    return not issubclass(_class(config), LBFGS)
 
 
 def _class(config: ClassConfig) -> Any:

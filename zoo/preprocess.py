@@ -37,6 +37,8 @@ class Preprocess(nn.Module):
 
     scale: Tensor
     shift: Tensor
+    row_scale: Tensor
+    row_shift: Tensor
 
     def __init__(self, spec: InputSpec, memory_format: torch.memory_format = torch.contiguous_format) -> None:
         super().__init__()
@@ -45,6 +47,9 @@ class Preprocess(nn.Module):
         # Not in the state: the spec travels with the weights, and is the one place they come from.
         self.register_buffer("scale", (1 / (255 * std)).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("shift", (-mean / std).view(1, -1, 1, 1), persistent=False)
+        # The same for a row of pixels whose channels lie last: a loop over 3 channels takes three times as long.
+        for name, values in (("row_scale", self.scale), ("row_shift", self.shift)):
+            self.register_buffer(name, values.flatten().repeat(spec.width), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the network's input.
@@ -67,6 +72,10 @@ class Preprocess(nn.Module):
         pixels = images.permute(0, 3, 1, 2)
         if pixels.shape[-2:] != (self.spec.height, self.spec.width):
             pixels = resize_and_crop(pixels, self.spec)
+        if self.memory_format == torch.channels_last:
+            rows = pixels.permute(0, 2, 3, 1).flatten(2).to(self.scale.dtype)
+            torch.addcmul(self.row_shift, rows, self.row_scale, out=rows)
+            return rows.view(-1, self.spec.height, self.spec.width, self.spec.channels).permute(0, 3, 1, 2)
         return self.normalise(pixels.to(self.scale.dtype, memory_format=self.memory_format))
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -88,9 +97,9 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
         ImageError: the image is so long and thin that scaling it to cover the size would take over MAX_PIXELS.
     """
     height, width = pixels.shape[-2:]
-    size = _scaled_size(height, width, spec)
-    columns = _weights(width, size[1], _half(size[1] - spec.width), spec.width, spec, pixels.device)
-    rows = _weights(height, size[0], _half(size[0] - spec.height), spec.height, spec, pixels.device)
+    size = scaled_size(height, width, spec)
+    columns = _weights(width, size[1], half(size[1] - spec.width), spec.width, spec, pixels.device)
+    rows = _weights(height, size[0], half(size[0] - spec.height), spec.height, spec, pixels.device)
     pixels = _rounded(pixels.double() @ columns.T)
     return _rounded(rows @ pixels).float()
 
@@ -114,10 +123,10 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
         width, height = image.size
     if (height, width) == (spec.height, spec.width):
         return image if isinstance(image, Tensor) else _pixels(image)
-    size = _scaled_size(height, width, spec)
+    size = scaled_size(height, width, spec)
     picture = Image.fromarray(image.squeeze(2).numpy()) if isinstance(image, Tensor) else image
     # Two calls, because Pillow chooses by itself, and by its version, which direction it takes first.
-    left, top = _half(size[1] - spec.width), _half(size[0] - spec.height)
+    left, top = half(size[1] - spec.width), half(size[0] - spec.height)
     filter_ = PILLOW[spec.resize.interpolation]
     picture = picture.resize((size[1], height), filter_).crop((left, 0, left + spec.width, height))
     picture = picture.resize((spec.width, size[0]), filter_).crop((0, top, spec.width, top + spec.height))
@@ -129,7 +138,7 @@ def _pixels(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture).reshape(picture.height, picture.width, -1))
 
 
-def _scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
+def scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
     """Return height and width of the scaled image, which covers the spec's size divided by the share that is kept."""
     cover = round(spec.height / spec.resize.crop), round(spec.width / spec.resize.crop)
     # One side covers exactly, the other more; torch's maximum, because in a graph the sides are symbols.
@@ -140,7 +149,7 @@ def _scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
     return size  # type: ignore[return-value]  # symbols in a graph, else numbers
 
 
-def _half(margin: int) -> int:
+def half(margin: int) -> int:
     """Return half of a margin, a half pixel rounded to even: where torchvision's CenterCrop begins."""
     return (margin + margin // 2 % 2) // 2
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from zoo.errors import ImageError
 from zoo.images import to_mode
@@ -129,6 +130,16 @@ class StreamSource:
             items.dataset, items.spec, workers=self.workers, skip_bad=items.skip_bad, indices=items.indices[indices]
         )
 
+    def for_training(self) -> StreamSource:
+        """Return the source of the same images, JPEG files among them read as ``zoo.photographs`` does."""
+        from zoo.photographs import read_for_training  # only streaming needs it
+
+        source, items = copy(self), copy(self.items)
+        if hasattr(items.dataset, "path") and hasattr(items.dataset, "labels"):
+            items.read_quickly = read_for_training
+        source.items = items
+        return source
+
     def read_all(self, chunk: int = 64) -> MemorySource:
         """Read every image once and return them as one array."""
         size = (len(self), *self.size, self.items.spec.channels)
@@ -142,6 +153,9 @@ class StreamSource:
 class _Items:
     """Items brought to one size, in the worker that reads them; a damaged one comes with its error's text."""
 
+    #: What reads a file of the data set, or returns None where it cannot; None reads all items as the data set does.
+    read_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
+
     def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
         self.dataset, self.indices, self.spec, self.skip_bad = dataset, indices, spec, skip_bad
 
@@ -149,9 +163,11 @@ class _Items:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
-        spec = self.spec
+        spec, item = self.spec, int(self.indices[index])
+        if self.read_quickly and (pixels := self.read_quickly(self.dataset.path(item), spec)) is not None:
+            return pixels, int(self.dataset.labels[item]), ""
         try:
-            image, label = self.dataset[int(self.indices[index])]
+            image, label = self.dataset[item]
             if hasattr(image, "getbands"):  # a PIL image, which need not become an array to be scaled
                 return to_uint8(to_mode(image, 1 if spec.channels == 1 else 3), spec), int(label), ""
             return to_uint8(as_tensor(image, spec.channels), spec), int(label), ""
@@ -167,7 +183,12 @@ def leave_signals_to_main(worker: int) -> None:
 
 def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
     images, labels, problems = zip(*items, strict=True)
-    return torch.stack(images), torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem]
+    # In a worker default_collate writes to shared memory at once.
+    return (
+        default_collate(list(images)),
+        torch.tensor(labels, dtype=torch.int64),
+        [problem for problem in problems if problem],
+    )
 
 
 def as_tensor(image: Any, channels: int) -> Tensor:

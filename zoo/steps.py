@@ -102,7 +102,7 @@ class PlainSteps(_TrainingEpochLoop):
             return output["loss"]
 
         made.step.increment_ready()
-        optimizer.step(closure)  # type: ignore[arg-type]  # torch asks for a float, and takes what float() takes
+        optimizer.step(closure)
         made.step.increment_completed()
         return output
 
@@ -114,12 +114,13 @@ def fills(callback: Callback, hook: str) -> bool:
 
 def is_plain(trainer: Trainer) -> bool:
     """Tell whether a step is nothing but forward, backward and the optimizer's: nobody listens in between."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     return (
         type(trainer.lightning_module) is ImageClassifier  # a subclass may fill a hook
         and type(trainer.strategy) is SingleDeviceStrategy
         and trainer.strategy.root_device.type == "cpu"
         and type(trainer.precision_plugin) is Precision
-        and isinstance(trainer.profiler, NoProfiler)
+        and isinstance(trainer.profiler, NoProfiler)  # type: ignore[attr-defined]  # set by a connector
         and not trainer.gradient_clip_val
-        and not any(fills(callback, hook) for callback in trainer.callbacks for hook in WITHIN)
+        and not any(fills(callback, hook) for callback in callbacks for hook in WITHIN)
     )

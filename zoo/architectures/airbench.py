@@ -57,7 +57,7 @@ class Whitening(nn.Module):
         self._set(filters)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(batch, maps, height, width)``, half as high and wide, less 1, where patches are 4x4; else less 1."""
+        """Return a map of each filter, of the patches' rows and columns: ``(batch, maps, rows, columns)``."""
         return nn.functional.conv2d(x, self.weight, stride=self.stride)
 
     @torch.no_grad()
