@@ -121,10 +121,10 @@ class Loader:
         for group, (images, labels) in zip(groups, fetched, strict=True):
             if self.policy is not None and choices is not None:
                 images = self.policy.apply(images, choices[torch.cat(group)])
-            sizes = [len(positions) for positions in group]
+            sizes, damaged = [len(positions) for positions in group], bool((labels == BAD).any())
             for batch in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True):
                 self._served += 1
-                yield _without_bad(*batch)
+                yield _without_bad(*batch) if damaged else batch
 
     def _grouped(self, batches: list[Tensor]) -> list[list[Tensor]]:
         """Return batches of positions in groups that the source fetches at once."""
@@ -167,8 +167,6 @@ class Loader:
 
 def _without_bad(images: Tensor, labels: Tensor) -> Batch:
     good = labels != BAD
-    if good.all():
-        return images, labels
     if not good.any():
         raise ImageError(f"all {len(labels)} images of a batch are damaged; repair the data or enlarge data.batch_size")
     return images[good], labels[good]
