@@ -30,7 +30,7 @@ class Recorder(pl.Callback):
         self.seen.append(("start", batch_idx, trainer.global_step, len(batch[1])))
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        figures = {name: float(value) for name, value in outputs.items()}
+        figures = {name: float(value.double().sum()) for name, value in outputs.items()}
         self.seen.append(("end", batch_idx, trainer.global_step, figures, outputs["loss"].requires_grad))
         pl_module.log("seen", float(len(self.seen)), on_step=True, on_epoch=True)
 

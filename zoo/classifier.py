@@ -189,7 +189,7 @@ class ImageClassifier(pl.LightningModule):
         return interactive.summary_html(self)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Return the loss to minimise, its value, and how many of the batch were right.
+        """Return the loss to minimise, its value, the logits, and the labels they should name.
 
         The value is apart because Lightning divides what it minimises when gradients accumulate.
         """
@@ -201,8 +201,12 @@ class ImageClassifier(pl.LightningModule):
             inputs, targets = self.mixing(self.preprocess(images), labels)
             logits, labels = self.network(inputs), targets.argmax(dim=1)
         loss = self.loss(self._require_contract(logits, len(labels)), targets)
-        hits = (logits.detach().argmax(dim=1) == labels).sum()
-        return {"loss": self._penalised(loss), "loss_value": loss.detach(), "hits": hits}
+        return {
+            "loss": self._penalised(loss),
+            "loss_value": loss.detach(),
+            "logits": logits.detach(),
+            "labels": labels,
+        }
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add a batch to the validation metrics."""

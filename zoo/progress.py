@@ -16,6 +16,9 @@ from torch import Tensor
 from zoo.errors import RunError
 from zoo.run import MetricsTable, Run
 
+#: Logits that are held at most until their hits are counted: 4 MiB of float32.
+MOST_LOGITS = 2**20
+
 
 class MetricsLogger(Logger):
     """Writes rows to metrics.csv, at once.
@@ -64,15 +67,27 @@ class TrainingFigures(Callback):
 
     def _start_epoch(self) -> None:
         self.loss_sum: Tensor | float = 0.0
-        self.correct: Tensor | int = 0
         self.images = 0
+        self._correct: Tensor | int = 0
+        #: Logits and labels of batches whose hits are not counted yet, and how many logits they are.
+        self._uncounted: list[tuple[Tensor, Tensor]] = []
+        self._logits = 0
         self.seconds = 0.0
         self.row: dict[str, float] = {}
         self.val: dict[str, float] = {}
         self._since = time.perf_counter()
-        self._step_loss: Tensor | float = 0.0
-        self._step_hits: Tensor | int = 0
-        self._step_images = 0
+        #: Sums of loss, hits and images where the last steps' row ended.
+        self._row_start: tuple[Tensor | float, Tensor | int, int] = 0.0, 0, 0
+
+    @property
+    def correct(self) -> Tensor | int:
+        """Images of the epoch that were right; batches are counted together, as each call into torch costs time."""
+        if self._uncounted:
+            logits, labels = (torch.cat(parts) for parts in zip(*self._uncounted, strict=True))
+            hits = (logits.argmax(dim=1) == labels).sum()
+            self._correct = self._correct + (int(hits) if hits.device.type == "cpu" else hits)
+            self._uncounted, self._logits = [], 0
+        return self._correct
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the time from here."""
@@ -86,23 +101,24 @@ class TrainingFigures(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add a batch's figures."""
-        loss, hits, count = outputs["loss_value"], outputs["hits"], len(batch[1])
+        loss, logits, count = outputs["loss_value"], outputs["logits"], len(batch[1])
         if loss.device.type == "cpu":  # numbers add up faster than tensors, and nothing has to be waited for
-            loss, hits = _require_finite(loss, trainer), int(hits)
-        weighted = loss * count
-        self.loss_sum = self.loss_sum + weighted
-        self.correct = self.correct + hits
+            loss = _require_finite(loss, trainer)
+        self.loss_sum = self.loss_sum + loss * count
         self.images += count
-        self._step_loss = self._step_loss + weighted
-        self._step_hits = self._step_hits + hits
-        self._step_images += count
+        self._uncounted.append((logits, outputs["labels"]))
+        self._logits += logits.numel()
+        if self._logits > MOST_LOGITS:
+            _ = self.correct
         step = trainer.global_step
         if step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector
-            mean = _require_finite(self._step_loss / self._step_images, trainer)
-            accuracy = float(self._step_hits) / self._step_images
+            sums = self.loss_sum, self.correct, self.images
+            loss, hits, images = (now - before for now, before in zip(sums, self._row_start, strict=True))
+            mean = _require_finite(loss / images, trainer)
+            accuracy = float(hits) / images
             row = {"epoch": trainer.current_epoch, "train/loss_step": mean, "train/accuracy_step": accuracy}
             _log(trainer, row, step)
-            self._step_loss, self._step_hits, self._step_images = 0.0, 0, 0
+            self._row_start = sums
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch's row: training figures over all processes, and the validation's."""
@@ -143,17 +159,15 @@ class TrainingFigures(Callback):
             "correct": int(self.correct),
             "images": self.images,
             "seconds": self.elapsed(),
-            "step_loss": float(self._step_loss),
-            "step_hits": int(self._step_hits),
-            "step_images": self._step_images,
+            "row_start": [float(value) for value in self._row_start],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the sums up again."""
-        self.loss_sum, self.correct = state_dict["loss_sum"], state_dict["correct"]
+        self.loss_sum, self._correct = state_dict["loss_sum"], state_dict["correct"]
         self.images, self.seconds = state_dict["images"], state_dict["seconds"]
-        self._step_loss, self._step_hits = state_dict["step_loss"], state_dict["step_hits"]
-        self._step_images = state_dict["step_images"]
+        loss, hits, images = state_dict["row_start"]
+        self._row_start = loss, int(hits), int(images)
 
 
 @rank_zero_only

@@ -69,9 +69,10 @@ class PlainSteps(_TrainingEpochLoop):
         progress.increment_started()
         output = self._step(module, batch, number)
         progress.increment_processed()
-        self.update_lr_schedulers("step", update_plateau_schedulers=False)
-        if self._num_ready_batches_reached():
-            self.update_lr_schedulers("epoch", update_plateau_schedulers=False)
+        if trainer.lr_scheduler_configs:
+            self.update_lr_schedulers("step", update_plateau_schedulers=False)
+            if self._num_ready_batches_reached():
+                self.update_lr_schedulers("epoch", update_plateau_schedulers=False)
         module._current_fx_name = "on_train_batch_end"
         for listen in self._at_end:
             listen(trainer, module, output, batch, number)
