@@ -68,3 +68,9 @@ def test_an_optimizer_of_one_group_is_an_error(grey_spec):
     optimizer = {"class_path": "torch.optim.LBFGS", "init_args": {"lr": 1.0}}
     with pytest.raises(UserError, match=r"model\.layer_decay needs an optimizer of several groups"):
         ImageClassifier(grey_spec, layer_decay=0.5, optimizer=optimizer).build_optimizer()
+
+
+def test_lbfgs_trains_a_convolutional_network(zoo):
+    status, _, err = zoo("fit", "--optimizer", "LBFGS", "--optimizer.lr", 0.01, "--trainer.max_steps", 1)
+    assert status == 0
+    assert "channels first" in err

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
+from zoo.datasets.folder import ImageFolder
 from zoo.errors import ImageError
 from zoo.images import to_mode
 from zoo.preprocess import to_uint8
@@ -131,11 +132,14 @@ class StreamSource:
         )
 
     def for_training(self) -> StreamSource:
-        """Return the source of the same images, JPEG files among them read as ``zoo.photographs`` does."""
-        from zoo.photographs import read_for_training  # only streaming needs it
+        """Return the source of the same images; those of ``folder`` are read as ``zoo.photographs`` does.
 
+        Other data sets may do more in ``__getitem__`` than to open a file.
+        """
         source, items = copy(self), copy(self.items)
-        if hasattr(items.dataset, "path") and hasattr(items.dataset, "labels"):
+        if type(items.dataset) is ImageFolder:
+            from zoo.photographs import read_for_training  # only streaming needs it
+
             items.read_quickly = read_for_training
         source.items = items
         return source
@@ -153,7 +157,7 @@ class StreamSource:
 class _Items:
     """Items brought to one size, in the worker that reads them; a damaged one comes with its error's text."""
 
-    #: What reads a file of the data set, or returns None where it cannot; None reads all items as the data set does.
+    #: Reads a file of an ImageFolder, or returns None where it cannot; None takes all items from the data set.
     read_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
 
     def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
