@@ -107,6 +107,15 @@ def test_a_hook_within_the_step_is_called(tmp_path):
     assert_same(first, second)
 
 
+@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_before_zero_grad", "on_after_backward"])
+def test_a_hook_of_the_module_is_called(tmp_path, monkeypatch, hook):
+    calls = []
+    monkeypatch.setattr(ImageClassifier, hook, lambda self, *_: calls.append(hook))
+    trainer = trained(tmp_path, plain=True)
+    assert not is_plain(trainer)
+    assert len(calls) == 10
+
+
 def test_what_a_callback_changes_on_the_way_counts(tmp_path):
     first, second = (trained(tmp_path, plain, GradientAccumulationScheduler({1: 2})) for plain in (True, False))
     assert first.global_step == 5 + 3

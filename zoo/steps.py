@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loops.fetchers import _DataFetcher
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
@@ -26,6 +26,13 @@ from zoo.overhead import NoProfiler
 
 #: What Lightning calls of each callback within a step, between its begin and end.
 WITHIN = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
+
+#: What it calls of the module besides, about a step.
+OF_MODULE = (
+    *("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"),
+    *("on_train_batch_start", "on_train_batch_end", "backward"),
+    *("optimizer_step", "optimizer_zero_grad", "configure_gradient_clipping"),
+)
 
 
 class PlainSteps(_TrainingEpochLoop):
@@ -48,8 +55,8 @@ class PlainSteps(_TrainingEpochLoop):
         super().on_run_start(data_fetcher)
         callbacks = self.trainer.callbacks
         self._plain = is_plain(self.trainer)
-        self._at_start = [one.on_train_batch_start for one in callbacks if fills(one, "on_train_batch_start")]
-        self._at_end = [one.on_train_batch_end for one in callbacks if fills(one, "on_train_batch_end")]
+        self._at_start = [one.on_train_batch_start for one in callbacks if fills(one, Callback, "on_train_batch_start")]
+        self._at_end = [one.on_train_batch_end for one in callbacks if fills(one, Callback, "on_train_batch_end")]
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
         """Train one batch."""
@@ -108,20 +115,21 @@ class PlainSteps(_TrainingEpochLoop):
         return output
 
 
-def fills(callback: Callback, hook: str) -> bool:
-    """Tell whether a callback does anything in a hook."""
-    return getattr(type(callback), hook) is not getattr(Callback, hook) or hook in vars(callback)
+def fills(owner: Callback | LightningModule, base: type, hook: str) -> bool:
+    """Tell whether a callback or a module does anything else in a hook than its base class."""
+    return getattr(type(owner), hook) is not getattr(base, hook) or hook in vars(owner)
 
 
 def is_plain(trainer: Trainer) -> bool:
     """Tell whether a step is nothing but forward, backward and the optimizer's: nobody listens in between."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     return (
-        type(trainer.lightning_module) is ImageClassifier  # a subclass may fill a hook
+        type(trainer.lightning_module) is ImageClassifier  # a subclass's training_step may return what it likes
         and type(trainer.strategy) is SingleDeviceStrategy
         and trainer.strategy.root_device.type == "cpu"
         and type(trainer.precision_plugin) is Precision
         and isinstance(trainer.profiler, NoProfiler)  # type: ignore[attr-defined]  # set by a connector
         and not trainer.gradient_clip_val
-        and not any(fills(callback, hook) for callback in callbacks for hook in WITHIN)
+        and not any(fills(callback, Callback, hook) for callback in callbacks for hook in WITHIN)
+        and not any(fills(trainer.lightning_module, LightningModule, hook) for hook in (*WITHIN, *OF_MODULE))
     )
