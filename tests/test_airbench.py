@@ -19,8 +19,8 @@ def photographs(count=200):
     return fine + 0.05 * torch.randn(count, 3, 32, 32, generator=generator)
 
 
-@pytest.mark.parametrize("patch", [2, 4])
-def test_whitened_patches_have_no_correlation_and_variance_one(patch):
+@pytest.mark.parametrize(("patch", "weakest"), [(2, 0.6), (4, 0.3)])
+def test_whitened_patches_have_no_correlation_and_variance_one(patch, weakest):
     layer, images = Whitening(3, patch), photographs()
     layer.init_from_data(images)
     maps = layer(images).transpose(0, 1).flatten(1)
@@ -30,7 +30,7 @@ def test_whitened_patches_have_no_correlation_and_variance_one(patch):
     off_diagonal = second_moments - torch.diag(second_moments.diag())
     assert off_diagonal.abs().max() < 1e-3
     assert second_moments.diag().max() == pytest.approx(1, abs=1e-3)
-    assert 0 < second_moments.diag().min() < 1  # weak components are damped
+    assert second_moments.diag().min() > weakest  # weak components are damped
 
 
 def test_whitening_is_no_parameter_and_travels_in_the_state():

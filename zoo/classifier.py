@@ -17,13 +17,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoo import freeze as freezing
-from zoo import interactive, optimization, registry
+from zoo import interactive, registry
 from zoo.errors import UserError
 from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
 from zoo.metrics import SplitMetrics
 from zoo.mixing import Mixing
-from zoo.optimization import DEFAULT_OPTIMIZER, ClassConfig, build_optimizer, build_scheduler, layer_rates
+from zoo.optimization import (
+    DEFAULT_OPTIMIZER,
+    ClassConfig,
+    build_optimizer,
+    build_scheduler,
+    layer_rates,
+    takes_channels_last,
+)
 from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
 from zoo.run import Run
@@ -160,7 +167,7 @@ class ImageClassifier(pl.LightningModule):
             self.network.to(memory_format=torch.channels_last)
         if channels_last is None:
             spec = self.spec
-            channels_last = optimization.works_channels_last(self.optimizer) and works_channels_last(
+            channels_last = takes_channels_last(self.optimizer) and works_channels_last(
                 self.network, spec.channels, spec.height, spec.width
             )
         self.network.to(memory_format=_memory_format(channels_last))

@@ -84,7 +84,7 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
     return {"scheduler": scheduler, "interval": "step" if isinstance(scheduler, OneCycleLR | CyclicLR) else "epoch"}
 
 
-def works_channels_last(config: ClassConfig) -> bool:
+def takes_channels_last(config: ClassConfig) -> bool:
     """Tell whether an optimizer takes weights whose channels lie last: torch's LBFGS, which views them flat, cannot."""
     return not issubclass(_class(config), LBFGS)
 

@@ -42,7 +42,7 @@ class PlainSteps(_TrainingEpochLoop):
         trainer: whose steps they are; ``install`` makes it so.
     """
 
-    _plain: bool | None = None
+    _plain = False
 
     @classmethod
     def install(cls, trainer: Trainer) -> None:
