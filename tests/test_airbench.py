@@ -64,6 +64,19 @@ def test_both_patches_work_at_any_size_from_the_smallest(patch, side):
     assert network(torch.rand(2, 3, side, side)).shape == (2, 2)
 
 
+def test_mirrored_it_answers_alike_both_ways_round_where_it_is_not_trained(colour_spec):
+    network = create_architecture("airbench", colour_spec, width=4, mirror=True)
+    once = create_architecture("airbench", colour_spec, width=4)
+    once.load_state_dict(network.state_dict())
+    x = torch.rand(8, 3, colour_spec.height, colour_spec.width)
+    with torch.no_grad():
+        torch.testing.assert_close(network.train()(x), once.train()(x))
+        network.eval(), once.eval()
+        torch.testing.assert_close(network(x), network(x.flip(3)))
+        torch.testing.assert_close(network(x), (once(x) + once(x.flip(3))) / 2)
+        assert not torch.allclose(once(x), once(x.flip(3)))
+
+
 @pytest.mark.parametrize(
     ("side", "options", "message"),
     [

@@ -83,7 +83,8 @@ class MemorySource:
 class StreamSource:
     """Images read one by one when they are needed, by worker processes.
 
-    Workers collect whole batches, so each is fetched by itself.
+    Workers collect whole batches, so each is fetched by itself. Those of training live from epoch to epoch, since
+    starting them takes seconds where they begin with fresh interpreters (macOS, Windows).
 
     Args:
         dataset: map-style data set of ``(image, label)``, an image a PIL image or uint8 ``(height, width, channels)``.
@@ -92,6 +93,9 @@ class StreamSource:
         skip_bad: name damaged images on stderr, once each, instead of raising ImageError.
         indices: int64 ``(length,)``, which items of the data set belong to the split; None for all.
     """
+
+    #: Of training, whose workers live on: the loader, and what it is to serve next.
+    _kept: tuple[DataLoader[Any], list[list[int]]] | None = None
 
     def __init__(
         self, dataset: Any, spec: InputSpec, *, workers: int, skip_bad: bool, indices: np.ndarray | None = None
@@ -106,15 +110,8 @@ class StreamSource:
 
     def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices."""
-        loader: DataLoader[Any] = DataLoader(
-            self.items,  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
-            batch_sampler=[indices.tolist() for indices in index_batches],
-            num_workers=self.workers,
-            collate_fn=_collate,
-            worker_init_fn=leave_signals_to_main,
-            # A generator of its own: the global one must not move with the number of workers.
-            generator=torch.Generator(),
-        )
+        loader, batches = self._kept or self._loader()
+        batches[:] = [indices.tolist() for indices in index_batches]
         for images, labels, problems in loader:
             for problem in problems:
                 if not self.items.skip_bad:
@@ -142,7 +139,23 @@ class StreamSource:
 
             items.read_quickly = read_for_training
         source.items = items
+        source._kept = source._loader(persistent=self.workers > 0)
         return source
+
+    def _loader(self, persistent: bool = False) -> tuple[DataLoader[Any], list[list[int]]]:
+        """Return a loader of batches, and the list of their indices, which is still empty."""
+        batches: list[list[int]] = []
+        loader: DataLoader[Any] = DataLoader(
+            self.items,  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
+            batch_sampler=batches,
+            num_workers=self.workers,
+            persistent_workers=persistent,
+            collate_fn=_collate,
+            worker_init_fn=leave_signals_to_main,
+            # A generator of its own: the global one must not move with the number of workers.
+            generator=torch.Generator(),
+        )
+        return loader, batches
 
     def read_all(self, chunk: int = 64) -> MemorySource:
         """Read every image once and return them as one array."""
