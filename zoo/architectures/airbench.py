@@ -2,7 +2,7 @@
 
 K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024), https://arxiv.org/abs/2404.00498. What it teaches
 and is here: a first layer of fixed filters that whiten the patches of the training images, convolutions that begin as
-the identity, batch normalisation of quick statistics, maximum pooling, and small logits.
+the identity, batch normalisation, maximum pooling, and small logits.
 
     stage       what it does                                              shape after it, from (3, 32, 32), widths w
     whiten      patches on their principal components (24 at most),        (48, 15, 15), or (24, 31, 31)
@@ -86,9 +86,9 @@ class Group(nn.Module):
     def __init__(self, before: int, after: int, pool: bool) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            _identity(before, after), *([nn.MaxPool2d(2)] if pool else []), _norm(after), nn.ReLU()
+            _identity(before, after), *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(after), nn.ReLU()
         )
-        self.second = nn.Sequential(_identity(after, after), _norm(after), nn.ReLU())
+        self.second = nn.Sequential(_identity(after, after), nn.BatchNorm2d(after), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(batch, after, height, width)``, halved where it pools."""
@@ -163,8 +163,3 @@ def _identity(before: int, after: int) -> nn.Conv2d:
     layer = nn.Conv2d(before, after, 3, padding=1, bias=False)
     nn.init.dirac_(layer.weight.data[: min(before, after)])
     return layer
-
-
-def _norm(maps: int) -> nn.BatchNorm2d:
-    """Return a normalisation whose statistics follow within few steps, as training has few."""
-    return nn.BatchNorm2d(maps, momentum=0.4)
