@@ -29,6 +29,7 @@ from torch import Tensor
 from zoo import registry
 from zoo.config import resolve_new
 from zoo.device import fast_bfloat16
+from zoo.environment import most_memory
 from zoo.errors import RunError, UserError
 from zoo.freeze import layers
 from zoo.run import require_json, write_json
@@ -213,8 +214,7 @@ def _run(command: Sequence[str]) -> tuple[str, float]:
         if process.returncode != 0:
             lines = err.read().strip().splitlines() or [f"exit status {process.returncode}"]
             raise RunError(f"'{' '.join(command[1:5])} ...' failed: {lines[-1]}")
-        unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes there, KiB elsewhere
-        return out.read(), usage.ru_maxrss / unit
+        return out.read(), most_memory(usage)
 
 
 def _show(cli: BenchCLI, found: Bench) -> None:

@@ -212,11 +212,10 @@ def _find(words: list[str]) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     from zoo import runtime
+    from zoo.images import as_user_errors
 
-    try:
+    with as_user_errors():
         runtime.print_verification(runtime.verify(options.model))
-    except runtime.ModelError as error:
-        raise UserError(str(error)) from error
 
 
 def _training(words: list[str]) -> None:

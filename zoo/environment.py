@@ -6,8 +6,12 @@ import os
 import platform
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    import resource
 
 #: Distributions whose versions tell how a figure came about.
 DISTRIBUTIONS = ("zoo-classifiers", "torch", "torchvision", "lightning", "torchmetrics", "numpy")
@@ -23,14 +27,19 @@ def environment() -> dict[str, str]:
     }
 
 
+def most_memory(usage: resource.struct_rusage) -> float:
+    """Return the most memory a process has held, in MiB, of what ``resource`` or ``os.wait4`` tells of it."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    return usage.ru_maxrss / unit
+
+
 def peak_memory(device: torch.device) -> str:
     """Return the most memory that this process has held so far, and on an accelerator of CUDA its tensors."""
     texts = []
     if sys.platform != "win32":
         import resource
 
-        unit = 1 if sys.platform == "darwin" else 1024
-        texts.append(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20:,.0f} MiB")
+        texts.append(f"{most_memory(resource.getrusage(resource.RUSAGE_SELF)):,.0f} MiB")
     if device.type == "cuda":
         texts.append(f"{torch.cuda.max_memory_allocated(device) / 2**20:,.0f} MiB of tensors on {device}")
     return " and ".join(texts) or "not known on this system"

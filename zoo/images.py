@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +12,28 @@ import numpy as np
 from PIL import Image
 
 from zoo import runtime
-from zoo.errors import ImageError
+from zoo.errors import ImageError, UserError
 
 #: File name endings that a folder of images is searched for.
 SUFFIXES = frozenset(
     [".bmp", ".gif", ".jpeg", ".jpg", ".jpe", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
 )
+
+
+@contextmanager
+def as_user_errors() -> Iterator[None]:
+    """Raise the errors of ``zoo.runtime``, which knows nothing of zoo, as those that every command prints.
+
+    Raises:
+        ImageError: for the runtime's.
+        UserError: for a ModelError.
+    """
+    try:
+        yield
+    except runtime.ImageError as error:
+        raise ImageError(str(error)) from error
+    except runtime.ModelError as error:
+        raise UserError(str(error)) from error
 
 
 def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
@@ -32,26 +49,20 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
     Raises:
         ImageError: as ``zoo.runtime.decode``.
     """
-    try:
+    with as_user_errors():
         return runtime.decode(path, channels)
-    except runtime.ImageError as error:
-        raise ImageError(str(error)) from error
 
 
 def open_image(path: str | Path, channels: Literal[1, 3] = 3) -> Image.Image:
     """Return one image file as a PIL image, upright, of mode L (one channel) or RGB; ImageError as ``decode``."""
-    try:
+    with as_user_errors():
         return runtime.open_image(path, channels)
-    except runtime.ImageError as error:
-        raise ImageError(str(error)) from error
 
 
 def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
     """Return a PIL image upright and in mode L or RGB; ImageError as ``zoo.runtime.to_mode``."""
-    try:
+    with as_user_errors():
         return runtime.to_mode(image, channels)
-    except runtime.ImageError as error:
-        raise ImageError(str(error)) from error
 
 
 def find_images(parent: str | Path) -> Iterator[str]:

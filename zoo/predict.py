@@ -14,8 +14,8 @@ from rich.table import Table
 
 from zoo import runtime
 from zoo.config import Arguments
-from zoo.errors import ImageError, UserError
-from zoo.images import decode, named_images
+from zoo.errors import UserError
+from zoo.images import as_user_errors, decode, named_images
 from zoo.run import require_folder, write_atomically
 
 Guess = tuple[str, float]
@@ -81,15 +81,11 @@ def _require_plot(plot: str, count: int) -> None:
 
 
 def _by_file(model: str, files: Sequence[str], top_k: int) -> list[list[Guess]]:
-    """Return the guesses of an exported file; its errors become those of every command."""
-    try:
+    """Return the guesses of an exported file."""
+    with as_user_errors():
         return [
             [(name, value) for name, value in named] for named in runtime.Classifier(model).predict_batch(files, top_k)
         ]
-    except runtime.ModelError as error:
-        raise UserError(str(error)) from error
-    except runtime.ImageError as error:
-        raise ImageError(str(error)) from error
 
 
 def _show(files: Sequence[str], guesses: Sequence[list[Guess]]) -> None:

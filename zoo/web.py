@@ -21,6 +21,7 @@ from typing import Any
 
 from zoo import runtime
 from zoo.errors import RunError, UserError
+from zoo.images import as_user_errors
 from zoo.run import replacing, write_atomically
 
 #: Tells a page of zoo from other people's.
@@ -53,10 +54,8 @@ def write_page(model_path: Path, folder: Path) -> Path:
         RunError: the folder cannot be written; an older page is untouched.
     """
     check_folder(folder)
-    try:
+    with as_user_errors():
         metadata = runtime.Classifier(model_path).metadata
-    except runtime.ModelError as error:
-        raise UserError(str(error)) from error
     static = {name: (resources.files("zoo") / "pages" / name).read_bytes() for name in STATIC}
     page = folder / "index.html"
     try:
