@@ -4,8 +4,8 @@
 
 FOLDER holds ``train/<class>/*.jpg``. Both scale the shorter side to 256, cut out the centre 224, batch 32 and give
 normalised float32 ``(batch, 3, 224, 224)`` in the main process. torchvision's is ImageFolder, transforms v2 on each
-image in the workers and DataLoader; zoo's is ImageDataModule, streaming, and Preprocess on the batch, in a process that
-is set up as ``zoo fit`` does. They alternate, each in a process of its own.
+image in the workers and DataLoader; zoo's is ImageDataModule, streaming, and Preprocess on the batch, channels last, as
+``zoo fit`` has them, in a process set up as its own. They alternate, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def by_zoo(root: Path, workers: int) -> Iterable[Any]:
     data = ImageDataModule(
         "folder", root, memory_gib=0, num_workers=workers, augmentation="none", skip_bad=True, like=like
     )
-    loader, preprocess = data.train_dataloader(), Preprocess(data.spec)
+    loader, preprocess = data.train_dataloader(), Preprocess(data.spec, torch.channels_last)
 
     class Normalised:
         def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -113,6 +113,7 @@ class ImageDataModule(pl.LightningDataModule):
         self._like = like
         self._datasets: dict[Split, Any] = {}
         self._sources: dict[Split, Source] = {}
+        self._training_source: StreamSource | None = None
         self._train_labels: Tensor | None = None
 
     @property
@@ -165,8 +166,13 @@ class ImageDataModule(pl.LightningDataModule):
         policy = None if chosen == augment.Policy() else chosen
         balance = self.train_labels() if self.balanced else None
         if isinstance(source, StreamSource):
-            source = source.for_training()
+            source = self._training_source = source.for_training()
         return self._loader(source, policy=policy, shuffle=True, balance=balance)
+
+    def teardown(self, stage: str) -> None:
+        """End the processes that read training images; Lightning calls it when a training ends, however it does."""
+        if self._training_source is not None:
+            self._training_source.stop_workers()
 
     def train_labels(self) -> Tensor:
         """Return the labels of the training split, int64 ``(count,)``; BAD where an image is known to be damaged."""

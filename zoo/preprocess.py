@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from zoo.errors import ImageError
+from zoo.overhead import one_thread
 from zoo.runtime import MAX_PIXELS
 from zoo.spec import InputSpec
 
@@ -73,8 +74,9 @@ class Preprocess(nn.Module):
         if pixels.shape[-2:] != (self.spec.height, self.spec.width):
             pixels = resize_and_crop(pixels, self.spec)
         if self.memory_format == torch.channels_last:
-            rows = pixels.permute(0, 2, 3, 1).flatten(2).to(self.scale.dtype)
-            torch.addcmul(self.row_shift, rows, self.row_scale, out=rows)
+            with one_thread():
+                rows = pixels.permute(0, 2, 3, 1).flatten(2).to(self.scale.dtype)
+                torch.addcmul(self.row_shift, rows, self.row_scale, out=rows)
             return rows.view(-1, self.spec.height, self.spec.width, self.spec.channels).permute(0, 3, 1, 2)
         return self.normalise(pixels.to(self.scale.dtype, memory_format=self.memory_format))
 

@@ -142,6 +142,10 @@ class StreamSource:
         source._kept = source._loader(persistent=self.workers > 0)
         return source
 
+    def stop_workers(self) -> None:
+        """End the processes that training keeps; a pass that comes yet starts its own."""
+        self._kept = None
+
     def _loader(self, persistent: bool = False) -> tuple[DataLoader[Any], list[list[int]]]:
         """Return a loader of batches, and the list of their indices, which is still empty."""
         batches: list[list[int]] = []
@@ -194,8 +198,7 @@ class _Items:
 
 def leave_signals_to_main(worker: int) -> None:
     """Let a worker live through Ctrl-C, which every process of a terminal gets: the main process ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # DataLoader sets what SIGTERM does
 
 
 def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
