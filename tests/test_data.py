@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 
@@ -196,3 +197,15 @@ def test_training_keeps_its_reading_processes_from_epoch_to_epoch(colour_spec, t
             processes.update(labels.tolist())
     assert len(processes) == (2 if taken > 1 else 1)
     assert os.getpid() not in processes
+
+
+def test_a_training_that_ends_leaves_no_reading_process(photos):
+    before = set(multiprocessing.active_children())
+    data = ImageDataModule("folder", photos, image_size=24, batch_size=10, num_workers=2, memory_gib=0)
+    loader = data.train_dataloader()
+    list(loader)
+    assert len(set(multiprocessing.active_children()) - before) == 2
+    data.teardown("fit")
+    assert set(multiprocessing.active_children()) == before
+    assert len(list(loader)) == len(loader)  # another pass is possible
+    assert set(multiprocessing.active_children()) == before

@@ -76,3 +76,16 @@ def test_another_shape_is_an_error_that_says_what_came(colour_spec, shape):
 def test_floating_pixels_are_an_error(colour_spec):
     with pytest.raises(ValueError, match=r"received torch\.float32"):
         Preprocess(colour_spec)(torch.zeros(2, 32, 32, 3))
+
+
+def test_one_thread_normalises_and_the_others_are_given_back(colour_spec, monkeypatch):
+    counts, torchs = [], torch.addcmul
+    monkeypatch.setattr(torch, "addcmul", lambda *a, **k: (counts.append(torch.get_num_threads()), torchs(*a, **k))[1])
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        images = torch.zeros(2, colour_spec.height, colour_spec.width, 3, dtype=torch.uint8)
+        Preprocess(colour_spec, torch.channels_last)(images)
+        assert (counts, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
