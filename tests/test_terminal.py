@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import os
 import pty
@@ -68,7 +69,7 @@ def test_a_pipe_gets_plain_lines(zoo):
 
 
 def test_the_end_says_how_good_it_is_and_what_to_type_next(zoo, tmp_path):
-    _, out, err = zoo("fit", "--trainer.max_epochs", 6, "--optimizer.lr", 0.03)
+    _, out, err = zoo("fit", "--trainer.max_epochs", 8, "--optimizer.lr", 0.03)
     run = out.splitlines()[-1]
     epoch = torch.load(tmp_path / run / "checkpoints" / "best.ckpt")["epoch"] + 1
     shown = [line for line in out.splitlines() if line.startswith(f"epoch {epoch}/")]
@@ -78,7 +79,11 @@ def test_the_end_says_how_good_it_is_and_what_to_type_next(zoo, tmp_path):
     assert following == f"next: zoo test {run}"
     marked = [line for line in out.splitlines() if line.endswith("  best")]
     assert marked[-1] == shown[0]
-    assert len(marked) < 6
+    with (tmp_path / run / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["val/accuracy"]]
+    scores = [(float(row["val/accuracy"]), -float(row["val/loss"])) for row in rows]
+    better = [number for number in range(8) if scores[number] == max(scores[: number + 1])]
+    assert [int(re.match(r"epoch (\d+)/8 ", line)[1]) - 1 for line in marked] == better
 
 
 def test_a_resumed_run_marks_an_epoch_only_where_it_beats_those_before(zoo, tmp_path):
