@@ -170,7 +170,7 @@ class ImageDataModule(pl.LightningDataModule):
         return self._loader(source, policy=policy, shuffle=True, balance=balance)
 
     def teardown(self, stage: str) -> None:
-        """End the processes that read training images; Lightning calls it when a training ends, however it does."""
+        """End the processes that read training images; Lightning calls it when a training has come to its end."""
         if self._training_source is not None:
             self._training_source.stop_workers()
 

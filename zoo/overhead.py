@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from lightning.pytorch.profilers import PassThroughProfiler
@@ -44,21 +43,6 @@ def flush_denormals() -> None:
     it from the one that starts them, so it comes before anything is computed.
     """
     torch.set_flush_denormal(True)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let the caller's thread alone do what torch computes within, on the CPU.
-
-    For work of which there is little beside the network's: a second thread waits, running, for the first and then for
-    the next such work, on a core that the processes need which read the images.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def keep_freed_memory() -> None:

@@ -12,13 +12,15 @@ differs by 1e-5 levels between libraries, and exact halves, which then round apa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from zoo.errors import ImageError
-from zoo.overhead import one_thread
 from zoo.runtime import MAX_PIXELS
 from zoo.spec import InputSpec
 
@@ -74,7 +76,7 @@ class Preprocess(nn.Module):
         if pixels.shape[-2:] != (self.spec.height, self.spec.width):
             pixels = resize_and_crop(pixels, self.spec)
         if self.memory_format == torch.channels_last:
-            with one_thread():
+            with _one_thread():
                 rows = pixels.permute(0, 2, 3, 1).flatten(2).to(self.scale.dtype)
                 torch.addcmul(self.row_shift, rows, self.row_scale, out=rows)
             return rows.view(-1, self.spec.height, self.spec.width, self.spec.channels).permute(0, 3, 1, 2)
@@ -83,6 +85,21 @@ class Preprocess(nn.Module):
     def normalise(self, pixels: Tensor) -> Tensor:
         """Return ``(x / 255 - mean) / std`` of floating ``(batch, channels, height, width)``, 0 to 255."""
         return torch.addcmul(self.shift, pixels, self.scale)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the caller's thread alone do what torch computes within, on the CPU.
+
+    For work of which there is little beside the network's: a second thread waits, running, for the first and then for
+    the next such work, on a core that the processes need which read the images.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
