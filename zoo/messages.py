@@ -47,17 +47,15 @@ def _reason(lines: list[str]) -> str:
     if match := re.search(r"Multiple subclasses with name (\w+)\. Give the full class path.*?: (.*?)\. ", text):
         return f"several classes are named {match[1]}; give one in full: {match[2]}"
     path = match[1] if (match := re.search(r"Expected a dot import path string: (\S+)", text)) else None
-    given = match[1] if (match := re.search(r"(?:Given|Got) value: (.*)$", text)) else path
-    allowed = [
-        match[1]
-        for line in lines
-        if (match := re.match(r"Expected an? (?!dot import|<class .list)(.*?)(?:\. Got.*)?$", line))
-    ]
+    given = match[1] if (match := re.search(r".*(?:Given|Got) value: (.*)$", text)) else path
+    expected = [match[1] for line in lines if (match := re.match(r"Expected (?:an? )?(.*?)(?:\. Got.*)?$", line))]
+    # Where a class may stand, a list is one of classes: the class is what to name.
+    allowed = [word for word in expected if not word.startswith("dot import") and (path is None or "list" not in word)]
     if allowed and given is not None:
         return f"received '{given}'; allowed is {' or '.join(_plain(word) for word in dict.fromkeys(allowed))}"
     if path is not None:
         return f"received '{path}'; allowed is a class that torch or lightning offers here, or a full class path"
-    return " ".join(line for line in lines if not line.startswith("Parser key") or len(lines) == 1)
+    return " ".join([line for line in lines if not line.startswith(("Parser key", "Expected "))] or lines)
 
 
 def _plain(type_name: str) -> str:

@@ -94,8 +94,8 @@ class StreamSource:
         indices: int64 ``(length,)``, which items of the data set belong to the split; None for all.
     """
 
-    #: Of training, whose workers live on: the loader, and what it is to serve next.
-    _kept: tuple[DataLoader[Any], list[list[int]]] | None = None
+    #: Of training, whose workers live on.
+    _kept: DataLoader[Any] | None = None
 
     def __init__(
         self, dataset: Any, spec: InputSpec, *, workers: int, skip_bad: bool, indices: np.ndarray | None = None
@@ -110,8 +110,9 @@ class StreamSource:
 
     def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices."""
-        loader, batches = self._kept or self._loader()
-        batches[:] = [indices.tolist() for indices in index_batches]
+        loader = self._loader() if self._kept is None else self._kept
+        # A list, as _loader made it: another one cannot take its place in a loader that lives on.
+        loader.batch_sampler[:] = [indices.tolist() for indices in index_batches]  # type: ignore[index]
         for images, labels, problems in loader:
             for problem in problems:
                 if not self.items.skip_bad:
@@ -146,12 +147,11 @@ class StreamSource:
         """End the processes that training keeps; a pass that comes yet starts its own."""
         self._kept = None
 
-    def _loader(self, persistent: bool = False) -> tuple[DataLoader[Any], list[list[int]]]:
-        """Return a loader of batches, and the list of their indices, which is still empty."""
-        batches: list[list[int]] = []
-        loader: DataLoader[Any] = DataLoader(
+    def _loader(self, persistent: bool = False) -> DataLoader[Any]:
+        """Return a loader whose ``batch_sampler``, a list of batches of indices, is still empty."""
+        return DataLoader(
             self.items,  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
-            batch_sampler=batches,
+            batch_sampler=[],
             num_workers=self.workers,
             persistent_workers=persistent,
             collate_fn=_collate,
@@ -159,7 +159,6 @@ class StreamSource:
             # A generator of its own: the global one must not move with the number of workers.
             generator=torch.Generator(),
         )
-        return loader, batches
 
     def read_all(self, chunk: int = 64) -> MemorySource:
         """Read every image once and return them as one array."""
