@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from zoo import bench as benching
-from zoo.bench import Bench, BenchCLI
+from zoo.bench import Bench
 from zoo.config import resolve
+from zoo.speed import BenchCLI, step_speed
 
 #: LightningCLI calls what jsonargparse will remove in version 5; the command itself keeps that to itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -35,7 +36,7 @@ def test_the_step_trains_in_the_precision_of_the_trainer():
     seen = []
     cli.model.network.register_forward_hook(lambda module, args, output: seen.append(output.dtype))
     before = {name: weight.clone() for name, weight in cli.model.named_parameters()}
-    assert benching.step_speed(cli, 0.01) > 0
+    assert step_speed(cli, 0.01) > 0
     assert set(seen) == {torch.bfloat16}
     assert any(not torch.equal(before[name], weight) for name, weight in cli.model.named_parameters())
 

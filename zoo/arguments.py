@@ -34,6 +34,9 @@ GROUPS = {
 
 COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 
+#: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
+RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+
 EXAMPLES = """examples:
   zoo fit --model lenet5 --data digits
   zoo fit --config configs/cifar10/lenet5.yaml --trainer.max_epochs 3
@@ -132,10 +135,9 @@ def arguments() -> argparse.ArgumentParser:
     command = add("verify")
     command.add_argument("model", metavar="MODEL", help="the .onnx file that 'zoo export' wrote")
     command = add("runs")
-    columns = ("data", "model", "val", "test", "epochs", "date", "state", "path")
     command.add_argument("folder", metavar="FOLDER", nargs="?", default="runs", help="where to look (default: runs)")
     sort = "names from A to Z, accuracies, epochs and dates the highest first (default: date)"
-    command.add_argument("--sort", choices=columns, default="date", help=sort)
+    command.add_argument("--sort", choices=RUN_COLUMNS, default="date", help=sort)
     which = "show only runs whose data, model, state or path contains this, or matches it: '*-lenet5/*'"
     command.add_argument("--filter", metavar="TEXT", default="", help=which)
     command.add_argument("--output", metavar="FILE", help="also write a .json file")
@@ -163,3 +165,28 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--kind", action="append", choices=kinds, default=[], help=kind)
     add("doctor", epilog="--debug shows the traceback of each entry point that raises.")
     return parser
+
+
+def bench_arguments() -> argparse.ArgumentParser:
+    """Return the parser of zoo bench's own options."""
+    parser = _beside_fit("bench")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="that each measurement takes (default: 5)")
+    parser.add_argument(
+        "--against", metavar="PEERS", default="", help="compare with: loop, lightning or loop,lightning"
+    )
+    parser.add_argument("--output", metavar="FILE", help="also write a .json file")
+    return parser
+
+
+def find_arguments() -> argparse.ArgumentParser:
+    """Return the parser of zoo find's own options."""
+    parser = _beside_fit("find")
+    parser.add_argument("what", metavar="lr|batch_size", help="what to find; nothing is written")
+    parser.add_argument("--plot", metavar="FILE", help="of lr: draw the losses, .png, .svg or .pdf")
+    return parser
+
+
+def _beside_fit(command: str) -> Parser:
+    text = f"{COMMANDS[command]}. Other options are those of 'zoo fit'."
+    return Parser(prog=f"zoo {command}", description=text, allow_abbrev=False)

@@ -8,40 +8,28 @@ peers (--against) ─┘
 
 from __future__ import annotations
 
-import csv
-import os
 import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 from zoo import registry
 from zoo.config import resolve_new
 from zoo.device import fast_bfloat16
-from zoo.environment import most_memory
-from zoo.errors import RunError, UserError
+from zoo.errors import UserError
 from zoo.freeze import layers
 from zoo.run import require_json, write_json
 from zoo.sources import MemorySource
-from zoo.train import FitCLI
+from zoo.speed import BenchCLI, data_speed, fit_speed, matrix_rate, peer_speed, step_speed
 from zoo.weights import offered_weights
 
 #: What whole trainings are compared with (zoo.peers).
 PEERS = ("loop", "lightning")
-
-#: Side of the square float32 matrices whose product gives the machine's rate.
-MATRIX = 1024
 
 
 @dataclass
@@ -70,20 +58,6 @@ class Bench:
         """Return which share of a fit's time its parts would take alone; of parts that overlap more than 1 in all."""
         whole = statistics.median(self.fit)
         return {"data": whole / statistics.median(self.data), "step": whole / statistics.median(self.step)}
-
-
-class BenchCLI(FitCLI):
-    """Builds what a fit would train, and no run folder."""
-
-    usage = "[--model NAME] [--data NAME] [--config FILE]"
-    description = "Measure how fast a training runs; options as of 'zoo fit'."
-
-    def build(self, config: dict[str, Any]) -> None:
-        """Build the model, on the device and in the precision of the trainer."""
-        self.build_model(config)
-        self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
-        self.device = self.trainer.strategy.root_device
-        self.model = self.trainer.precision_plugin.convert_module(self.model.to(self.device))  # type: ignore[assignment]
 
 
 def bench(
@@ -116,105 +90,22 @@ def bench(
     if "loop" in against and not isinstance(cli.datamodule.source("train"), MemorySource):
         raise UserError("the loop trains on data in memory, and this streams; leave loop out, or raise data.memory_gib")
     found = Bench(peers={name: [] for name in against})
-    found.gflops = _matrix_rate(cli.device) / 1e9
+    found.gflops = matrix_rate(cli.device) / 1e9
     flops = 3 * sum(layer.flops for layer in layers(cli.model.network, cli.model.spec))  # backward is two forwards
     found.floor = 1e9 * found.gflops / max(flops, 1)
     for _ in range(rounds):
         found.data.append(data_speed(cli, seconds))
         found.step.append(step_speed(cli, seconds))
         batches = max(2, round(seconds * min(found.data[-1], found.step[-1]) / cli.datamodule.batch_size))
-        speed, memory = _fit_speed(args, batches)
+        speed, memory = fit_speed(args, batches)
         found.fit.append(speed)
         found.memory_mib = max(found.memory_mib, memory)
         for name in against:
-            found.peers[name].append(_peer_speed(name, args, batches))
+            found.peers[name].append(peer_speed(name, args, batches))
     _show(cli, found)
     if target is not None:
         write_json(target, _described(cli, found, rounds, seconds))
     return found
-
-
-def data_speed(cli: BenchCLI, seconds: float) -> float:
-    """Return images per second of the training batches alone, epoch after epoch."""
-    loader = cli.datamodule.train_dataloader()
-    count, begin, epoch = 0, time.perf_counter(), 0
-    while True:
-        loader.sampler.set_epoch(epoch)
-        epoch += 1
-        for images, _ in loader:
-            count += len(images)
-            if (spent := time.perf_counter() - begin) >= seconds:
-                return count / spent
-
-
-def step_speed(cli: BenchCLI, seconds: float) -> float:
-    """Return images per second of optimizer steps on one batch, on the device and in the precision of the trainer."""
-    model, precision = cli.model.train(), cli.trainer.precision_plugin
-    images, labels = (part.to(cli.device) for part in next(iter(cli.datamodule.train_dataloader())))
-    optimizer = cli.model.build_optimizer()
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with precision.train_step_context():
-            loss: Tensor = model.training_step((images, labels), 0)["loss"]
-        torch.autograd.backward(loss)
-        optimizer.step()
-
-    return len(labels) * _rate(step, seconds, cli.device)
-
-
-def _rate(call: Callable[[], object], seconds: float, device: torch.device) -> float:
-    """Return calls per second, after three that do not count; what a GPU still has to do is waited for."""
-
-    def wait() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
-    for _ in range(3):
-        call()
-    wait()
-    count, begin = 0, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        call()
-        wait()
-        count += 1
-    return count / (time.perf_counter() - begin)
-
-
-def _matrix_rate(device: torch.device) -> float:
-    """Return floating-point operations per second of a product of two square float32 matrices."""
-    one = torch.rand(MATRIX, MATRIX, device=device)
-    return 2 * MATRIX**3 * _rate(lambda: one @ one, 1.0, device)
-
-
-def _fit_speed(args: Sequence[str], batches: int) -> tuple[float, float]:
-    """Run ``zoo fit`` for two short epochs; return images per second in the second, and its peak memory in MiB."""
-    with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
-        limits = {"max_epochs": 2, "limit_train_batches": batches, "limit_val_batches": 2, "default_root_dir": folder}
-        words = [*args, *(f"--trainer.{key}={value}" for key, value in limits.items())]
-        memory = _run([sys.executable, "-m", "zoo", "fit", *words])[1]
-        [metrics] = Path(folder).glob("*/*/metrics.csv")
-        with metrics.open(newline="", encoding="utf-8") as file:
-            speeds = [float(row["images_per_second"]) for row in csv.DictReader(file) if row["images_per_second"]]
-    return speeds[-1], memory
-
-
-def _peer_speed(name: str, args: Sequence[str], batches: int) -> float:
-    return float(_run([sys.executable, "-m", "zoo.peers", name, str(batches), *args])[0].splitlines()[-1])
-
-
-def _run(command: Sequence[str]) -> tuple[str, float]:
-    """Run a process; return what it printed, and the most memory it held at once, in MiB."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        if process.returncode != 0:
-            lines = err.read().strip().splitlines() or [f"exit status {process.returncode}"]
-            raise RunError(f"'{' '.join(command[1:5])} ...' failed: {lines[-1]}")
-        return out.read(), most_memory(usage)
 
 
 def _show(cli: BenchCLI, found: Bench) -> None:

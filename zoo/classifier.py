@@ -21,6 +21,7 @@ from zoo import interactive, registry
 from zoo.errors import UserError
 from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
+from zoo.memory_format import memory_format, set_memory_format
 from zoo.metrics import SplitMetrics
 from zoo.mixing import Mixing
 from zoo.optimization import (
@@ -29,12 +30,10 @@ from zoo.optimization import (
     build_optimizer,
     build_scheduler,
     layer_rates,
-    takes_channels_last,
 )
 from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
 from zoo.run import Run
-from zoo.shapes import works_channels_last
 from zoo.sources import BAD, Source
 from zoo.spec import InputSpec
 
@@ -103,7 +102,7 @@ class ImageClassifier(pl.LightningModule):
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
         self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
-        self.channels_last = self._lay_out(channels_last)
+        self.channels_last = set_memory_format(self.network, self.spec, optimizer, channels_last)
         # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
             {
@@ -118,7 +117,7 @@ class ImageClassifier(pl.LightningModule):
             },
             logger=False,
         )
-        self.preprocess = Preprocess(self.spec, _memory_format(self.channels_last))
+        self.preprocess = Preprocess(self.spec, memory_format(self.channels_last))
         #: The run it was loaded from.
         self.run: Run | None = None
         #: What of the network is frozen, and stays in evaluation mode.
@@ -160,18 +159,6 @@ class ImageClassifier(pl.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
-
-    def _lay_out(self, channels_last: bool | None) -> bool:
-        """Bring the weights into the order asked for, or the one that suits them; tell whether it is channels last."""
-        if channels_last is not False:
-            self.network.to(memory_format=torch.channels_last)
-        if channels_last is None:
-            spec = self.spec
-            channels_last = takes_channels_last(self.optimizer) and works_channels_last(
-                self.network, spec.channels, spec.height, spec.width
-            )
-        self.network.to(memory_format=_memory_format(channels_last))
-        return channels_last
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, floating ``(batch, classes)``, of uint8 images ``(batch, height, width, channels)``."""
@@ -292,7 +279,3 @@ class ImageClassifier(pl.LightningModule):
         logits = self._require_contract(self._logits(images), len(labels))
         metrics.update(logits, labels, self.loss(logits, labels))
         return logits
-
-
-def _memory_format(channels_last: bool) -> torch.memory_format:
-    return torch.channels_last if channels_last else torch.contiguous_format

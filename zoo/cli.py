@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from zoo import registry
-from zoo.arguments import COMMANDS, Parser, arguments
+from zoo.arguments import COMMANDS, arguments, bench_arguments, find_arguments
 from zoo.errors import UserError, ZooError
 
 
@@ -174,18 +174,7 @@ def _write_report(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _bench(words: list[str]) -> None:
-    parser = Parser(
-        prog="zoo bench",
-        description="Measure how fast a training runs and what would help. Other options are those of 'zoo fit'.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="that each measurement takes (default: 5)")
-    parser.add_argument(
-        "--against", metavar="PEERS", default="", help="compare with: loop, lightning or loop,lightning"
-    )
-    parser.add_argument("--output", metavar="FILE", help="also write a .json file")
-    options, rest = parser.parse_known_args(words)
+    options, rest = bench_arguments().parse_known_args(words)
 
     from zoo.bench import bench
 
@@ -195,14 +184,7 @@ def _bench(words: list[str]) -> None:
 
 
 def _find(words: list[str]) -> None:
-    parser = Parser(
-        prog="zoo find",
-        description=COMMANDS["find"] + ". Other options are those of 'zoo fit'.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("what", metavar="lr|batch_size", help="what to find; nothing is written")
-    parser.add_argument("--plot", metavar="FILE", help="of lr: draw the losses, .png, .svg or .pdf")
-    options, rest = parser.parse_known_args(words)
+    options, rest = find_arguments().parse_known_args(words)
 
     from zoo.find import find
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from torch import nn
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 
 from zoo.errors import UserError
@@ -49,7 +49,7 @@ def build_optimizer(config: ClassConfig, parameters: Sequence[Rated]) -> Optimiz
     factors = sorted({factor for _, factor in parameters})
     if factors == [1.0]:
         return _build(config, [parameter for parameter, _ in parameters])  # type: ignore[no-any-return]
-    lr = (config.get("init_args") or {}).get("lr", inspect.signature(_class(config)).parameters["lr"].default)
+    lr = (config.get("init_args") or {}).get("lr", inspect.signature(class_of(config)).parameters["lr"].default)
     if not isinstance(lr, float | int):
         raise UserError(f"model.layer_decay needs a learning rate to start from: --optimizer.lr (it is {lr})")
     groups = [
@@ -71,7 +71,7 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
         steps: returns how many optimizer steps training takes, for a OneCycleLR that is given no length.
     """
     arguments = dict(config.get("init_args") or {})
-    kind = _class(config)
+    kind = class_of(config)
     if issubclass(kind, OneCycleLR) and not (arguments.get("total_steps") or arguments.get("epochs")):
         arguments["total_steps"] = steps()
     if issubclass(kind, OneCycleLR | CyclicLR) and len(optimizer.param_groups) > 1:
@@ -84,16 +84,12 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
     return {"scheduler": scheduler, "interval": "step" if isinstance(scheduler, OneCycleLR | CyclicLR) else "epoch"}
 
 
-def takes_channels_last(config: ClassConfig) -> bool:
-    """Tell whether an optimizer takes weights whose channels lie last: torch's LBFGS, which views them flat, cannot."""
-    return not issubclass(_class(config), LBFGS)
-
-
-def _class(config: ClassConfig) -> Any:
+def class_of(config: ClassConfig) -> Any:
+    """Return the class itself."""
     module, _, name = config["class_path"].rpartition(".")
     return getattr(import_module(module), name)
 
 
 def _build(config: ClassConfig, first: Any) -> Any:
     """Call a class by its dotted path, ``first`` before its own arguments."""
-    return _class(config)(first, **(config.get("init_args") or {}))
+    return class_of(config)(first, **(config.get("init_args") or {}))

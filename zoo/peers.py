@@ -23,11 +23,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms import v2
 
-from zoo.bench import BenchCLI
 from zoo.config import resolve
 from zoo.preprocess import Preprocess
 from zoo.sources import MemorySource
 from zoo.spec import InputSpec
+from zoo.speed import BenchCLI
 
 
 def loop(cli: BenchCLI, batches: int) -> float:

@@ -13,14 +13,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from zoo.arguments import RUN_COLUMNS
 from zoo.config import SECTIONS, read_config
 from zoo.errors import UserError
 from zoo.history import History
 from zoo.run import Run, require_json, write_json
 from zoo.state import state
 
-#: What a run can be sorted by: names upwards, what is measured downwards.
-COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+#: Columns whose highest values come first.
 DOWNWARDS = ("val", "test", "epochs", "date")
 
 
@@ -58,7 +58,7 @@ def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", outpu
 
     Args:
         folder: where to look.
-        sort: one of COLUMNS.
+        sort: one of RUN_COLUMNS.
         pattern: show only runs whose data, model, state or path contains it, or matches it where it has ``*`` or ``?``.
         output: a ``.json`` file to write as well.
 
@@ -79,7 +79,7 @@ def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", outpu
     if target is not None:
         write_json(target, [asdict(row) for row in rows])
     # Plain columns, as 'zoo list' has them: a path is copied, and must be whole.
-    lines = [COLUMNS, *(_cells(row) for row in rows)]
+    lines = [RUN_COLUMNS, *(_cells(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())

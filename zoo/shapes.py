@@ -1,4 +1,4 @@
-"""Tries a network on one size of images: on shapes alone, without computing anything, or in a memory format."""
+"""Tries a network on one size of images: on shapes alone, without computing anything."""
 
 from __future__ import annotations
 
@@ -34,27 +34,6 @@ def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> No
     with modes_kept(network), torch.no_grad():
         network.eval()
         torch.func.functional_call(network, shapes, (images,), tie_weights=False)
-
-
-def works_channels_last(network: nn.Module, channels: int, height: int, width: int) -> bool:
-    """Tell whether a network can work on images that lie in memory channels last, as convolutions like them.
-
-    One that calls ``x.view(len(x), -1)`` on maps of features cannot, where ``flatten`` and ``reshape`` can. Only
-    computing shows it: without, torch gives features another memory format.
-
-    Args:
-        network: its weights lie channels last; buffers, modes and random numbers stay untouched.
-        channels: of the images.
-        height: of the images, in pixels.
-        width: of the images, in pixels.
-    """
-    image = torch.zeros(1, channels, height, width).to(memory_format=torch.channels_last)
-    with modes_kept(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        try:
-            network.eval()(image)
-        except Exception:  # whatever a network's own code raises; what else is wrong with it shows when it runs
-            return False
-    return True
 
 
 @contextmanager

@@ -1,0 +1,51 @@
+"""The order in which features lie in memory: channels last, which convolutions are fast with, or channels first."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.optim import LBFGS
+
+from zoo.optimization import ClassConfig, class_of
+from zoo.shapes import modes_kept
+from zoo.spec import InputSpec
+
+
+def memory_format(channels_last: bool) -> torch.memory_format:
+    """Return torch's word for it."""
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def set_memory_format(network: nn.Module, spec: InputSpec, optimizer: ClassConfig, channels_last: bool | None) -> bool:
+    """Bring a network's weights into the order asked for, or the one that suits them.
+
+    Args:
+        network: its weights are moved; buffers, modes and random numbers stay untouched.
+        spec: channels and size of its images.
+        optimizer: torch's LBFGS views gradients flat and cannot work on weights whose channels lie last.
+        channels_last: None leaves it to the network and the optimizer.
+
+    Returns:
+        Whether it is channels last.
+    """
+    if channels_last is not False:
+        network.to(memory_format=torch.channels_last)
+    if channels_last is None:
+        channels_last = not issubclass(class_of(optimizer), LBFGS) and _works_channels_last(network, spec)
+    network.to(memory_format=memory_format(channels_last))
+    return channels_last
+
+
+def _works_channels_last(network: nn.Module, spec: InputSpec) -> bool:
+    """Tell whether a network whose weights lie channels last can work on such an image.
+
+    One that calls ``x.view(len(x), -1)`` on maps of features cannot, where ``flatten`` and ``reshape`` can. Only
+    computing shows it: without, torch gives features another memory format.
+    """
+    image = torch.zeros(1, spec.channels, spec.height, spec.width).to(memory_format=torch.channels_last)
+    with modes_kept(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            network.eval()(image)
+        except Exception:  # whatever a network's own code raises; what else is wrong with it shows when it runs
+            return False
+    return True

@@ -1,0 +1,121 @@
+"""How fast a training is, its parts alone, and its peers: images per second of each, as ``zoo bench`` measures them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.environment import most_memory
+from zoo.errors import RunError
+from zoo.train import FitCLI
+
+#: Side of the square float32 matrices whose product gives the machine's rate.
+MATRIX = 1024
+
+
+class BenchCLI(FitCLI):
+    """Builds what a fit would train, and no run folder."""
+
+    usage = "[--model NAME] [--data NAME] [--config FILE]"
+    description = "Measure how fast a training runs; options as of 'zoo fit'."
+
+    def build(self, config: dict[str, Any]) -> None:
+        """Build the model, on the device and in the precision of the trainer."""
+        self.build_model(config)
+        self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+        self.device = self.trainer.strategy.root_device
+        self.model = self.trainer.precision_plugin.convert_module(self.model.to(self.device))  # type: ignore[assignment]
+
+
+def data_speed(cli: BenchCLI, seconds: float) -> float:
+    """Return images per second of the training batches alone, epoch after epoch."""
+    loader = cli.datamodule.train_dataloader()
+    count, begin, epoch = 0, time.perf_counter(), 0
+    while True:
+        loader.sampler.set_epoch(epoch)
+        epoch += 1
+        for images, _ in loader:
+            count += len(images)
+            if (spent := time.perf_counter() - begin) >= seconds:
+                return count / spent
+
+
+def step_speed(cli: BenchCLI, seconds: float) -> float:
+    """Return images per second of optimizer steps on one batch, on the device and in the precision of the trainer."""
+    model, precision = cli.model.train(), cli.trainer.precision_plugin
+    images, labels = (part.to(cli.device) for part in next(iter(cli.datamodule.train_dataloader())))
+    optimizer = cli.model.build_optimizer()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with precision.train_step_context():
+            loss: Tensor = model.training_step((images, labels), 0)["loss"]
+        torch.autograd.backward(loss)
+        optimizer.step()
+
+    return len(labels) * _rate(step, seconds, cli.device)
+
+
+def _rate(call: Callable[[], object], seconds: float, device: torch.device) -> float:
+    """Return calls per second, after three that do not count; what a GPU still has to do is waited for."""
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    for _ in range(3):
+        call()
+    wait()
+    count, begin = 0, time.perf_counter()
+    while time.perf_counter() - begin < seconds:
+        call()
+        wait()
+        count += 1
+    return count / (time.perf_counter() - begin)
+
+
+def matrix_rate(device: torch.device) -> float:
+    """Return floating-point operations per second of a product of two square float32 matrices."""
+    one = torch.rand(MATRIX, MATRIX, device=device)
+    return 2 * MATRIX**3 * _rate(lambda: one @ one, 1.0, device)
+
+
+def fit_speed(args: Sequence[str], batches: int) -> tuple[float, float]:
+    """Run ``zoo fit`` for two short epochs; return images per second in the second, and its peak memory in MiB."""
+    with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
+        limits = {"max_epochs": 2, "limit_train_batches": batches, "limit_val_batches": 2, "default_root_dir": folder}
+        words = [*args, *(f"--trainer.{key}={value}" for key, value in limits.items())]
+        memory = _run([sys.executable, "-m", "zoo", "fit", *words])[1]
+        [metrics] = Path(folder).glob("*/*/metrics.csv")
+        with metrics.open(newline="", encoding="utf-8") as file:
+            speeds = [float(row["images_per_second"]) for row in csv.DictReader(file) if row["images_per_second"]]
+    return speeds[-1], memory
+
+
+def peer_speed(name: str, args: Sequence[str], batches: int) -> float:
+    """Run one of the peers of ``zoo.peers`` likewise; return its images per second."""
+    return float(_run([sys.executable, "-m", "zoo.peers", name, str(batches), *args])[0].splitlines()[-1])
+
+
+def _run(command: Sequence[str]) -> tuple[str, float]:
+    """Run a process; return what it printed, and the most memory it held at once, in MiB."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode != 0:
+            lines = err.read().strip().splitlines() or [f"exit status {process.returncode}"]
+            raise RunError(f"'{' '.join(command[1:5])} ...' failed: {lines[-1]}")
+        return out.read(), most_memory(usage)
