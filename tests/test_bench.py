@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 
 import pytest
 import torch
+from PIL import Image
 
 from zoo import bench as benching
 from zoo.bench import Bench
 from zoo.config import resolve
-from zoo.speed import BenchCLI, step_speed
+from zoo.speed import BenchCLI, data_speed, step_speed
 
 #: LightningCLI calls what jsonargparse will remove in version 5; the command itself keeps that to itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def folder_of_images(path):
+    """Write images that can stream, as digits cannot, and return the options that name them."""
+    for name in ("a", "b"):
+        (path / "photos" / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("L", (8, 8), number * 20).save(path / "photos" / name / f"{number}.png")
+    return ["--data", "folder", "--data.root", str(path / "photos")]
 
 
 def test_a_training_and_its_parts_are_measured_and_compared(zoo, tmp_path):
@@ -39,6 +50,15 @@ def test_the_step_trains_in_the_precision_of_the_trainer():
     assert step_speed(cli, 0.01) > 0
     assert set(seen) == {torch.bfloat16}
     assert any(not torch.equal(before[name], weight) for name, weight in cli.model.named_parameters())
+
+
+def test_no_process_reads_beside_what_is_measured_next(tmp_path):
+    streaming = ("--data.memory_gib", "0", "--data.num_workers", "2", "--data.batch_size", "4")
+    cli = BenchCLI("bench", resolve([*folder_of_images(tmp_path), *streaming]), None)
+    before = set(multiprocessing.active_children())
+    for measured in (data_speed, step_speed):
+        assert measured(cli, 0.01) > 0
+        assert set(multiprocessing.active_children()) == before
 
 
 def test_bfloat16_is_not_advised_where_it_is_slow(monkeypatch):
@@ -73,15 +93,8 @@ def test_the_advice_is_about_what_takes_the_time(monkeypatch, data, step, fit, w
     ],
 )
 def test_bad_input_is_one_line(zoo, tmp_path, words, message):
-    # Digits are an array, in memory whatever memory_gib says; a folder of images streams.
     if "--data.memory_gib" in words:
-        from PIL import Image
-
-        for name in ("a", "b"):
-            (tmp_path / "photos" / name).mkdir(parents=True)
-            for number in range(12):
-                Image.new("L", (8, 8), number * 20).save(tmp_path / "photos" / name / f"{number}.png")
-        words = [*words, "--data", "folder", "--data.root", str(tmp_path / "photos")]
+        words = [*words, *folder_of_images(tmp_path)]
     status, _, err = zoo("bench", *words)
     assert (status, err.count("\n")) == (2, 1), err
     assert message in err

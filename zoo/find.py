@@ -31,9 +31,6 @@ MOST_ON_GPU, MOST_ON_CPU = 8192, 256
 class FindCLI(FitCLI):
     """Builds what a fit would train, with an even learning rate and no run folder."""
 
-    usage = "[--model NAME] [--data NAME] [--config FILE]"
-    description = "Find a learning rate or a batch size; options as of 'zoo fit'."
-
     def build(self, config: dict[str, Any]) -> None:
         """Build the model, and a trainer without an end."""
         if config["model"]["layer_decay"] is not None:

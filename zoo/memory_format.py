@@ -20,7 +20,7 @@ def set_memory_format(network: nn.Module, spec: InputSpec, optimizer: ClassConfi
     """Bring a network's weights into the order asked for, or the one that suits them.
 
     Args:
-        network: its weights are moved; buffers, modes and random numbers stay untouched.
+        network: its weights and buffers keep their values; modes and random numbers stay untouched.
         spec: channels and size of its images.
         optimizer: torch's LBFGS views gradients flat and cannot work on weights whose channels lie last.
         channels_last: None leaves it to the network and the optimizer.

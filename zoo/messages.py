@@ -55,7 +55,8 @@ def _reason(lines: list[str]) -> str:
         return f"received '{given}'; allowed is {' or '.join(_plain(word) for word in dict.fromkeys(allowed))}"
     if path is not None:
         return f"received '{path}'; allowed is a class that torch or lightning offers here, or a full class path"
-    return " ".join([line for line in lines if not line.startswith(("Parser key", "Expected "))] or lines)
+    told = [line for line in lines if not line.startswith("Parser key")] or lines
+    return " ".join([line for line in told if not line.startswith("Expected ")] or told)
 
 
 def _plain(type_name: str) -> str:
