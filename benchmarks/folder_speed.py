@@ -27,10 +27,10 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 import zoo
+from zoo.core.spec import InputSpec, Resize
 from zoo.data import ImageDataModule
 from zoo.overhead import keep_freed_memory
 from zoo.preprocess import Preprocess
-from zoo.spec import InputSpec, Resize
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH_SIZE = 32

@@ -12,25 +12,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import torch
 
-from zoo import registry
 from zoo.cli import main
-from zoo.spec import InputSpec
-
-REPOSITORY = Path(__file__).parent.parent
-
-
-def weights(run):
-    """Return the weights that a run's last checkpoint holds."""
-    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-
-
-def assert_equal_weights(first, second):
-    """Compare two runs' last weights, bit for bit."""
-    a, b = weights(first), weights(second)
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[key], b[key]) for key in a)
+from zoo.core import registry
+from zoo.core.spec import InputSpec
 
 
 @pytest.fixture

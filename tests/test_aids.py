@@ -11,7 +11,7 @@ import time
 
 import pytest
 import torch
-from conftest import REPOSITORY
+from support import REPOSITORY
 
 from zoo.classifier import ImageClassifier
 

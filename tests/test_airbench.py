@@ -7,8 +7,8 @@ import torch
 
 from zoo import create_architecture
 from zoo.architectures.airbench import Whitening
-from zoo.errors import UserError
-from zoo.spec import InputSpec
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 
 
 def photographs(count=200):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zoo.augment import POLICIES, Policy, policy
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 def draw(chosen: Policy, count: int, side: int = 16, epoch: int = 0, order=None):

@@ -6,11 +6,11 @@ import json
 
 import pytest
 import torch
-from conftest import weights
+from support import weights
 
 import zoo as library
 from zoo.averaging import MovingAverage
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.evaluate import opened
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from zoo.balance import balanced_order, balanced_weights
+from zoo.core.errors import UserError
 from zoo.data import ImageDataModule
-from zoo.errors import UserError
 from zoo.loader import Loader
 from zoo.sources import BAD, MemorySource
 

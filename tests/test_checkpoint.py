@@ -11,7 +11,7 @@ import torch
 
 import zoo
 from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint
-from zoo.errors import CheckpointError, RunError
+from zoo.core.errors import CheckpointError, RunError
 
 
 def test_a_run_and_its_checkpoint_load_as_the_same_classifier(digits_run):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from zoo.classifier import ImageClassifier
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import zoo
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 @pytest.fixture

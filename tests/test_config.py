@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zoo.config import read_config, resolve
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import REPOSITORY
 from PIL import Image
+from support import REPOSITORY
 from torchvision import models
 
 CONFIGS = sorted((REPOSITORY / "configs").rglob("*.yaml"))

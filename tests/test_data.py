@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.core.errors import DownloadError, ImageError, NoSplitError, UserError
 from zoo.data import ImageDataModule, default_root
 from zoo.describe import statistics
-from zoo.errors import DownloadError, ImageError, NoSplitError, UserError
 from zoo.sources import MemorySource, StreamSource
 
 

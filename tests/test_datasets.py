@@ -14,9 +14,9 @@ import pytest
 import torchvision.datasets as published
 
 import zoo
+from zoo.core.errors import DownloadError, NoSplitError
 from zoo.datasets import mnist
 from zoo.datasets.split import stratified_split
-from zoo.errors import DownloadError, NoSplitError
 
 
 def idx(array: np.ndarray) -> bytes:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from zoo import registry
+from zoo.core import registry
 from zoo.doctor import WORKS, diagnose
 
 GOOD = "def net(spec, width: int = 4): ...\n"
@@ -82,7 +82,7 @@ def test_doctor_prints_versions_devices_and_states_and_ends_well(zoo, install):
 
 COMMAND = '''
 """Greets."""
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 def greet(words):
     """Greet somebody.

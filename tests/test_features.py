@@ -6,7 +6,7 @@ import csv
 import shutil
 
 import pytest
-from conftest import assert_equal_weights
+from support import assert_equal_weights
 
 from zoo import feature_store
 from zoo.features import FrozenFeatures

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import registry
+from zoo.core import registry
+from zoo.core.errors import NoSplitError, UserError
 from zoo.datasets.folder import PHOTOGRAPH_SIZE
-from zoo.errors import NoSplitError, UserError
 
 
 @pytest.fixture

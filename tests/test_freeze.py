@@ -10,7 +10,7 @@ from torch import nn
 
 import zoo as library
 from zoo.classifier import ImageClassifier
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.freeze import freeze, layers
 
 

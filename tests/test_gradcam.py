@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from zoo import create_architecture
+from zoo.core.spec import InputSpec
 from zoo.gradcam import FeatureMap, find_feature_map, heat_maps
-from zoo.spec import InputSpec
 
 
 class Pooled(nn.Module):

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 import zoo as library
-from zoo.errors import RunError
+from zoo.core.errors import RunError
+from zoo.core.spec import InputSpec, Resize
 from zoo.graph import MAX_BYTES, to_onnx
 from zoo.preprocess import Preprocess, to_uint8
-from zoo.spec import InputSpec, Resize
 
 
 class Pixels(nn.Module):

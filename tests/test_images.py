@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from zoo import images, runtime
-from zoo.errors import ImageError
+from zoo.core.errors import ImageError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY
+from support import REPOSITORY
 
 #: A module may import those of its own floor and of the floors before it; the last may import all.
 FLOORS = [

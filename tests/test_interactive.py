@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import zoo as package
-from zoo.errors import ImageError, UserError
+from zoo.core.errors import ImageError, UserError
 from zoo.interactive import PredictionTable
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import zoo
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 def parameters(network):

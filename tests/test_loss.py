@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.loss import Loss
 
 WEIGHTS = [0.5, 1.0, 3.0]

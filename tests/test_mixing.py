@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import REPOSITORY
+from support import REPOSITORY
 
 from zoo.classifier import ImageClassifier
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.mixing import Mixing
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import registry
+from zoo.core import registry
 
 KINDS = ["architecture", "dataset", "command"]
 

@@ -7,7 +7,7 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.classifier import ImageClassifier
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.freeze import layers
 
 SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}

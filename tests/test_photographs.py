@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.core.spec import InputSpec, Resize
 from zoo.data import ImageDataModule
 from zoo.images import open_image
 from zoo.photographs import read_for_training
 from zoo.preprocess import to_uint8
-from zoo.spec import InputSpec, Resize
 
 ORIENTATION = 0x0112
 

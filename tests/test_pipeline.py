@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 import yaml
-from conftest import assert_equal_weights, weights
 from PIL import Image
+from support import assert_equal_weights, weights
 
 import zoo as library
 from zoo.interrupt import GracefulStop

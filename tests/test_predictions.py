@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from zoo.classifier import ImageClassifier
-from zoo.errors import RunError
+from zoo.core.errors import RunError
 from zoo.predictions import PICTURES, Predictions, predictions_of
 
 

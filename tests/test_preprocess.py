@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from zoo.errors import ImageError
+from zoo.core.errors import ImageError
+from zoo.core.spec import Resize
 from zoo.preprocess import Preprocess, to_uint8
-from zoo.spec import Resize
 
 
 def images(*shape):

@@ -9,10 +9,11 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY
 from PIL import Image
+from support import REPOSITORY
 
-from zoo import registry, runtime
+from zoo import runtime
+from zoo.core import registry
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (zoo [^#\n]*)", README, re.MULTILINE)

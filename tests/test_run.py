@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from zoo.errors import CheckpointError, UserError
+from zoo.core.errors import CheckpointError, UserError
 from zoo.run import MetricsTable, Run, write_atomically
 
 

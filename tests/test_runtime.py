@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnx
 import pytest
-from conftest import REPOSITORY
 from PIL import Image
+from support import REPOSITORY
 
 from zoo.runtime import Classifier, ImageError, ModelError, Prediction, main, verify
 

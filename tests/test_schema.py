@@ -9,7 +9,7 @@ import sys
 import jsonschema
 import pytest
 import yaml
-from conftest import REPOSITORY
+from support import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / "configs").rglob("*.yaml"))
 

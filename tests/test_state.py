@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.run import Run
 from zoo.state import require_free, state, training
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 import zoo as library
-from zoo.errors import NoSplitError
+from zoo.core.errors import NoSplitError
 from zoo.testing import ContractError, check_architecture, check_dataset
 
 SINGLE = [name for name in library.list_architectures() if "/" not in name]

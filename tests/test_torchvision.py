@@ -10,7 +10,7 @@ from torchvision import models
 
 import zoo
 from zoo.architectures import torchvision as family
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 def test_the_family_is_torchvisions_own_list():

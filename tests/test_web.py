@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 from PIL import Image
+from support import REPOSITORY
 
 from zoo import web
 from zoo.cli import main
-from zoo.errors import RunError, UserError
+from zoo.core.errors import RunError, UserError
 from zoo.runtime import Classifier
 
 NODE_MODULES = Path(os.environ.get("ZOO_NODE_MODULES", REPOSITORY / "node_modules"))

@@ -19,11 +19,11 @@ from torchvision import models
 
 import zoo as library
 from zoo.architectures import torchvision as family
+from zoo.core.errors import DownloadError, UserError
+from zoo.core.spec import Resize
 from zoo.data import ImageDataModule
-from zoo.errors import DownloadError, UserError
 from zoo.preprocess import Preprocess
 from zoo.pretrained import find_weights
-from zoo.spec import Resize
 
 NAME = "torchvision/squeezenet1_1"
 PUBLISHED = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.value
@@ -157,7 +157,7 @@ STATED = """
 from urllib.error import HTTPError
 from urllib.request import urlopen
 from zoo.architectures import torchvision
-from zoo.errors import DownloadError, UserError
+from zoo.core.errors import DownloadError, UserError
 from zoo.weights import PublishedWeights
 built = torchvision.builder("squeezenet1_1")
 def net(spec):

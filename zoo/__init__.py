@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo import registry
-from zoo.errors import CheckpointError, DownloadError, ImageError, NoSplitError, RunError, UserError, ZooError
-from zoo.spec import InputSpec, Resize
+from zoo.core import registry
+from zoo.core.errors import CheckpointError, DownloadError, ImageError, NoSplitError, RunError, UserError, ZooError
+from zoo.core.spec import InputSpec, Resize
+from zoo.core.version import __version__
 
 if TYPE_CHECKING:
     from torch import nn
 
     from zoo.classifier import ImageClassifier
-
-__version__ = version(registry.OWN_DISTRIBUTION)
 
 __all__ = [
     "CheckpointError",
@@ -31,6 +29,7 @@ __all__ = [
     "RunError",
     "UserError",
     "ZooError",
+    "__version__",
     "create_architecture",
     "create_dataset",
     "list_architectures",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
-from zoo import registry
-from zoo.errors import UserError, did_you_mean
+from zoo.core import registry
+from zoo.core.errors import UserError, did_you_mean
 
 GROUPS = {
     "train and measure": {
@@ -80,7 +80,7 @@ def _commands() -> str:
 
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of all commands but those that have one of their own: fit, bench, find, and plugins'."""
-    from zoo import __version__
+    from zoo.core.version import __version__
 
     parser = Parser(
         prog="zoo",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)

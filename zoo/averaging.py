@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 class MovingAverage(WeightAveraging):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.sources import BAD
 
 

@@ -18,10 +18,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from zoo import registry
 from zoo.config import resolve_new
+from zoo.core import registry
+from zoo.core.errors import UserError
 from zoo.device import fast_bfloat16
-from zoo.errors import UserError
 from zoo.freeze import layers
 from zoo.run import require_json, write_json
 from zoo.sources import MemorySource

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from zoo.commandline import add_builder
 from zoo.config import resolve
+from zoo.core.errors import RunError, UserError
 from zoo.data import ImageDataModule
-from zoo.errors import RunError, UserError
 from zoo.findings import KINDS, Finding, Item, find
 from zoo.messages import parser_error
 from zoo.run import require_json, write_json

@@ -15,9 +15,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from zoo.errors import CheckpointError, RunError
+from zoo.core.errors import CheckpointError, RunError
+from zoo.core.spec import InputSpec
 from zoo.run import Run, replacing
-from zoo.spec import InputSpec
 
 if TYPE_CHECKING:
     from zoo.classifier import ImageClassifier

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoo import freeze as freezing
-from zoo import interactive, registry
-from zoo.errors import UserError
+from zoo import interactive
+from zoo.core import registry
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
 from zoo.memory_format import memory_format, set_memory_format
@@ -35,7 +37,6 @@ from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
 from zoo.run import Run
 from zoo.sources import BAD, Source
-from zoo.spec import InputSpec
 
 #: Training images that a network may look at before it is trained.
 INIT_IMAGES = 1000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from zoo import load
+from zoo.checkpoint import load_classifier
 from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.pretrained import find_weights
 
 
@@ -24,7 +24,7 @@ def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[l
         UserError: the model is wrong.
         ImageError: a file cannot be read; it is named.
     """
-    classifier = load(model) if isinstance(model, str) else _as_published(model)
+    classifier = load_classifier(model) if isinstance(model, str) else _as_published(model)
     return classifier.predict(files, top_k).guesses
 
 

@@ -11,9 +11,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from zoo import registry
 from zoo.arguments import COMMANDS, arguments, bench_arguments, find_arguments
-from zoo.errors import UserError, ZooError
+from zoo.core import registry
+from zoo.core.errors import UserError, ZooError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

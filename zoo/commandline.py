@@ -18,13 +18,13 @@ from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from zoo import registry
 from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
 from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
+from zoo.core import registry
+from zoo.core.errors import UserError
 from zoo.data import ImageDataModule
 from zoo.device import default_precision
-from zoo.errors import UserError
 from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error
 from zoo.optimization import DEFAULT_OPTIMIZER

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo import figures, markup
 from zoo.config import read_config
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.history import History, Row
 from zoo.run import Run, write_atomically
 

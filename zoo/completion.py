@@ -30,9 +30,10 @@ from argcomplete.completers import ChoicesCompleter
 from argcomplete.lexers import split_line
 from platformdirs import user_cache_path
 
-from zoo import __version__, registry
 from zoo.config import resolve
-from zoo.errors import RunError, UserError
+from zoo.core import registry
+from zoo.core.errors import RunError, UserError
+from zoo.core.version import __version__
 from zoo.run import Run, write_atomically
 
 #: Options that name something; ``--model NAME`` is short for ``--model.architecture NAME``.

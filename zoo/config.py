@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 #: Section, its short option, and what it names; the defaults need no download.
 SECTIONS = (("model", "architecture", "lenet5"), ("data", "dataset", "digits"))

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo import augment, describe, registry
+from zoo import augment, describe
+from zoo.core import registry
+from zoo.core.errors import NoSplitError, UserError
+from zoo.core.spec import InputSpec, Resize
 from zoo.datasets.split import stratified_split
-from zoo.errors import NoSplitError, UserError
 from zoo.loader import Loader
 from zoo.sources import BAD, MemorySource, Source, StreamSource
-from zoo.spec import InputSpec, Resize
 
 Split = Literal["train", "val", "test"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo import registry
-from zoo.errors import NoSplitError, UserError
+from zoo.core import registry
+from zoo.core.errors import NoSplitError, UserError
 from zoo.sources import BAD, MemorySource, Source, as_tensor
 
 #: Images of each class that ``summarise`` returns at most, and classes of which it does.

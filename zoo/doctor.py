@@ -27,8 +27,8 @@ from typing import IO, Any
 from rich.console import Console
 from rich.table import Table
 
-from zoo import registry
-from zoo.registry import Entry
+from zoo.core import registry
+from zoo.core.registry import Entry
 
 #: Seconds that one entry point may take; importing torch for the first of them counts in.
 PATIENCE = 60

@@ -10,11 +10,11 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
-import zoo
 from zoo.checkpoint import classifier_of
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
-from zoo.errors import UserError
+from zoo.core.errors import UserError
+from zoo.core.version import __version__
 from zoo.markup import require_page
 from zoo.predictions import CollectPredictions, Predictions
 from zoo.progress import say
@@ -144,6 +144,6 @@ def _write(run: Run, cli: EvaluateCLI, count: int, results: dict[str, float]) ->
             "checkpoint": cli.checkpoint_path.name,
             "epoch": cli.checkpoint["epoch"],
             "step": cli.checkpoint["global_step"],
-            "zoo_version": zoo.__version__,
+            "zoo_version": __version__,
         },
     )

@@ -20,14 +20,14 @@ import onnxruntime
 import torch
 from PIL import Image
 
-import zoo
 from zoo import runtime
-from zoo.errors import RunError, UserError
+from zoo.core.errors import RunError, UserError
+from zoo.core.spec import InputSpec
+from zoo.core.version import __version__
 from zoo.evaluate import EvaluateCLI, opened
 from zoo.graph import network_graph, of_any_size
 from zoo.quantize import Quantization, compare, quantize
 from zoo.run import replacing
-from zoo.spec import InputSpec
 from zoo.web import check_folder, write_page
 
 #: Largest difference between a file's probabilities and the checkpoint's, and share of the largest logit that logits
@@ -162,7 +162,7 @@ def _png(pixels: np.ndarray) -> str:
 
 def _metadata(cli: EvaluateCLI) -> dict[str, Any]:
     spec = cli.model.spec
-    versions = {"zoo": zoo.__version__, "torch": torch.__version__, "onnx": onnx.__version__}
+    versions = {"zoo": __version__, "torch": torch.__version__, "onnx": onnx.__version__}
     return {
         "classes": list(spec.classes),
         "input_spec": spec.to_dict(),

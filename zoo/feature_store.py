@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-import zoo
 from zoo.classifier import ImageClassifier
+from zoo.core.version import __version__
 from zoo.data import Split
 from zoo.freeze import layers
 from zoo.prefix import FrozenPrefix, NoPrefix
@@ -142,7 +142,7 @@ class FeatureStore:
 
         Frozen modules may hold more than their weights: the features of the first batch stand for the rest.
         """
-        made = (torch.__version__, zoo.__version__, self.precision, self.classifier.device.type)
+        made = (torch.__version__, __version__, self.precision, self.classifier.device.type)
         facts = [
             *made,
             torch.get_num_threads(),

@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch.tuner.tuning import Tuner
 
 from zoo.config import resolve_new
-from zoo.errors import RunError, UserError
+from zoo.core.errors import RunError, UserError
 from zoo.plots import draw_by, require_plot
 from zoo.train import FitCLI
 

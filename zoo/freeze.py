@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean
+from zoo.core.spec import InputSpec
 from zoo.shapes import BATCH, run_shapes
-from zoo.spec import InputSpec
 
 NORMALISATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 

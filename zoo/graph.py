@@ -22,9 +22,9 @@ import torch
 from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
-from zoo.errors import RunError
+from zoo.core.errors import RunError
+from zoo.core.spec import InputSpec
 from zoo.preprocess import Preprocess, resize_and_crop
-from zoo.spec import InputSpec
 
 #: The first version of ONNX' operators with an antialiased Resize; browsers' and old runtimes read it as well.
 OPSET = 18

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from zoo import runtime
-from zoo.errors import ImageError, UserError
+from zoo.core.errors import ImageError, UserError
 
 #: File name endings that a folder of images is searched for.
 SUFFIXES = frozenset(

@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 from zoo.images import named_images, open_image, to_mode
 from zoo.preprocess import to_uint8
 from zoo.runs import read_run
 from zoo.shapes import modes_kept
-from zoo.spec import InputSpec
 
 if TYPE_CHECKING:
     from zoo.classifier import ImageClassifier

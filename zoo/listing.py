@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from zoo import registry
-from zoo.errors import UserError, did_you_mean
+from zoo.core import registry
+from zoo.core.errors import UserError, did_you_mean
 from zoo.weights import offered_weights
 
 KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
@@ -151,16 +151,15 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
 
 
 def _show_layers(console: Console, name: str, data: str | None, freeze: str | None, root: str | None) -> None:
-    import zoo
     from zoo import freeze as freezing
+    from zoo.core.spec import InputSpec
     from zoo.data import ImageDataModule
-    from zoo.spec import InputSpec
 
     if data is None:
         spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)
     else:
         spec = ImageDataModule(data, root).spec
-    network = zoo.create_architecture(name, spec)
+    network = registry.call("architecture", name, (spec,), {})
     frozen: set[str] = set()
     if freeze is not None:
         frozen = freezing.freeze(network, spec, int(freeze) if freeze.isdecimal() else freeze).parameters

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zoo.augment import Policy
 from zoo.balance import balanced_order
-from zoo.errors import ImageError
+from zoo.core.errors import ImageError
 from zoo.sources import BAD, Batch, Source
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 
-from zoo.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean
 from zoo.run import Run
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.run import require_folder
 
 #: Pixels on the longer side that a picture is stored with; up to the smaller number it is stored without loss.

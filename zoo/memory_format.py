@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.optim import LBFGS
 
+from zoo.core.spec import InputSpec
 from zoo.optimization import ClassConfig, class_of
 from zoo.shapes import modes_kept
-from zoo.spec import InputSpec
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:

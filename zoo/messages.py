@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from zoo.config import Arguments
-from zoo.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean
 
 
 def parser_error(text: str, parser: Any, arguments: Arguments) -> UserError:

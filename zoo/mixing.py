@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 from torchvision.transforms import v2
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 
 class Mixing:

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from zoo import registry
-from zoo.errors import UserError
+from zoo.core import registry
+from zoo.core.errors import UserError
 
 PYPROJECT = """\
 [build-system]
@@ -232,7 +232,7 @@ def new_package(path: str, kinds: Sequence[str]) -> Path:
 
 def _names(kinds: Sequence[str], distribution: str, package: str) -> dict[str, str]:
     """Return the texts that depend on all kinds together."""
-    from zoo import __version__
+    from zoo.core.version import __version__
 
     names = {"distribution": distribution, "package": package}
     points = [f'\n[project.entry-points."{PARTS[kind][2]}"]\n{PARTS[kind][3]}\n' for kind in kinds]

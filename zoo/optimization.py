@@ -11,9 +11,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 from zoo.freeze import layers
-from zoo.spec import InputSpec
 
 #: A class and its arguments, as LightningCLI writes them: ``{"class_path": ..., "init_args": {...}}``.
 ClassConfig = Mapping[str, Any]

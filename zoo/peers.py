@@ -24,9 +24,9 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms import v2
 
 from zoo.config import resolve
+from zoo.core.spec import InputSpec
 from zoo.preprocess import Preprocess
 from zoo.sources import MemorySource
-from zoo.spec import InputSpec
 from zoo.speed import BenchCLI
 
 

@@ -19,11 +19,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.errors import ImageError
+from zoo.core.errors import ImageError
+from zoo.core.spec import InputSpec
 from zoo.images import to_mode
 from zoo.preprocess import half, scaled_size
 from zoo.runtime import MAX_PIXELS
-from zoo.spec import InputSpec
 
 #: A photograph is decoded smaller while it stays so many times as large as it is then scaled to.
 ROOM = 2

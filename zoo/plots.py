@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.run import require_folder, write_atomically
 
 FORMATS = (".png", ".svg", ".pdf")

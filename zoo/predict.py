@@ -14,7 +14,7 @@ from rich.table import Table
 
 from zoo import runtime
 from zoo.config import Arguments
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.images import as_user_errors, decode, named_images
 from zoo.run import require_folder, write_atomically
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from zoo.assess import Assessment, assess
 from zoo.classifier import ImageClassifier
-from zoo.errors import RunError
+from zoo.core.errors import RunError
 from zoo.sources import Batch
 
 #: Pictures that are kept of the mistakes, and as many of the hits.

@@ -20,9 +20,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zoo.errors import ImageError
+from zoo.core.errors import ImageError
+from zoo.core.spec import InputSpec
 from zoo.runtime import MAX_PIXELS
-from zoo.spec import InputSpec
 
 #: Fractional bits of Pillow's weights (PRECISION_BITS in its Resample.c).
 WEIGHT_ONE = 2.0**22

@@ -20,12 +20,12 @@ import torch.hub
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from zoo import registry
 from zoo.checkpoint import reading
-from zoo.download import RemoteFile, fetch
-from zoo.errors import DownloadError, UserError, did_you_mean
+from zoo.core import registry
+from zoo.core.download import RemoteFile, fetch
+from zoo.core.errors import DownloadError, UserError, did_you_mean
+from zoo.core.spec import InputSpec
 from zoo.freeze import layers
-from zoo.spec import InputSpec
 from zoo.weights import PublishedWeights, last_part, offered_weights
 
 #: Keys that an error shows of each kind; a network may have hundreds.

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
-from zoo.errors import RunError
+from zoo.core.errors import RunError
 from zoo.run import MetricsTable, Run
 
 #: Logits that are held at most until their hits are counted: 4 MiB of float32.

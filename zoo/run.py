@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import CheckpointError, RunError, UserError
+from zoo.core.errors import CheckpointError, RunError, UserError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from zoo.arguments import RUN_COLUMNS
 from zoo.config import SECTIONS, read_config
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.history import History
 from zoo.run import Run, require_json, write_json
 from zoo.state import state

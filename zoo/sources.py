@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
+from zoo.core.errors import ImageError
+from zoo.core.spec import InputSpec
 from zoo.datasets.folder import ImageFolder
-from zoo.errors import ImageError
 from zoo.images import to_mode
 from zoo.preprocess import to_uint8
-from zoo.spec import InputSpec
 
 Batch = tuple[Tensor, Tensor]
 

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.core.errors import RunError
 from zoo.environment import most_memory
-from zoo.errors import RunError
 from zoo.train import FitCLI
 
 #: Side of the square float32 matrices whose product gives the machine's rate.

@@ -10,7 +10,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.run import Run, write_json
 
 #: ``training`` while it lasts and after it was stopped: nothing else is written by a process that is killed.

@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 from zoo.progress import say
 
 

@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
 
-from zoo import registry
+from zoo.core import registry
+from zoo.core.errors import NoSplitError, UserError
 from zoo.describe import require_contract
 from zoo.duplicates import SIDE
-from zoo.errors import NoSplitError, UserError
 from zoo.images import to_mode
 from zoo.sources import leave_signals_to_main
 

@@ -23,13 +23,13 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from zoo import registry
-from zoo.errors import NoSplitError, RunError, UserError, ZooError
+from zoo.core import registry
+from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
+from zoo.core.spec import InputSpec
 from zoo.freeze import layers
 from zoo.graph import to_onnx
 from zoo.preprocess import Preprocess
 from zoo.sources import as_tensor
-from zoo.spec import InputSpec
 
 #: Items that are looked at of each split.
 SAMPLE = 50

@@ -18,7 +18,7 @@ from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import read_config, resolve
-from zoo.errors import ImageError, RunError, UserError
+from zoo.core.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.help import FIT
 from zoo.interrupt import GracefulStop, Interrupted

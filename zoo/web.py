@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import runtime
-from zoo.errors import RunError, UserError
+from zoo.core.errors import RunError, UserError
 from zoo.images import as_user_errors
 from zoo.run import replacing, write_atomically
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from zoo.errors import UserError
-from zoo.spec import InputSpec
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 
 
 def _same(key: str) -> str | None:

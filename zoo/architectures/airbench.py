@@ -24,8 +24,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import UserError
-from zoo.spec import InputSpec
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 
 #: Sides of the first layer's patches, and how many pixels they are apart.
 STRIDES = {2: 1, 4: 2}

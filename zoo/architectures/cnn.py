@@ -23,8 +23,8 @@ from math import prod
 from torch import nn
 
 from zoo.architectures.glorot import glorot_
-from zoo.errors import UserError
-from zoo.spec import InputSpec
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 
 TOKENS = "32C3 (convolution), 32C3s (the same, keeping the size), MP2, AP2 (pooling), 64N (dense), D.25 (dropout)"
 

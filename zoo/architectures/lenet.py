@@ -31,8 +31,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.architectures.glorot import glorot_
-from zoo.errors import UserError
-from zoo.spec import InputSpec
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
 
 #: Table I of the paper: the maps of S2 that each of C3's 16 maps sees.
 C3_CONNECTIONS = (

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UserError
-from zoo.spec import InputSpec, Resize
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec, Resize
 from zoo.weights import PublishedWeights
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zoo.core.download import RemoteFile, fetch
+from zoo.core.errors import DownloadError, NoSplitError
 from zoo.datasets.arrays import ArrayDataset
-from zoo.download import RemoteFile, fetch
-from zoo.errors import DownloadError, NoSplitError
 
 #: The largest real file, CIFAR-100's train, has 155 MB.
 MAX_BATCH_BYTES = 1_000_000_000

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.core.errors import NoSplitError
 from zoo.datasets.arrays import ArrayDataset
 from zoo.datasets.split import stratified_split
-from zoo.errors import NoSplitError
 
 
 def digits(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:

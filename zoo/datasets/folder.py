@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from zoo.core.errors import NoSplitError, UserError
 from zoo.datasets.split import stratified_split
-from zoo.errors import NoSplitError, UserError
 from zoo.images import find_images, open_image
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}

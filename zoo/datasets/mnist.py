@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zoo.core.download import RemoteFile, fetch
+from zoo.core.errors import DownloadError, NoSplitError
 from zoo.datasets.arrays import ArrayDataset
-from zoo.download import RemoteFile, fetch
-from zoo.errors import DownloadError, NoSplitError
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")

@@ -9,7 +9,7 @@ from PIL import Image
 
 import zoo
 from zoo.cli import main
-from zoo.errors import ImageError, NoSplitError, UserError
+from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.testing import check_dataset
 
 

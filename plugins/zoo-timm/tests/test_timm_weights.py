@@ -27,7 +27,7 @@ from timm.models import get_pretrained_cfg
 
 import zoo
 from zoo.cli import main
-from zoo.errors import DownloadError, UserError
+from zoo.core.errors import DownloadError, UserError
 from zoo.preprocess import Preprocess
 from zoo.pretrained import find_weights
 

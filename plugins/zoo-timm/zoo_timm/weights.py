@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from zoo.errors import DownloadError, UserError
-from zoo.spec import InputSpec, Interpolation, Resize
+from zoo import DownloadError, UserError
+from zoo.core.spec import InputSpec, Interpolation, Resize
 from zoo.weights import PublishedWeights
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from zoo.errors import DownloadError
+from zoo.core.errors import DownloadError
 
 #: Seconds without a byte after which a server counts as gone.
 TIMEOUT = 30

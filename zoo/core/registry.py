@@ -26,7 +26,7 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from threading import Thread
 from typing import Any, Literal
 
-from zoo.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean
 
 Kind = Literal["architecture", "dataset", "command"]
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from zoo.errors import UserError
-from zoo.spec import InputSpec, Resize
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec, Resize
 
 
 def test_the_json_form_round_trips(colour_spec):

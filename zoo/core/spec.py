@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from zoo.errors import UserError
+from zoo.core.errors import UserError
 
 Interpolation = Literal["bilinear", "bicubic"]
 

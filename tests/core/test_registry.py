@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import zoo as library
-from zoo import registry
 from zoo.cli import main
-from zoo.errors import UserError
+from zoo.core import registry
+from zoo.core.errors import UserError
 
 
 def test_an_installed_distribution_adds_a_name(install, grey_spec):

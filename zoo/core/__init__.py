@@ -1,0 +1,1 @@
+"""What every layer stands on: errors, the input specification, the registry of names, downloads. No torch."""
