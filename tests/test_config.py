@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.config import read_config, resolve
+from zoo.config import resolve
 from zoo.core.errors import UserError
+from zoo.runs.config_file import read_config
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from support import assert_equal_weights, weights
 
 import zoo as library
 from zoo.interrupt import GracefulStop
-from zoo.run import Run
+from zoo.runs.folder import Run
 
 #: Two epochs of 324 steps with everything that draws at random: crops, dropout, order.
 RANDOM_RUN = (

@@ -25,7 +25,7 @@ from zoo.data import ImageDataModule
 from zoo.markup import figures_in
 from zoo.predictions import Predictions
 from zoo.report import spared
-from zoo.run import Run
+from zoo.runs.folder import Run
 
 #: Folders' names are class names; these would end a page's data, or its text, if they stood in it as they are.
 NAMES = ("<!--<script>alert(1)", 'bees & "wasps" ' + "of a very long name " * 3 + "unbreakable" * 8)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
+from zoo.runs.summary import RUN_COLUMNS
 
 GROUPS = {
     "train and measure": {
@@ -34,8 +35,6 @@ GROUPS = {
 
 COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 
-#: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
-RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
 
 EXAMPLES = """examples:
   zoo fit --model lenet5 --data digits

@@ -17,7 +17,7 @@ from zoo.core.errors import RunError, UserError
 from zoo.data import ImageDataModule
 from zoo.findings import KINDS, Finding, Item, find
 from zoo.messages import parser_error
-from zoo.run import require_json, write_json
+from zoo.runs.files import require_json, write_json
 from zoo.survey import Survey, surveyed
 
 #: Findings of a kind, and images of a finding, that are shown; the file has all.

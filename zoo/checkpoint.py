@@ -17,7 +17,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.core.errors import CheckpointError, RunError
 from zoo.core.spec import InputSpec
-from zoo.run import Run, replacing
+from zoo.runs.files import replacing
+from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
     from zoo.classifier import ImageClassifier

@@ -35,7 +35,7 @@ from zoo.optimization import (
 )
 from zoo.prefix import FrozenPrefix
 from zoo.preprocess import Preprocess
-from zoo.run import Run
+from zoo.runs.folder import Run
 from zoo.sources import BAD, Source
 
 #: Training images that a network may look at before it is trained.

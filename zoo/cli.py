@@ -98,7 +98,7 @@ def _run(words: list[str], debug: bool) -> None:
     elif options.command == "verify":
         _verify(options)
     elif options.command == "runs":
-        from zoo.runs import show_runs
+        from zoo.runs.summary import show_runs
 
         show_runs(options.folder, options.sort, options.filter, options.output)
     elif options.command == "list":

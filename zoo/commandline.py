@@ -30,7 +30,7 @@ from zoo.messages import parser_error
 from zoo.optimization import DEFAULT_OPTIMIZER
 from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
 from zoo.pretrained import Weights, find_weights
-from zoo.run import Run
+from zoo.runs.folder import Run
 from zoo.steps import PlainSteps
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from zoo import figures, markup
-from zoo.config import read_config
 from zoo.core.errors import UserError
-from zoo.history import History, Row
-from zoo.run import Run, write_atomically
+from zoo.runs.config_file import read_config
+from zoo.runs.files import write_atomically
+from zoo.runs.folder import Run
+from zoo.runs.metrics import History, Row
 
 #: What is drawn of each run: column, title, whether it is a share.
 DRAWN = (

@@ -34,7 +34,8 @@ from zoo.config import resolve
 from zoo.core import registry
 from zoo.core.errors import RunError, UserError
 from zoo.core.version import __version__
-from zoo.run import Run, write_atomically
+from zoo.runs.files import write_atomically
+from zoo.runs.folder import Run
 
 #: Options that name something; ``--model NAME`` is short for ``--model.architecture NAME``.
 NAMED: Mapping[str, registry.Kind] = {"model": "architecture", "data": "dataset"}

@@ -12,14 +12,16 @@ from rich.table import Table
 
 from zoo.checkpoint import classifier_of
 from zoo.commandline import ZooCLI
-from zoo.config import read_config, resolve
+from zoo.config import resolve
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.markup import require_page
 from zoo.predictions import CollectPredictions, Predictions
 from zoo.progress import say
 from zoo.report import Subject, spared, write_report
-from zoo.run import Run, write_json
+from zoo.runs.config_file import read_config
+from zoo.runs.files import write_json
+from zoo.runs.folder import Run
 
 
 class EvaluateCLI(ZooCLI):

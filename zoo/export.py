@@ -27,7 +27,7 @@ from zoo.core.version import __version__
 from zoo.evaluate import EvaluateCLI, opened
 from zoo.graph import network_graph, of_any_size
 from zoo.quantize import Quantization, compare, quantize
-from zoo.run import replacing
+from zoo.runs.files import replacing
 from zoo.web import check_folder, write_page
 
 #: Largest difference between a file's probabilities and the checkpoint's, and share of the largest logit that logits

@@ -11,7 +11,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from zoo.run import Run
+from zoo.runs.folder import Run
 
 
 class Interrupted(BaseException):

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogg
 from lightning.pytorch.loggers.logger import Logger
 
 from zoo.core.errors import UserError, did_you_mean
-from zoo.run import Run
+from zoo.runs.folder import Run
 
 
 def _tensorboard(run: Run, done_steps: int) -> Logger:

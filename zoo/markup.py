@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.core.errors import UserError
-from zoo.run import require_folder
+from zoo.runs.files import require_folder
 
 #: Pixels on the longer side that a picture is stored with; up to the smaller number it is stored without loss.
 STORED_SIDE = 224

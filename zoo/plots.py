@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zoo.core.errors import UserError
-from zoo.run import require_folder, write_atomically
+from zoo.runs.files import require_folder, write_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
 

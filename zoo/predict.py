@@ -16,7 +16,7 @@ from zoo import runtime
 from zoo.config import Arguments
 from zoo.core.errors import UserError
 from zoo.images import as_user_errors, decode, named_images
-from zoo.run import require_folder, write_atomically
+from zoo.runs.files import require_folder, write_atomically
 
 Guess = tuple[str, float]
 

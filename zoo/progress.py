@@ -14,7 +14,8 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 from zoo.core.errors import RunError
-from zoo.run import MetricsTable, Run
+from zoo.runs.folder import Run
+from zoo.runs.metrics import MetricsTable
 
 #: Logits that are held at most until their hits are counted: 4 MiB of float32.
 MOST_LOGITS = 2**20

@@ -18,14 +18,15 @@ from lightning.pytorch import Trainer
 from zoo import markup, sections
 from zoo.assess import Assessment
 from zoo.classifier import ImageClassifier
-from zoo.config import read_config
 from zoo.data import ImageDataModule, Split
 from zoo.environment import environment, peak_memory
 from zoo.gradcam import find_feature_map, heat_maps
-from zoo.history import History
 from zoo.predictions import Picture, Predictions, predictions_of
 from zoo.progress import say
-from zoo.run import Run, write_atomically
+from zoo.runs.config_file import read_config
+from zoo.runs.files import write_atomically
+from zoo.runs.folder import Run
+from zoo.runs.metrics import History
 
 #: Pictures under Grad-CAM of the mistakes, and as many of the hits; and pictures that show augmentation.
 LOOKED_AT = 3

@@ -9,9 +9,10 @@ from typing import Any
 from jsonargparse import ArgumentParser, capture_parser
 
 from zoo.commandline import ZooCLI, add_builder
-from zoo.config import SECTIONS, resolve
+from zoo.config import resolve
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.runs.config_file import SECTIONS
 
 #: Options of Trainer that take objects of many classes; jsonargparse 4.53 raises TypeError when it describes those of
 #: callbacks, and the lists of the others take seconds. Anything is let through.

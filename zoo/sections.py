@@ -9,8 +9,8 @@ import numpy as np
 
 from zoo import figures, markup
 from zoo.assess import BINS, Assessment
-from zoo.history import History
 from zoo.predictions import Picture
+from zoo.runs.metrics import History
 
 #: Classes of which a confusion matrix is a table of numbers; of more it is a picture.
 MATRIX_CLASSES = 25

@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from zoo.checkpoint import RunCheckpoints
-from zoo.history import History
 from zoo.progress import TrainingFigures, say
-from zoo.run import Run
+from zoo.runs.folder import Run
+from zoo.runs.metrics import History
 
 #: Seconds between two drawings of the progress bar; each one waits for the device to report the loss.
 REDRAW = 0.25

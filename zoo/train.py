@@ -17,7 +17,7 @@ from zoo.balance import balanced_weights
 from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
-from zoo.config import read_config, resolve
+from zoo.config import resolve
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.features import FrozenFeatures
 from zoo.help import FIT
@@ -26,8 +26,10 @@ from zoo.loggers import named_loggers
 from zoo.plan import plan
 from zoo.progress import MetricsLogger, TrainingFigures, say
 from zoo.report import Subject, spared, write_report
-from zoo.run import Run, write_atomically
-from zoo.state import require_free, training
+from zoo.runs.config_file import read_config
+from zoo.runs.files import write_atomically
+from zoo.runs.folder import Run
+from zoo.runs.status import require_free, training
 from zoo.stopping import NoProgress
 from zoo.terminal import EpochLines, show_plan, show_result
 

@@ -22,7 +22,7 @@ from typing import Any
 from zoo import runtime
 from zoo.core.errors import RunError, UserError
 from zoo.images import as_user_errors
-from zoo.run import replacing, write_atomically
+from zoo.runs.files import replacing, write_atomically
 
 #: Tells a page of zoo from other people's.
 MARK = b'<meta name="generator" content="zoo export --web">'

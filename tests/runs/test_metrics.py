@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.history import History
-from zoo.run import Run
+from zoo.runs.folder import Run
+from zoo.runs.metrics import History
 
 TABLE = """epoch,step,train/loss,val/loss,val/accuracy,train/loss_step
 0,10,2.0,1.5,0.5,

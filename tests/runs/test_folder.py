@@ -7,7 +7,9 @@ import csv
 import pytest
 
 from zoo.core.errors import CheckpointError, UserError
-from zoo.run import MetricsTable, Run, write_atomically
+from zoo.runs.files import write_atomically
+from zoo.runs.folder import Run
+from zoo.runs.metrics import MetricsTable
 
 
 def rows(path):

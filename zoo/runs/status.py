@@ -11,7 +11,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from zoo.core.errors import UserError
-from zoo.run import Run, write_json
+from zoo.runs.files import write_json
+from zoo.runs.folder import Run
 
 #: ``training`` while it lasts and after it was stopped: nothing else is written by a process that is killed.
 State = Literal["finished", "running", "interrupted", ""]

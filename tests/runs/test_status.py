@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from zoo.core.errors import UserError
-from zoo.run import Run
-from zoo.state import require_free, state, training
+from zoo.runs.folder import Run
+from zoo.runs.status import require_free, state, training
 
 HOLD = """
-import sys, zoo.state, zoo.run
-with zoo.state.training(zoo.run.Run.open(sys.argv[1])):
+import sys, zoo.runs.status, zoo.runs.folder
+with zoo.runs.status.training(zoo.runs.folder.Run.open(sys.argv[1])):
     print(flush=True)
     sys.stdin.read()
 """

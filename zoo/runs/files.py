@@ -1,0 +1,82 @@
+"""Files of a run: written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from zoo.core.errors import RunError, UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file beside ``path`` to write, and move it to ``path`` if nothing fails.
+
+    It is on the disk before it is moved: at every moment the old content or the new one is there, whole.
+
+    Raises:
+        OSError: the folder is read-only, the disk is full ...; the old file is untouched and nothing else is left.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            temporary = Path(file.name)
+            yield file.file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # temporary files are private, what a run leaves is not
+        os.replace(temporary, path)
+    except BaseException:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file by a complete new one, or leave the old one as it was.
+
+    Text becomes UTF-8; bytes of a file's name that are none appear as escapes, which JSON knows.
+
+    Raises:
+        RunError: the folder is read-only or the disk is full.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people and programs: indented, UTF-8, with a final newline; RunError as write_atomically."""
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def require_folder(option: str, path: str) -> Path:
+    """Return where an option's file goes; UserError where there is no such folder."""
+    place = Path(path)
+    if not place.absolute().parent.is_dir():
+        raise UserError(f"{option} is '{path}', but there is no folder {place.parent}; make it first")
+    return place
+
+
+def require_json(output: str) -> Path:
+    """Return where ``--output`` goes.
+
+    Raises:
+        UserError: its name does not end in .json, or there is no such folder.
+    """
+    if not output.endswith(".json"):
+        raise UserError(f"--output is '{output}'; allowed are names that end in .json")
+    return require_folder("--output", output)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,129 @@
+"""Run: the folder with everything one training leaves.
+
+    runs/<data set>-<architecture>/version_<n>/
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  state.json  results.json  report.html
+
+Every file in it is complete at every moment: it is written beside its place and moved there.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.core.errors import CheckpointError, UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """Paths in a run folder.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, dataset: str, architecture: str) -> Run:
+        """Make the folder ``root/<data set>-<architecture>/version_<n>`` with the lowest n above all there.
+
+        Raises:
+            UserError: the folder cannot be made.
+        """
+        parent = root / re.sub(r"[^\w.-]+", "-", f"{dataset}-{architecture}")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
+                path = parent / f"version_{max(taken, default=-1) + 1}"
+                try:
+                    path.mkdir()
+                except FileExistsError:  # another run took the number in this moment
+                    continue
+                (path / "checkpoints").mkdir()
+                return cls(path)
+        except OSError as error:
+            raise UserError(
+                f"a run folder cannot be made in {parent}: {error.strerror}; choose another place with "
+                "--trainer.default_root_dir"
+            ) from error
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Return the run at a path.
+
+        Raises:
+            UserError: there is no run there.
+        """
+        run = cls(Path(path))
+        if not run.config.is_file():
+            what = "has no config.yaml" if run.path.is_dir() else "does not exist"
+            raise UserError(f"{path} is not a run folder: it {what}; 'zoo fit' prints the folder it made")
+        return run
+
+    def discard(self) -> None:
+        """Remove a run that was made but not trained: its small files and empty folders, never anything else."""
+        for path in (self.config, self.state, self.lock):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that holds something stays
+            self.last.parent.rmdir()
+            self.path.rmdir()
+
+    @property
+    def title(self) -> str:
+        """The last two names of its path, ``<data set>-<architecture>/version_<n>`` where it was made."""
+        return "/".join(self.path.resolve().parts[-2:])
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation accuracy."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that training resumes from."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """One row a logged step or epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def state(self) -> Path:
+        """Whether the last training came to its end."""
+        return self.path / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that trains the run."""
+        return self.path / ".training.lock"
+
+    @property
+    def results(self) -> Path:
+        """What the last test measured."""
+        return self.path / "results.json"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
+
+    def trained(self) -> Path:
+        """Return the checkpoint to use: the best one, else the last.
+
+        Raises:
+            CheckpointError: the run has none.
+        """
+        for path in (self.best, self.last):
+            if path.is_file():
+                return path
+        raise CheckpointError(f"run {self.path} has no checkpoint in checkpoints/; train it with: zoo fit {self.path}")
