@@ -18,7 +18,7 @@ import torch
 import yaml
 
 import zoo
-from zoo.preprocess import to_uint8
+from zoo.images.preprocess import to_uint8
 from zoo.runtime import Classifier
 from zoo.sources import as_tensor
 

@@ -29,8 +29,8 @@ from torchvision.transforms import v2
 import zoo
 from zoo.core.spec import InputSpec, Resize
 from zoo.data import ImageDataModule
+from zoo.images.preprocess import Preprocess
 from zoo.overhead import keep_freed_memory
-from zoo.preprocess import Preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH_SIZE = 32

@@ -12,7 +12,7 @@ import zoo as library
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec, Resize
 from zoo.graph import MAX_BYTES, to_onnx
-from zoo.preprocess import Preprocess, to_uint8
+from zoo.images.preprocess import Preprocess, to_uint8
 
 
 class Pixels(nn.Module):

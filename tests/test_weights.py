@@ -22,7 +22,7 @@ from zoo.architectures import torchvision as family
 from zoo.core.errors import DownloadError, UserError
 from zoo.core.spec import Resize
 from zoo.data import ImageDataModule
-from zoo.preprocess import Preprocess
+from zoo.images.preprocess import Preprocess
 from zoo.pretrained import find_weights
 
 NAME = "torchvision/squeezenet1_1"

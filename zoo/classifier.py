@@ -21,6 +21,7 @@ from zoo import interactive
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
+from zoo.images.preprocess import Preprocess
 from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
 from zoo.memory_format import memory_format, set_memory_format
@@ -34,7 +35,6 @@ from zoo.optimization import (
     layer_rates,
 )
 from zoo.prefix import FrozenPrefix
-from zoo.preprocess import Preprocess
 from zoo.runs.folder import Run
 from zoo.sources import BAD, Source
 

@@ -194,7 +194,7 @@ def _find(words: list[str]) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     from zoo import runtime
-    from zoo.images import as_user_errors
+    from zoo.images.files import as_user_errors
 
     with as_user_errors():
         runtime.print_verification(runtime.verify(options.model))

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec
-from zoo.preprocess import Preprocess, resize_and_crop
+from zoo.images.preprocess import Preprocess, resize_and_crop
 
 #: The first version of ONNX' operators with an antialiased Resize; browsers' and old runtimes read it as well.
 OPSET = 18

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
-from zoo.images import named_images, open_image, to_mode
-from zoo.preprocess import to_uint8
+from zoo.images.files import named_images, open_image, to_mode
+from zoo.images.preprocess import to_uint8
 from zoo.runs.summary import read_run
 from zoo.shapes import modes_kept
 

@@ -25,7 +25,7 @@ from torchvision.transforms import v2
 
 from zoo.config import resolve
 from zoo.core.spec import InputSpec
-from zoo.preprocess import Preprocess
+from zoo.images.preprocess import Preprocess
 from zoo.sources import MemorySource
 from zoo.speed import BenchCLI
 

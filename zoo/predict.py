@@ -15,7 +15,7 @@ from rich.table import Table
 from zoo import runtime
 from zoo.config import Arguments
 from zoo.core.errors import UserError
-from zoo.images import as_user_errors, decode, named_images
+from zoo.images.files import as_user_errors, decode, named_images
 from zoo.runs.files import require_folder, write_atomically
 
 Guess = tuple[str, float]

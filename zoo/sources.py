@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, default_collate
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
 from zoo.datasets.folder import ImageFolder
-from zoo.images import to_mode
-from zoo.preprocess import to_uint8
+from zoo.images.files import to_mode
+from zoo.images.preprocess import to_uint8
 
 Batch = tuple[Tensor, Tensor]
 
@@ -130,13 +130,13 @@ class StreamSource:
         )
 
     def for_training(self) -> StreamSource:
-        """Return the source of the same images; those of ``folder`` are read as ``zoo.photographs`` does.
+        """Return the source of the same images; those of ``folder`` are read as ``zoo.images.fast_jpeg`` does.
 
         Other data sets may do more in ``__getitem__`` than to open a file.
         """
         source, items = copy(self), copy(self.items)
         if type(items.dataset) is ImageFolder:
-            from zoo.photographs import read_for_training  # only streaming needs it
+            from zoo.images.fast_jpeg import read_for_training  # only streaming needs it
 
             items.read_quickly = read_for_training
         source.items = items

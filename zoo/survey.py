@@ -24,7 +24,7 @@ from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.describe import require_contract
 from zoo.duplicates import SIDE
-from zoo.images import to_mode
+from zoo.images.files import to_mode
 from zoo.sources import leave_signals_to_main
 
 SPLITS = ("train", "val", "test")

@@ -28,7 +28,7 @@ from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.core.spec import InputSpec
 from zoo.freeze import layers
 from zoo.graph import to_onnx
-from zoo.preprocess import Preprocess
+from zoo.images.preprocess import Preprocess
 from zoo.sources import as_tensor
 
 #: Items that are looked at of each split.

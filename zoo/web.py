@@ -21,7 +21,7 @@ from typing import Any
 
 from zoo import runtime
 from zoo.core.errors import RunError, UserError
-from zoo.images import as_user_errors
+from zoo.images.files import as_user_errors
 from zoo.runs.files import replacing, write_atomically
 
 #: Tells a page of zoo from other people's.

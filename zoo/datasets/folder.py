@@ -11,7 +11,7 @@ from PIL import Image
 
 from zoo.core.errors import NoSplitError, UserError
 from zoo.datasets.split import stratified_split
-from zoo.images import find_images, open_image
+from zoo.images.files import find_images, open_image
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"

@@ -28,7 +28,7 @@ from timm.models import get_pretrained_cfg
 import zoo
 from zoo.cli import main
 from zoo.core.errors import DownloadError, UserError
-from zoo.preprocess import Preprocess
+from zoo.images.preprocess import Preprocess
 from zoo.pretrained import find_weights
 
 HUBBED, HUBBED_TAG = "test_resnet", "r160_in1k"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import images, runtime
+from zoo import runtime
 from zoo.core.errors import ImageError
+from zoo.images.files import files
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -22,12 +23,12 @@ def save(tmp_path):
 
 
 def pixel(path, channels=3):
-    return tuple(int(value) for value in images.decode(path, channels)[0, 0])
+    return tuple(int(value) for value in files.decode(path, channels)[0, 0])
 
 
 def test_rgb_comes_as_it_is(save):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    decoded = images.decode(save(Image.fromarray(pixels)))
+    decoded = files.decode(save(Image.fromarray(pixels)))
     assert decoded.dtype == np.uint8
     np.testing.assert_array_equal(decoded, pixels)
 
@@ -63,7 +64,7 @@ def test_cmyk_becomes_rgb(save):
 
 def test_sixteen_bits_are_scaled_not_clipped(save):
     grey = np.array([[0, 257 * 100, 65535]], np.uint16)
-    assert images.decode(save(Image.fromarray(grey)), 1).ravel().tolist() == [0, 100, 255]
+    assert files.decode(save(Image.fromarray(grey)), 1).ravel().tolist() == [0, 100, 255]
 
 
 def test_exif_orientation_is_applied(save):
@@ -71,7 +72,7 @@ def test_exif_orientation_is_applied(save):
     image.paste(GREEN, (2, 0, 4, 2))
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: the stored left is the top
-    decoded = images.decode(save(image, exif=exif))
+    decoded = files.decode(save(image, exif=exif))
     assert decoded.shape == (4, 2, 3)
     assert tuple(decoded[0, 0]) == RED
     assert tuple(decoded[3, 0]) == GREEN
@@ -90,7 +91,7 @@ def test_a_file_that_is_no_image_is_named_with_its_size(tmp_path, content):
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=rf"photo\.jpg: not a readable image \({len(content)} bytes\)"):
-        images.decode(path)
+        files.decode(path)
 
 
 @pytest.mark.parametrize("name", ["image.jpg", "image.png"])
@@ -99,12 +100,12 @@ def test_a_truncated_image_is_named(save, name):
     path = save(Image.fromarray(noise), name)
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ImageError, match=name):
-        images.decode(path)
+        files.decode(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.png: no such file"):
-        images.decode(tmp_path / "gone.png")
+        files.decode(tmp_path / "gone.png")
 
 
 def test_a_file_that_another_program_would_read_is_refused(tmp_path):
@@ -113,7 +114,7 @@ def test_a_file_that_another_program_would_read_is_refused(tmp_path):
     with pytest.raises(
         ImageError, match=r"x\.jpg: not a readable image .* not one of the kinds that are read \(JPEG, "
     ):
-        images.decode(tmp_path / "x.jpg")
+        files.decode(tmp_path / "x.jpg")
 
 
 def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
@@ -121,15 +122,15 @@ def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
     monkeypatch.setattr(runtime, "MAX_PIXELS", 9_999)
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the image was decompressed"))
     with pytest.raises(ImageError, match=r"100x100 pixels; at most 9,999 are read"):
-        images.decode(path)
+        files.decode(path)
 
 
 def test_float_pixels_are_refused(save):
     with pytest.raises(ImageError, match="no agreed range"):
-        images.decode(save(Image.fromarray(np.zeros((2, 2), np.float32)), "image.tiff"))
+        files.decode(save(Image.fromarray(np.zeros((2, 2), np.float32)), "image.tiff"))
 
 
 def test_a_picture_that_needs_no_change_is_not_copied():
     picture = Image.new("RGB", (3, 2))
-    assert images.to_mode(picture, 3) is picture
-    assert images.to_mode(picture, 1) is not picture
+    assert files.to_mode(picture, 3) is picture
+    assert files.to_mode(picture, 1) is not picture

@@ -9,9 +9,9 @@ from PIL import Image
 
 from zoo.core.spec import InputSpec, Resize
 from zoo.data import ImageDataModule
-from zoo.images import open_image
-from zoo.photographs import read_for_training
-from zoo.preprocess import to_uint8
+from zoo.images.fast_jpeg import read_for_training
+from zoo.images.files import open_image
+from zoo.images.preprocess import to_uint8
 
 ORIENTATION = 0x0112
 
@@ -83,7 +83,7 @@ def test_a_missing_file_is_left_to_the_usual_way(tmp_path):
 
 def test_too_many_pixels_are_left_to_the_usual_way(tmp_path, monkeypatch):
     picture(50, 40).save(tmp_path / "file.jpg")
-    monkeypatch.setattr("zoo.photographs.MAX_PIXELS", 50 * 40 - 1)
+    monkeypatch.setattr("zoo.images.fast_jpeg.MAX_PIXELS", 50 * 40 - 1)
     assert read_for_training(str(tmp_path / "file.jpg"), spec()) is None
 
 

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
-from zoo.images import to_mode
-from zoo.preprocess import half, scaled_size
+from zoo.images.files import to_mode
+from zoo.images.preprocess import half, scaled_size
 from zoo.runtime import MAX_PIXELS
 
 #: A photograph is decoded smaller while it stays so many times as large as it is then scaled to.

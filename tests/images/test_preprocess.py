@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from zoo.core.errors import ImageError
 from zoo.core.spec import Resize
-from zoo.preprocess import Preprocess, to_uint8
+from zoo.images.preprocess import Preprocess, to_uint8
 
 
 def images(*shape):

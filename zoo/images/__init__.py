@@ -1,0 +1,1 @@
+"""Image files become uint8 pixels, and pixels become what a network sees."""
