@@ -19,3 +19,23 @@ def assert_equal_weights(first, second):
     a, b = weights(first), weights(second)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+#: A program that trains a run, as far as its lock tells, until its standard input ends.
+HOLD = """
+import sys, zoo.runs.status, zoo.runs.folder
+with zoo.runs.status.training(zoo.runs.folder.Run.open(sys.argv[1])):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def error_of(result):
+    """Check that a command ended with status 2 and one error line, and return the line."""
+    status, _, err = result
+    lines = err.strip().splitlines()
+    assert status == 2, result
+    assert lines[-1].startswith("error: ")
+    assert sum(line.startswith("error: ") for line in lines) == 1
+    assert "Traceback" not in err
+    return lines[-1]

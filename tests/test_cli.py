@@ -10,19 +10,9 @@ import sys
 import pytest
 import yaml
 from PIL import Image
+from support import error_of
 
 from zoo.cli import COMMANDS
-
-
-def error_of(result):
-    """Check that a command ended with status 2 and one error line, and return the line."""
-    status, _, err = result
-    lines = err.strip().splitlines()
-    assert status == 2, result
-    assert lines[-1].startswith("error: ")
-    assert sum(line.startswith("error: ") for line in lines) == 1
-    assert "Traceback" not in err
-    return lines[-1]
 
 
 def test_list_shows_every_name(zoo):

@@ -7,17 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from support import HOLD
 
 from zoo.core.errors import UserError
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, state, training
-
-HOLD = """
-import sys, zoo.runs.status, zoo.runs.folder
-with zoo.runs.status.training(zoo.runs.folder.Run.open(sys.argv[1])):
-    print(flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture

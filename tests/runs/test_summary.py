@@ -9,8 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from test_cli import error_of
-from test_state import HOLD
+from support import HOLD, error_of
 
 CONFIG = "model:\n  architecture: {{name: {model}}}\ndata:\n  dataset: {{name: {data}}}\ntrainer: {{max_epochs: 3}}\n"
 METRICS = "epoch,step,train/loss,val/loss,val/accuracy\n"
