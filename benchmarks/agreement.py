@@ -18,9 +18,9 @@ import torch
 import yaml
 
 import zoo
+from zoo.data.sources import as_tensor
 from zoo.images.preprocess import to_uint8
 from zoo.runtime import Classifier
-from zoo.sources import as_tensor
 
 BATCH_SIZE = 32
 

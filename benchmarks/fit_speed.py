@@ -34,7 +34,7 @@ def loop(batch_size: int, epochs: int, fused: bool) -> float:
 
     import zoo
 
-    # Not zoo.data's default root: Lightning, which it imports, would slow the loop's optimizer down (zoo.overhead).
+    # Not the default root, which imports Lightning: that would slow the optimizer of the loop down.
     data = zoo.create_dataset("fashion_mnist", Path(os.environ["ZOO_DATA_ROOT"]), "train")
     images = torch.from_numpy(data.images[:TRAINED].transpose(0, 3, 1, 2) / 255).float().sub(0.286).div(0.353)
     labels = torch.from_numpy(data.labels[:TRAINED])

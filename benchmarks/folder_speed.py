@@ -28,7 +28,7 @@ from torchvision.transforms import v2
 
 import zoo
 from zoo.core.spec import InputSpec, Resize
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.images.preprocess import Preprocess
 from zoo.overhead import keep_freed_memory
 

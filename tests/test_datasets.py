@@ -15,8 +15,8 @@ import torchvision.datasets as published
 
 import zoo
 from zoo.core.errors import DownloadError, NoSplitError
+from zoo.data.split import stratified_split
 from zoo.datasets import mnist
-from zoo.datasets.split import stratified_split
 
 
 def idx(array: np.ndarray) -> bytes:

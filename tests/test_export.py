@@ -15,9 +15,9 @@ from PIL import Image
 
 import zoo as library
 from zoo import export as exporting
+from zoo.data.sources import MemorySource
 from zoo.quantize import quantize
 from zoo.runtime import Classifier
-from zoo.sources import MemorySource
 
 
 @pytest.fixture

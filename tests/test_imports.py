@@ -104,6 +104,6 @@ def test_light_commands_load_neither_torch_nor_lightning(code, digits_run):
 
 def test_processes_that_read_images_load_no_lightning():
     """Where they begin with fresh interpreters, each of them would take its second."""
-    code = "import sys, zoo.sources, zoo.images.fast_jpeg; print('lightning' in sys.modules)"
+    code = "import sys, zoo.data.sources, zoo.images.fast_jpeg; print('lightning' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -21,7 +21,7 @@ from sklearn import metrics
 from sklearn.datasets import load_digits
 
 from zoo import markup, sections
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.markup import figures_in
 from zoo.predictions import Predictions
 from zoo.report import spared

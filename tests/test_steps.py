@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
 from zoo.classifier import ImageClassifier
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.overhead import NoProfiler
 from zoo.steps import PlainSteps, is_plain
 

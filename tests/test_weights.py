@@ -21,7 +21,7 @@ import zoo as library
 from zoo.architectures import torchvision as family
 from zoo.core.errors import DownloadError, UserError
 from zoo.core.spec import Resize
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.images.preprocess import Preprocess
 from zoo.pretrained import find_weights
 

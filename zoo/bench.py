@@ -21,10 +21,10 @@ from rich.table import Table
 from zoo.config import resolve_new
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.data.sources import MemorySource
 from zoo.device import fast_bfloat16
 from zoo.freeze import layers
 from zoo.runs.files import require_json, write_json
-from zoo.sources import MemorySource
 from zoo.speed import BenchCLI, data_speed, fit_speed, matrix_rate, peer_speed, step_speed
 from zoo.weights import offered_weights
 

@@ -21,6 +21,7 @@ from zoo import interactive
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
+from zoo.data.sources import BAD, Source
 from zoo.images.preprocess import Preprocess
 from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
@@ -36,7 +37,6 @@ from zoo.optimization import (
 )
 from zoo.prefix import FrozenPrefix
 from zoo.runs.folder import Run
-from zoo.sources import BAD, Source
 
 #: Training images that a network may look at before it is trained.
 INIT_IMAGES = 1000

@@ -23,7 +23,7 @@ from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.core import registry
 from zoo.core.errors import UserError
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.device import default_precision
 from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error

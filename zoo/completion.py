@@ -123,7 +123,7 @@ class _Part:
 
     key: str
     starts: str = "--"
-    modules: tuple[str, ...] = ("zoo.train", "zoo.commandline", "zoo.classifier", "zoo.data")
+    modules: tuple[str, ...] = ("zoo.train", "zoo.commandline", "zoo.classifier", "zoo.data.datamodule")
     words: tuple[str, ...] = ()
 
 

@@ -12,12 +12,12 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from zoo.classifier import ImageClassifier
-from zoo.data import ImageDataModule, Split
+from zoo.data.datamodule import ImageDataModule, Split
+from zoo.data.loader import Loader
+from zoo.data.sources import MemorySource, Source
 from zoo.feature_store import FeatureStore
-from zoo.loader import Loader
 from zoo.prefix import FrozenPrefix, NoPrefix
 from zoo.progress import say
-from zoo.sources import MemorySource, Source
 
 
 class FrozenFeatures(Callback):

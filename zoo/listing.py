@@ -122,12 +122,12 @@ def _show_weights(builder: Any) -> None:
 
 def _show_samples(console: Console, name: str, root: str | None, plot: str) -> None:
     """Count a data set's images by split and class, print the counts and draw some of each class."""
-    from zoo import describe
-    from zoo.data import default_root
+    from zoo.data import inspection
+    from zoo.data.datamodule import default_root
     from zoo.plots import ClassRow, draw_samples, require_plot, shrunk
 
     path = require_plot("--plot", plot)
-    summary = describe.summarise(name, default_root() if root is None else Path(root), shrunk)
+    summary = inspection.summarise(name, default_root() if root is None else Path(root), shrunk)
     table = Table(title=f"images of {summary.shapes}", title_justify="left")
     table.add_column("class")
     for split in summary.counts:
@@ -153,7 +153,7 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
 def _show_layers(console: Console, name: str, data: str | None, freeze: str | None, root: str | None) -> None:
     from zoo import freeze as freezing
     from zoo.core.spec import InputSpec
-    from zoo.data import ImageDataModule
+    from zoo.data.datamodule import ImageDataModule
 
     if data is None:
         spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)

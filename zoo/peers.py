@@ -25,8 +25,8 @@ from torchvision.transforms import v2
 
 from zoo.config import resolve
 from zoo.core.spec import InputSpec
+from zoo.data.sources import MemorySource
 from zoo.images.preprocess import Preprocess
-from zoo.sources import MemorySource
 from zoo.speed import BenchCLI
 
 

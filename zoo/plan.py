@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightning.pytorch import Trainer
 
 from zoo.classifier import ImageClassifier
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.freeze import layers
 
 #: Modules of a network whose operations are counted: for up to 400 it takes 0.2 s at most on two cores.

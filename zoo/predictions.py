@@ -20,7 +20,7 @@ from torch import Tensor
 from zoo.assess import Assessment, assess
 from zoo.classifier import ImageClassifier
 from zoo.core.errors import RunError
-from zoo.sources import Batch
+from zoo.data.sources import Batch
 
 #: Pictures that are kept of the mistakes, and as many of the hits.
 PICTURES = 12

@@ -20,7 +20,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from zoo.core.errors import RunError, UserError
-from zoo.sources import BAD, Source
+from zoo.data.sources import BAD, Source
 
 #: Training images, evenly spaced, whose activations give the ranges of int8.
 CALIBRATION_IMAGES = 512

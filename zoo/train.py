@@ -13,12 +13,12 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 
 from zoo.averaging import MovingAverage
-from zoo.balance import balanced_weights
 from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import resolve
 from zoo.core.errors import ImageError, RunError, UserError
+from zoo.data.sampling import balanced_weights
 from zoo.features import FrozenFeatures
 from zoo.help import FIT
 from zoo.interrupt import GracefulStop, Interrupted

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from zoo.core.spec import InputSpec, Resize
-from zoo.data import ImageDataModule
+from zoo.data.datamodule import ImageDataModule
 from zoo.images.fast_jpeg import read_for_training
 from zoo.images.files import open_image
 from zoo.images.preprocess import to_uint8

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.core.download import RemoteFile, fetch
 from zoo.core.errors import DownloadError, NoSplitError
-from zoo.datasets.arrays import ArrayDataset
+from zoo.data.arrays import ArrayDataset
 
 #: The largest real file, CIFAR-100's train, has 155 MB.
 MAX_BATCH_BYTES = 1_000_000_000

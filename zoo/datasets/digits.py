@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from zoo.core.errors import NoSplitError
-from zoo.datasets.arrays import ArrayDataset
-from zoo.datasets.split import stratified_split
+from zoo.data.arrays import ArrayDataset
+from zoo.data.split import stratified_split
 
 
 def digits(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:

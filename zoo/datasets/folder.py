@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.core.errors import NoSplitError, UserError
-from zoo.datasets.split import stratified_split
+from zoo.data.split import stratified_split
 from zoo.images.files import find_images, open_image
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -61,7 +61,7 @@ def as_found(root: Path, split: Literal["train", "val", "test"], channels: Liter
     return _part(found, split) if train is None else found
 
 
-folder.as_found = as_found  # type: ignore[attr-defined]  # what zoo.survey looks for
+folder.as_found = as_found  # type: ignore[attr-defined]  # what zoo.data.checks.scan looks for
 
 
 class ImageFolder:
@@ -75,6 +75,8 @@ class ImageFolder:
     """
 
     augmentation = "crop_flip"
+    #: Item i is the image file ``path(i)`` with ``labels[i]``, and nothing else: training may decode it by faster means.
+    plain_files = True
 
     def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: Literal[1, 3]) -> None:
         self.files = files

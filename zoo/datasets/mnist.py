@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.core.download import RemoteFile, fetch
 from zoo.core.errors import DownloadError, NoSplitError
-from zoo.datasets.arrays import ArrayDataset
+from zoo.data.arrays import ArrayDataset
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")

@@ -18,7 +18,7 @@ class ArrayDataset:
         classes: class names, in the order of the labels.
         mean: mean of the training pixels per channel on the scale [0, 1], if known.
         std: their standard deviation, if known.
-        augmentation: the policy of ``zoo.augment`` that suits the data.
+        augmentation: the policy of ``zoo.data.augmentation`` that suits the data.
     """
 
     images: np.ndarray

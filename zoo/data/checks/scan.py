@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader
 
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
-from zoo.describe import require_contract
-from zoo.duplicates import SIDE
+from zoo.data.checks.duplicates import SIDE
+from zoo.data.contract import require_contract
+from zoo.data.sources import leave_signals_to_main
 from zoo.images.files import to_mode
-from zoo.sources import leave_signals_to_main
 
 SPLITS = ("train", "val", "test")
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.duplicates import HIGHEST, SIDE, groups, near_pairs
+from zoo.data.checks.duplicates import HIGHEST, SIDE, groups, near_pairs
 
 
 def thumbnail(image):

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, default_collate
 
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
-from zoo.datasets.folder import ImageFolder
 from zoo.images.files import to_mode
 from zoo.images.preprocess import to_uint8
 
@@ -130,12 +129,12 @@ class StreamSource:
         )
 
     def for_training(self) -> StreamSource:
-        """Return the source of the same images; those of ``folder`` are read as ``zoo.images.fast_jpeg`` does.
+        """Return the source of the same images; plain files are decoded by ``zoo.images.fast_jpeg``.
 
-        Other data sets may do more in ``__getitem__`` than to open a file.
+        Only a data set whose class sets ``plain_files`` says that ``__getitem__`` does nothing but open a file.
         """
         source, items = copy(self), copy(self.items)
-        if type(items.dataset) is ImageFolder:
+        if vars(type(items.dataset)).get("plain_files"):  # said by the class itself: a subclass may read otherwise
             from zoo.images.fast_jpeg import read_for_training  # only streaming needs it
 
             items.read_quickly = read_for_training
@@ -173,7 +172,7 @@ class StreamSource:
 class _Items:
     """Items brought to one size, in the worker that reads them; a damaged one comes with its error's text."""
 
-    #: Reads a file of an ImageFolder, or returns None where it cannot; None takes all items from the data set.
+    #: Reads one plain file, or returns None where it cannot; None takes all items from the data set.
     read_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
 
     def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.core.errors import UserError
-from zoo.sources import BAD
+from zoo.data.sources import BAD
 
 
 def balanced_weights(labels: Tensor, classes: Sequence[str]) -> list[float]:
@@ -50,3 +51,45 @@ def balanced_order(labels: Tensor, generator: torch.Generator) -> Tensor:
         drawn = [images[torch.randperm(len(images), generator=generator)] for _ in range(rounds)]
         chosen.append(torch.cat(drawn)[:share] if drawn else images[:0])
     return torch.cat(chosen)[torch.randperm(count, generator=generator)]
+
+
+class EpochOrder:
+    """The order of one epoch: which index stands at which position.
+
+    Lightning finds it as the loader's ``sampler`` and calls ``set_epoch`` before each epoch.
+
+    Args:
+        count: images in the split.
+        shuffle: a new order each epoch, or 0, 1, 2, ...
+        seed: of the run.
+        balance: int64 ``(count,)``, labels whose classes are to come equally often in a shuffled epoch; None takes
+            every image once.
+    """
+
+    def __init__(self, count: int, shuffle: bool, seed: int, balance: Tensor | None = None) -> None:
+        self.count, self.shuffle, self.seed, self.epoch, self.balance = count, shuffle, seed, 0, balance
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch (0, 1, ...) comes next."""
+        self.epoch = epoch
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """Return the epoch's order, int64 ``(count,)``, by the first numbers of its generator."""
+        if not self.shuffle:
+            return torch.arange(self.count)
+        if self.balance is not None:
+            return balanced_order(self.balance, generator)
+        return torch.randperm(self.count, generator=generator)
+
+    def generator(self) -> torch.Generator:
+        """Return a generator that (seed, epoch) alone determine."""
+        return _generator(self.seed, self.epoch)
+
+    def generator_of_run(self) -> torch.Generator:
+        """Return a generator that the seed alone determines."""
+        return _generator(self.seed)
+
+
+def _generator(*words: int) -> torch.Generator:
+    mixed = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(mixed[0]) >> 1)

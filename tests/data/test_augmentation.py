@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.augment import POLICIES, Policy, policy
 from zoo.core.errors import UserError
+from zoo.data.augmentation import POLICIES, Policy, policy
 
 
 def draw(chosen: Policy, count: int, side: int = 16, epoch: int = 0, order=None):

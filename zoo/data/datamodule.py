@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo import augment, describe
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import InputSpec, Resize
-from zoo.datasets.split import stratified_split
-from zoo.loader import Loader
-from zoo.sources import BAD, MemorySource, Source, StreamSource
+from zoo.data import augmentation, inspection
+from zoo.data.loader import Loader
+from zoo.data.sources import BAD, MemorySource, Source, StreamSource
+from zoo.data.split import stratified_split
 
 Split = Literal["train", "val", "test"]
 
@@ -90,7 +90,7 @@ class ImageDataModule(pl.LightningDataModule):
         if num_workers is not None and num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers}; allowed is 0 or more")
         if augmentation is not None:
-            augment.policy(augmentation)
+            augmentation.policy(augmentation)
         options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = options.pop("name")
         self.dataset_options = options
@@ -125,7 +125,7 @@ class ImageDataModule(pl.LightningDataModule):
             told_by = dataset if self._like is None else self._like
             mean, std = getattr(told_by, "mean", None), getattr(told_by, "std", None)
             if mean is None or std is None or len(mean) != geometry.channels:
-                mean, std = describe.statistics(self.source("train"))
+                mean, std = inspection.statistics(self.source("train"))
             self._spec = dataclasses.replace(geometry, mean=tuple(mean), std=tuple(std))
         return self._spec
 
@@ -163,8 +163,8 @@ class ImageDataModule(pl.LightningDataModule):
                 f"data.batch_size is {self.batch_size} but '{self.dataset_name}' has {len(source)} training images; "
                 f"allowed is at most {len(source)}"
             )
-        chosen = augment.policy(self.augmentation_name())
-        policy = None if chosen == augment.Policy() else chosen
+        chosen = augmentation.policy(self.augmentation_name())
+        policy = None if chosen == augmentation.Policy() else chosen
         balance = self.train_labels() if self.balanced else None
         if isinstance(source, StreamSource):
             source = self._training_source = source.for_training()
@@ -182,7 +182,7 @@ class ImageDataModule(pl.LightningDataModule):
             if isinstance(source, MemorySource):
                 self._train_labels = source.labels[source.rows]
             else:
-                known = torch.from_numpy(describe.labels(self.opened("train")))
+                known = torch.from_numpy(inspection.labels(self.opened("train")))
                 self._train_labels = known if not isinstance(source, StreamSource) else known[source.items.indices]
         return self._train_labels
 
@@ -209,7 +209,7 @@ class ImageDataModule(pl.LightningDataModule):
         Returns:
             uint8 ``(count, height, width, channels)``, twice.
         """
-        source, policy = self.source(split), augment.policy(self.augmentation_name())
+        source, policy = self.source(split), augmentation.policy(self.augmentation_name())
         indices = torch.linspace(0, len(source) - 1, min(count, len(source)), dtype=torch.float64).long()
         [(images, labels)] = source.fetch([indices])
         images = images[labels != BAD]
@@ -227,7 +227,7 @@ class ImageDataModule(pl.LightningDataModule):
         if split not in self._datasets:
             name = self.dataset_name
             dataset = registry.call("dataset", name, (self.root, split), self.dataset_options)
-            describe.require_contract(name, split, dataset)
+            inspection.require_contract(name, split, dataset)
             if len(dataset) == 0:
                 raise UserError(f"data set '{name}' has no image in its {split} split under {self.root}")
             classes = tuple(map(str, dataset.classes))
@@ -240,13 +240,13 @@ class ImageDataModule(pl.LightningDataModule):
         """Return the spec with everything but mean and standard deviation, which need pixels."""
         if self._geometry is None:
             dataset, like = self.opened("train"), self._like
-            channels = describe.channels(dataset)
+            channels = inspection.channels(dataset)
             if like is not None and channels > like.channels:
                 raise UserError(
                     f"the weights are for grey images, '{self.dataset_name}' is in colour; use other weights"
                 )
             channels = channels if like is None else like.channels
-            natural = describe.natural_size(dataset) if like is None else (like.height, like.width)
+            natural = inspection.natural_size(dataset) if like is None else (like.height, like.width)
             height, width = self.image_size or natural
             zeros, ones = (0.0,) * channels, (1.0,) * channels
             resize = Resize() if like is None else like.resize
@@ -286,7 +286,7 @@ class ImageDataModule(pl.LightningDataModule):
         """Take ``val`` out of ``train``, by labels and a fixed seed."""
         dataset = self.opened("train")
         whole: Source = self._sources.get("train") or self._whole("train", dataset)
-        train, val = stratified_split(describe.labels(dataset, whole), [self.val_fraction])
+        train, val = stratified_split(inspection.labels(dataset, whole), [self.val_fraction])
         if len(train) == 0 or len(val) == 0:
             raise UserError(
                 f"data set '{self.dataset_name}' has {len(dataset)} training images, too few to keep "

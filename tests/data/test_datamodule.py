@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from zoo.core.errors import DownloadError, ImageError, NoSplitError, UserError
-from zoo.data import ImageDataModule, default_root
-from zoo.describe import statistics
-from zoo.sources import MemorySource, StreamSource
+from zoo.data.datamodule import ImageDataModule, default_root
+from zoo.data.inspection import statistics
+from zoo.data.sources import MemorySource, StreamSource
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
-from zoo.balance import balanced_order, balanced_weights
 from zoo.core.errors import UserError
-from zoo.data import ImageDataModule
-from zoo.loader import Loader
-from zoo.sources import BAD, MemorySource
+from zoo.data.datamodule import ImageDataModule
+from zoo.data.loader import Loader
+from zoo.data.sampling import balanced_order, balanced_weights
+from zoo.data.sources import BAD, MemorySource
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import PurePath
 
 import numpy as np
 
-from zoo.duplicates import FLAT, groups, near_pairs
-from zoo.survey import Survey
+from zoo.data.checks.duplicates import FLAT, groups, near_pairs
+from zoo.data.checks.scan import Survey
 
 #: How many times as many images the largest class has, from where it is said.
 IMBALANCE = 5

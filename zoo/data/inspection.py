@@ -12,7 +12,7 @@ import torch
 
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
-from zoo.sources import BAD, MemorySource, Source, as_tensor
+from zoo.data.sources import BAD, MemorySource, Source, as_tensor
 
 #: Images of each class that ``summarise`` returns at most, and classes of which it does.
 SAMPLES = 8
@@ -20,13 +20,6 @@ MAX_CLASSES = 100
 
 #: Images that mean and standard deviation are computed from where the data does not fit in memory.
 STATISTICS_SAMPLE = 2_000
-
-
-def require_contract(name: str, split: str, dataset: Any) -> None:
-    """Refuse, by a UserError, what a builder of data sets returned where it lacks what the contract asks for."""
-    for attribute in ("__len__", "__getitem__", "classes"):
-        if not hasattr(dataset, attribute):
-            raise UserError(f"data set '{name}' breaks the contract: its {split} split has no {attribute}")
 
 
 def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:

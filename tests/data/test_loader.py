@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.augment import POLICIES
-from zoo.loader import Loader
-from zoo.sources import MemorySource
+from zoo.data.augmentation import POLICIES
+from zoo.data.loader import Loader
+from zoo.data.sources import MemorySource
 
 
 @pytest.fixture

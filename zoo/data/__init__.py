@@ -1,0 +1,1 @@
+"""A registered data set becomes uint8 batches: splits, sampling, augmentation, loading."""
