@@ -10,7 +10,7 @@ from support import assert_equal_weights
 
 from zoo import feature_store
 from zoo.features import FrozenFeatures
-from zoo.prefix import FrozenPrefix
+from zoo.models.frozen_prefix import FrozenPrefix
 
 FROZEN = ("--model.freeze", 2, "--model.architecture.dropout", 0.3, "--trainer.max_epochs", 3)
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from support import REPOSITORY
 
-from zoo.classifier import ImageClassifier
 from zoo.core.errors import UserError
 from zoo.mixing import Mixing
+from zoo.models.classifier import ImageClassifier
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from zoo.classifier import ImageClassifier
 from zoo.core.errors import UserError
-from zoo.freeze import layers
+from zoo.models.classifier import ImageClassifier
+from zoo.models.layers import layers
 
 SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}
 DECAY = ("--model.layer_decay", 0.5)

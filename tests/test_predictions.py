@@ -7,8 +7,8 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from zoo.classifier import ImageClassifier
 from zoo.core.errors import RunError
+from zoo.models.classifier import ImageClassifier
 from zoo.predictions import PICTURES, Predictions, predictions_of
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
-from zoo.classifier import ImageClassifier
 from zoo.data.datamodule import ImageDataModule
+from zoo.models.classifier import ImageClassifier
 from zoo.overhead import NoProfiler
 from zoo.steps import PlainSteps, is_plain
 

@@ -17,7 +17,7 @@ from zoo.core.version import __version__
 if TYPE_CHECKING:
     from torch import nn
 
-    from zoo.classifier import ImageClassifier
+    from zoo.models.classifier import ImageClassifier
 
 __all__ = [
     "CheckpointError",
@@ -98,7 +98,7 @@ def load(run_or_checkpoint: str | Path) -> ImageClassifier:
     Raises:
         CheckpointError: there is no checkpoint, or it is unreadable or not zoo's.
     """
-    from zoo.checkpoint import load_classifier
+    from zoo.models.checkpoint import load_classifier
 
     return load_classifier(run_or_checkpoint)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from zoo.checkpoint import load_classifier
-from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.core.errors import UserError
-from zoo.pretrained import find_weights
+from zoo.models.checkpoint import load_classifier
+from zoo.models.classifier import ImageClassifier
+from zoo.models.pretrained import find_weights
 
 
 def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:

@@ -18,8 +18,6 @@ from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
-from zoo.classifier import ImageClassifier
 from zoo.config import Arguments
 from zoo.core import registry
 from zoo.core.errors import UserError
@@ -27,9 +25,11 @@ from zoo.data.datamodule import ImageDataModule
 from zoo.device import default_precision
 from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error
+from zoo.models.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
+from zoo.models.classifier import ImageClassifier
+from zoo.models.pretrained import Weights, find_weights
 from zoo.optimization import DEFAULT_OPTIMIZER
 from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
-from zoo.pretrained import Weights, find_weights
 from zoo.runs.folder import Run
 from zoo.steps import PlainSteps
 

@@ -123,7 +123,7 @@ class _Part:
 
     key: str
     starts: str = "--"
-    modules: tuple[str, ...] = ("zoo.train", "zoo.commandline", "zoo.classifier", "zoo.data.datamodule")
+    modules: tuple[str, ...] = ("zoo.train", "zoo.commandline", "zoo.models.classifier", "zoo.data.datamodule")
     words: tuple[str, ...] = ()
 
 

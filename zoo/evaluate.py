@@ -10,12 +10,12 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
-from zoo.checkpoint import classifier_of
 from zoo.commandline import ZooCLI
 from zoo.config import resolve
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.markup import require_page
+from zoo.models.checkpoint import classifier_of
 from zoo.predictions import CollectPredictions, Predictions
 from zoo.progress import say
 from zoo.report import Subject, spared, write_report

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from zoo.classifier import ImageClassifier
 from zoo.core.version import __version__
 from zoo.data.datamodule import Split
 from zoo.data.sources import Source
-from zoo.freeze import layers
-from zoo.prefix import FrozenPrefix, NoPrefix
+from zoo.models.classifier import ImageClassifier
+from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
+from zoo.models.layers import layers
 
 #: Reading a byte back from a disk of 0.5 GB/s takes as long as so many operations on two cores of 100 GFLOP/s.
 DISK_FLOPS_PER_BYTE = 200

@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from zoo.classifier import ImageClassifier
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
 from zoo.feature_store import FeatureStore
-from zoo.prefix import FrozenPrefix, NoPrefix
+from zoo.models.classifier import ImageClassifier
+from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 from zoo.progress import say
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
-from zoo.weights import offered_weights
+from zoo.models.weights import offered_weights
 
 KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
 
@@ -151,9 +151,9 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
 
 
 def _show_layers(console: Console, name: str, data: str | None, freeze: str | None, root: str | None) -> None:
-    from zoo import freeze as freezing
     from zoo.core.spec import InputSpec
     from zoo.data.datamodule import ImageDataModule
+    from zoo.models import layers as freezing
 
     if data is None:
         spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)

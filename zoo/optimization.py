@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
-from zoo.freeze import layers
+from zoo.models.layers import layers
 
 #: A class and its arguments, as LightningCLI writes them: ``{"class_path": ..., "init_args": {...}}``.
 ClassConfig = Mapping[str, Any]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lightning.pytorch import Trainer
 
-from zoo.classifier import ImageClassifier
 from zoo.data.datamodule import ImageDataModule
-from zoo.freeze import layers
+from zoo.models.classifier import ImageClassifier
+from zoo.models.layers import layers
 
 #: Modules of a network whose operations are counted: for up to 400 it takes 0.2 s at most on two cores.
 MAX_MODULES = 400

@@ -18,9 +18,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from zoo.assess import Assessment, assess
-from zoo.classifier import ImageClassifier
 from zoo.core.errors import RunError
 from zoo.data.sources import Batch
+from zoo.models.classifier import ImageClassifier
 
 #: Pictures that are kept of the mistakes, and as many of the hits.
 PICTURES = 12

@@ -17,10 +17,10 @@ from lightning.pytorch import Trainer
 
 from zoo import markup, sections
 from zoo.assess import Assessment
-from zoo.classifier import ImageClassifier
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.environment import environment, peak_memory
 from zoo.gradcam import find_feature_map, heat_maps
+from zoo.models.classifier import ImageClassifier
 from zoo.predictions import Picture, Predictions, predictions_of
 from zoo.progress import say
 from zoo.runs.config_file import read_config

@@ -21,7 +21,7 @@ from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
-from zoo.classifier import ImageClassifier
+from zoo.models.classifier import ImageClassifier
 from zoo.overhead import NoProfiler
 
 #: What Lightning calls of each callback within a step, between its begin and end.

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from zoo.checkpoint import RunCheckpoints
+from zoo.models.checkpoint import RunCheckpoints
 from zoo.progress import TrainingFigures, say
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History

@@ -27,9 +27,9 @@ from zoo.core import registry
 from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.core.spec import InputSpec
 from zoo.data.sources import as_tensor
-from zoo.freeze import layers
 from zoo.graph import to_onnx
 from zoo.images.preprocess import Preprocess
+from zoo.models.layers import layers
 
 #: Items that are looked at of each split.
 SAMPLE = 50

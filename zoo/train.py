@@ -13,8 +13,6 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 
 from zoo.averaging import MovingAverage
-from zoo.checkpoint import RunCheckpoints, load_weights, read_checkpoint
-from zoo.classifier import ImageClassifier
 from zoo.commandline import ZooCLI
 from zoo.config import resolve
 from zoo.core.errors import ImageError, RunError, UserError
@@ -23,6 +21,8 @@ from zoo.features import FrozenFeatures
 from zoo.help import FIT
 from zoo.interrupt import GracefulStop, Interrupted
 from zoo.loggers import named_loggers
+from zoo.models.checkpoint import RunCheckpoints, load_weights, read_checkpoint
+from zoo.models.classifier import ImageClassifier
 from zoo.plan import plan
 from zoo.progress import MetricsLogger, TrainingFigures, say
 from zoo.report import Subject, spared, write_report

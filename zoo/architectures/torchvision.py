@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec, Resize
-from zoo.weights import PublishedWeights
+from zoo.models.weights import PublishedWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,7 +67,7 @@ def builder(name: str) -> Callable[[InputSpec], nn.Module]:
     Raises:
         UserError: the network cannot work at the size; the message names the smallest square it can.
     """
-    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.weights looks for
+    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.models.weights looks for
     return build
 
 
@@ -94,7 +94,7 @@ def _vgg(name: str) -> Callable[..., nn.Module]:
     Raises:
         UserError: the images are smaller than 32 pixels, or dropout is outside [0, 1).
     """
-    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.weights looks for
+    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.models.weights looks for
     return build
 
 
@@ -120,7 +120,7 @@ def _fitted(name: str, spec: InputSpec, **options: Any) -> nn.Module:
 
 def _works(network: nn.Module, channels: int, height: int, width: int) -> bool:
     """Tell whether a network takes images of a size, by running its shapes alone: nothing is computed."""
-    from zoo.shapes import run_shapes
+    from zoo.models.shapes import run_shapes
 
     try:
         run_shapes(network, channels, height, width)

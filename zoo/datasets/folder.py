@@ -75,7 +75,7 @@ class ImageFolder:
     """
 
     augmentation = "crop_flip"
-    #: Item i is the image file ``path(i)`` with ``labels[i]``, and nothing else: training may decode it by faster means.
+    #: Item i is the image file ``path(i)`` with ``labels[i]`` and nothing else: training may decode it faster.
     plain_files = True
 
     def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: Literal[1, 3]) -> None:

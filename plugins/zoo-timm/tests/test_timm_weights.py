@@ -29,7 +29,7 @@ import zoo
 from zoo.cli import main
 from zoo.core.errors import DownloadError, UserError
 from zoo.images.preprocess import Preprocess
-from zoo.pretrained import find_weights
+from zoo.models.pretrained import find_weights
 
 HUBBED, HUBBED_TAG = "test_resnet", "r160_in1k"
 HUBBED_PATH = f"timm/{HUBBED}.{HUBBED_TAG}/resolve/main/model.safetensors"

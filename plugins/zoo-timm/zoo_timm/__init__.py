@@ -58,7 +58,7 @@ def builder(name: str) -> Callable[..., nn.Module]:
     Raises:
         UserError: drop_rate is outside [0, 1), or the network cannot work on the spec.
     """
-    build.weights = lambda: weights.published(name)  # type: ignore[attr-defined]  # what zoo.weights looks for
+    build.weights = lambda: weights.published(name)  # type: ignore[attr-defined]  # what zoo.models.weights looks for
     return build
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from zoo import DownloadError, UserError
 from zoo.core.spec import InputSpec, Interpolation, Resize
-from zoo.weights import PublishedWeights
+from zoo.models.weights import PublishedWeights
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg

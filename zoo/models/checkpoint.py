@@ -21,7 +21,7 @@ from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
-    from zoo.classifier import ImageClassifier
+    from zoo.models.classifier import ImageClassifier
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -162,7 +162,7 @@ def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:
 
 def classifier_of(checkpoint: dict[str, Any], path: Path) -> ImageClassifier:
     """Return the classifier that a checkpoint describes; errors as ``load_classifier``, naming ``path``."""
-    from zoo.classifier import ImageClassifier
+    from zoo.models.classifier import ImageClassifier
 
     hyperparameters = checkpoint["hyper_parameters"]
     try:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo.classifier import ImageClassifier
-from zoo.prefix import FrozenPrefix, NoPrefix
+from zoo.models.classifier import ImageClassifier
+from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import zoo
-from zoo.checkpoint import AtomicCheckpointIO, read_checkpoint
 from zoo.core.errors import CheckpointError, RunError
+from zoo.models.checkpoint import AtomicCheckpointIO, read_checkpoint
 
 
 def test_a_run_and_its_checkpoint_load_as_the_same_classifier(digits_run):

@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo as package
 from zoo.core.errors import ImageError, UserError
-from zoo.interactive import PredictionTable
+from zoo.models.prediction import PredictionTable
 
 
 @pytest.fixture(scope="module")

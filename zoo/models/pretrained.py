@@ -20,13 +20,13 @@ import torch.hub
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from zoo.checkpoint import reading
 from zoo.core import registry
 from zoo.core.download import RemoteFile, fetch
 from zoo.core.errors import DownloadError, UserError, did_you_mean
 from zoo.core.spec import InputSpec
-from zoo.freeze import layers
-from zoo.weights import PublishedWeights, last_part, offered_weights
+from zoo.models.checkpoint import reading
+from zoo.models.layers import layers
+from zoo.models.weights import PublishedWeights, last_part, offered_weights
 
 #: Keys that an error shows of each kind; a network may have hundreds.
 SHOWN_KEYS = 6

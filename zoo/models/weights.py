@@ -1,4 +1,4 @@
-"""What an architecture's builder says of the pretrained weights it offers; read by ``zoo.pretrained``."""
+"""What an architecture's builder says of the pretrained weights it offers; read by ``zoo.models.pretrained``."""
 
 from __future__ import annotations
 

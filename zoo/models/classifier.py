@@ -16,18 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zoo import freeze as freezing
-from zoo import interactive
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.data.sources import BAD, Source
 from zoo.images.preprocess import Preprocess
-from zoo.interactive import ImageInput, PredictionTable
 from zoo.loss import Loss
-from zoo.memory_format import memory_format, set_memory_format
 from zoo.metrics import SplitMetrics
 from zoo.mixing import Mixing
+from zoo.models import layers as freezing
+from zoo.models import prediction
+from zoo.models.frozen_prefix import FrozenPrefix
+from zoo.models.memory_format import memory_format, set_memory_format
+from zoo.models.prediction import ImageInput, PredictionTable
 from zoo.optimization import (
     DEFAULT_OPTIMIZER,
     ClassConfig,
@@ -35,7 +36,6 @@ from zoo.optimization import (
     build_scheduler,
     layer_rates,
 )
-from zoo.prefix import FrozenPrefix
 from zoo.runs.folder import Run
 
 #: Training images that a network may look at before it is trained.
@@ -178,10 +178,10 @@ class ImageClassifier(pl.LightningModule):
             UserError: top_k is below 1, or an array is no such picture.
             ImageError: a file cannot be read; it is named.
         """
-        return interactive.predict(self, images, top_k)
+        return prediction.predict(self, images, top_k)
 
     def _repr_html_(self) -> str:
-        return interactive.summary_html(self)
+        return prediction.summary_html(self)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Return the loss to minimise, its value, the logits, and the labels they should name.

@@ -9,8 +9,8 @@ import sklearn.metrics
 import torch
 from torch import nn
 
-from zoo.classifier import ImageClassifier
 from zoo.core.errors import UserError
+from zoo.models.classifier import ImageClassifier
 
 
 @pytest.fixture

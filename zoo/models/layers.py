@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.spec import InputSpec
-from zoo.shapes import BATCH, run_shapes
+from zoo.models.shapes import BATCH, run_shapes
 
 NORMALISATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 

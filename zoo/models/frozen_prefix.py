@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from zoo.shapes import modes_kept
+from zoo.models.shapes import modes_kept
 
 #: Names of functions that draw random numbers, which nothing computed once may stand in for.
 RANDOM = re.compile(r".*dropout\w*|rand.*|bernoulli_?|multinomial|normal_?|uniform_|exponential_|stochastic_depth")

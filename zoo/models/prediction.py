@@ -20,11 +20,11 @@ from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.images.files import named_images, open_image, to_mode
 from zoo.images.preprocess import to_uint8
+from zoo.models.shapes import modes_kept
 from zoo.runs.summary import read_run
-from zoo.shapes import modes_kept
 
 if TYPE_CHECKING:
-    from zoo.classifier import ImageClassifier
+    from zoo.models.classifier import ImageClassifier
 
 #: A file or a folder of files, a PIL image, or uint8 ``(height, width, channels)``, grey also ``(height, width)``.
 ImageInput = str | Path | Image.Image | np.ndarray

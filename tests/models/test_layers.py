@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import zoo as library
-from zoo.classifier import ImageClassifier
 from zoo.core.errors import UserError
-from zoo.freeze import freeze, layers
+from zoo.models.classifier import ImageClassifier
+from zoo.models.layers import freeze, layers
 
 
 @pytest.fixture

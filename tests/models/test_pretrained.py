@@ -23,7 +23,7 @@ from zoo.core.errors import DownloadError, UserError
 from zoo.core.spec import Resize
 from zoo.data.datamodule import ImageDataModule
 from zoo.images.preprocess import Preprocess
-from zoo.pretrained import find_weights
+from zoo.models.pretrained import find_weights
 
 NAME = "torchvision/squeezenet1_1"
 PUBLISHED = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.value
@@ -158,7 +158,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 from zoo.architectures import torchvision
 from zoo.core.errors import DownloadError, UserError
-from zoo.weights import PublishedWeights
+from zoo.models.weights import PublishedWeights
 built = torchvision.builder("squeezenet1_1")
 def net(spec):
     return built(spec)

@@ -1,0 +1,1 @@
+"""A network with its preprocessing: layers, freezing, pretrained weights, checkpoints, prediction."""
