@@ -30,7 +30,7 @@ import zoo
 from zoo.core.spec import InputSpec, Resize
 from zoo.data.datamodule import ImageDataModule
 from zoo.images.preprocess import Preprocess
-from zoo.overhead import keep_freed_memory
+from zoo.training.fast_settings import keep_freed_memory
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH_SIZE = 32

@@ -14,8 +14,8 @@ from PIL import Image
 from support import assert_equal_weights, weights
 
 import zoo as library
-from zoo.interrupt import GracefulStop
 from zoo.runs.folder import Run
+from zoo.training.graceful_stop import GracefulStop
 
 #: Two epochs of 324 steps with everything that draws at random: crops, dropout, order.
 RANDOM_RUN = (

@@ -22,16 +22,16 @@ from zoo.config import Arguments
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
-from zoo.device import default_precision
 from zoo.help import HelpFormatter, own_options_first
 from zoo.messages import parser_error
 from zoo.models.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
 from zoo.models.classifier import ImageClassifier
 from zoo.models.pretrained import Weights, find_weights
-from zoo.optimization import DEFAULT_OPTIMIZER
-from zoo.overhead import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
 from zoo.runs.folder import Run
-from zoo.steps import PlainSteps
+from zoo.training.device import default_precision
+from zoo.training.fast_loop import PlainSteps
+from zoo.training.fast_settings import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
+from zoo.training.optim import DEFAULT_OPTIMIZER
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40

@@ -17,11 +17,11 @@ from zoo.core.version import __version__
 from zoo.markup import require_page
 from zoo.models.checkpoint import classifier_of
 from zoo.predictions import CollectPredictions, Predictions
-from zoo.progress import say
 from zoo.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
+from zoo.training.epoch_metrics import say
 
 
 class EvaluateCLI(ZooCLI):

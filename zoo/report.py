@@ -22,11 +22,11 @@ from zoo.environment import environment, peak_memory
 from zoo.gradcam import find_feature_map, heat_maps
 from zoo.models.classifier import ImageClassifier
 from zoo.predictions import Picture, Predictions, predictions_of
-from zoo.progress import say
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History
+from zoo.training.epoch_metrics import say
 
 #: Pictures under Grad-CAM of the mistakes, and as many of the hits; and pictures that show augmentation.
 LOOKED_AT = 3

@@ -12,26 +12,26 @@ import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 
-from zoo.averaging import MovingAverage
 from zoo.commandline import ZooCLI
 from zoo.config import resolve
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
-from zoo.features import FrozenFeatures
 from zoo.help import FIT
-from zoo.interrupt import GracefulStop, Interrupted
-from zoo.loggers import named_loggers
 from zoo.models.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.models.classifier import ImageClassifier
-from zoo.plan import plan
-from zoo.progress import MetricsLogger, TrainingFigures, say
 from zoo.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
-from zoo.stopping import NoProgress
-from zoo.terminal import EpochLines, show_plan, show_result
+from zoo.training.early_stopping import NoProgress
+from zoo.training.ema import MovingAverage
+from zoo.training.epoch_metrics import MetricsLogger, TrainingFigures, say
+from zoo.training.feature_cache import FrozenFeatures
+from zoo.training.graceful_stop import GracefulStop, Interrupted
+from zoo.training.loggers import named_loggers
+from zoo.training.progress_bar import EpochLines, show_plan, show_result
+from zoo.training.summary import plan
 
 #: What may differ when a run is resumed: how long, where and by which kernels it trains, not what.
 RESUME_OPTIONS = (

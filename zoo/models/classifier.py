@@ -21,22 +21,22 @@ from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.data.sources import BAD, Source
 from zoo.images.preprocess import Preprocess
-from zoo.loss import Loss
-from zoo.metrics import SplitMetrics
-from zoo.mixing import Mixing
 from zoo.models import layers as freezing
 from zoo.models import prediction
 from zoo.models.frozen_prefix import FrozenPrefix
 from zoo.models.memory_format import memory_format, set_memory_format
 from zoo.models.prediction import ImageInput, PredictionTable
-from zoo.optimization import (
+from zoo.runs.folder import Run
+from zoo.training.loss import Loss
+from zoo.training.metrics import SplitMetrics
+from zoo.training.mixup import Mixing
+from zoo.training.optim import (
     DEFAULT_OPTIMIZER,
     ClassConfig,
     build_optimizer,
     build_scheduler,
     layer_rates,
 )
-from zoo.runs.folder import Run
 
 #: Training images that a network may look at before it is trained.
 INIT_IMAGES = 1000
@@ -126,7 +126,7 @@ class ImageClassifier(pl.LightningModule):
         if freeze is not None:
             self.frozen = freezing.freeze(self.network, self.spec, freeze).modules
             self.train()  # a fit begins with the modes it finds
-        #: Set while batches hold the output of the frozen layers instead of images (zoo.features).
+        #: Set while batches hold the output of the frozen layers instead of images (zoo.training.feature_cache).
         self.prefix: FrozenPrefix | None = None
         self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
 
@@ -213,7 +213,7 @@ class ImageClassifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy, over all processes."""
-        # logger=False: the epoch's row is written once, with the training figures beside these (zoo.progress).
+        # logger=False: the epoch's row is written once, with the training figures beside these (zoo.training.epoch_metrics).
         self.log_dict(self.val_metrics.take(), logger=False)
 
     def on_test_epoch_end(self) -> None:

@@ -8,7 +8,7 @@ from torch.optim import LBFGS
 
 from zoo.core.spec import InputSpec
 from zoo.models.shapes import modes_kept
-from zoo.optimization import ClassConfig, class_of
+from zoo.training.optim import ClassConfig, class_of
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zoo.core.errors import UserError
-from zoo.loss import Loss
+from zoo.training.loss import Loss
 
 WEIGHTS = [0.5, 1.0, 3.0]
 

@@ -22,7 +22,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
 from zoo.models.classifier import ImageClassifier
-from zoo.overhead import NoProfiler
+from zoo.training.fast_settings import NoProfiler
 
 #: What Lightning calls of each callback within a step, between its begin and end.
 WITHIN = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")

@@ -14,10 +14,10 @@ from lightning.pytorch.callbacks import Callback
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
-from zoo.feature_store import FeatureStore
 from zoo.models.classifier import ImageClassifier
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
-from zoo.progress import say
+from zoo.training.epoch_metrics import say
+from zoo.training.feature_store import FeatureStore
 
 
 class FrozenFeatures(Callback):

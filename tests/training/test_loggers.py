@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from zoo.loggers import LOGGERS
+from zoo.training.loggers import LOGGERS
 
 SHORT = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 3, "--trainer.log_every_n_steps", 1)
 

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
 from zoo.core.errors import UserError
-from zoo.progress import say
+from zoo.training.epoch_metrics import say
 
 
 class NoProgress(EarlyStopping):

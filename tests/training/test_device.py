@@ -1,11 +1,11 @@
-"""zoo.device: what a training takes where nothing is asked for."""
+"""zoo.training.device: what a training takes where nothing is asked for."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from zoo.device import default_precision, fast_bfloat16
+from zoo.training.device import default_precision, fast_bfloat16
 
 
 @pytest.mark.parametrize(

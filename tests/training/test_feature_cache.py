@@ -8,9 +8,9 @@ import shutil
 import pytest
 from support import assert_equal_weights
 
-from zoo import feature_store
-from zoo.features import FrozenFeatures
 from zoo.models.frozen_prefix import FrozenPrefix
+from zoo.training import feature_store
+from zoo.training.feature_cache import FrozenFeatures
 
 FROZEN = ("--model.freeze", 2, "--model.architecture.dropout", 0.3, "--trainer.max_epochs", 3)
 

@@ -9,9 +9,9 @@ import torch
 from support import weights
 
 import zoo as library
-from zoo.averaging import MovingAverage
 from zoo.core.errors import UserError
 from zoo.evaluate import opened
+from zoo.training.ema import MovingAverage
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""What happens between the first and the last step: loss, metrics, optimizer, callbacks, checkpoints."""
