@@ -168,7 +168,7 @@ def _write_report(options: argparse.Namespace, rest: list[str]) -> None:
         return
     if rest:
         raise UserError(f"unknown option {rest[0]} of a comparison; 'zoo report RUN RUN... --output FILE.html' is all")
-    from zoo.compare import compare
+    from zoo.reports.comparison import compare
 
     print(compare(options.runs, options.output))
 

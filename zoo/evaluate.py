@@ -14,10 +14,10 @@ from zoo.commandline import ZooCLI
 from zoo.config import resolve
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
-from zoo.markup import require_page
 from zoo.models.checkpoint import classifier_of
-from zoo.predictions import CollectPredictions, Predictions
-from zoo.report import Subject, spared, write_report
+from zoo.reports.evaluation import CollectPredictions, Predictions
+from zoo.reports.markup import require_page
+from zoo.reports.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run

@@ -15,7 +15,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 
 from zoo.config import resolve_new
 from zoo.core.errors import RunError, UserError
-from zoo.plots import draw_by, require_plot
+from zoo.reports.plots import draw_by, require_plot
 from zoo.train import FitCLI
 
 #: Learning rates tried, from the first to the second, each for one step.

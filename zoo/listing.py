@@ -124,7 +124,7 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
     """Count a data set's images by split and class, print the counts and draw some of each class."""
     from zoo.data import inspection
     from zoo.data.datamodule import default_root
-    from zoo.plots import ClassRow, draw_samples, require_plot, shrunk
+    from zoo.reports.plots import ClassRow, draw_samples, require_plot, shrunk
 
     path = require_plot("--plot", plot)
     summary = inspection.summarise(name, default_root() if root is None else Path(root), shrunk)

@@ -65,7 +65,7 @@ def predict(
     if output is not None:
         write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
     if plot is not None:
-        from zoo.plots import draw_guesses, shrunk
+        from zoo.reports.plots import draw_guesses, shrunk
 
         draw_guesses(Path(plot), [Path(path).name for path in files], [shrunk(decode(path)) for path in files], guesses)
     _show(files, guesses)
@@ -73,7 +73,7 @@ def predict(
 
 
 def _require_plot(plot: str, count: int) -> None:
-    from zoo.plots import MAX_IMAGES, require_plot
+    from zoo.reports.plots import MAX_IMAGES, require_plot
 
     require_plot("--plot", plot)
     if count > MAX_IMAGES:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.core.errors import RunError
-from zoo.environment import most_memory
+from zoo.reports.environment import most_memory
 from zoo.train import FitCLI
 
 #: Side of the square float32 matrices whose product gives the machine's rate.

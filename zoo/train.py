@@ -19,7 +19,7 @@ from zoo.data.sampling import balanced_weights
 from zoo.help import FIT
 from zoo.models.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.models.classifier import ImageClassifier
-from zoo.report import Subject, spared, write_report
+from zoo.reports.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run

@@ -17,10 +17,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from zoo.assess import Assessment, assess
 from zoo.core.errors import RunError
 from zoo.data.sources import Batch
 from zoo.models.classifier import ImageClassifier
+from zoo.reports.assess import Assessment, assess
 
 #: Pictures that are kept of the mistakes, and as many of the hits.
 PICTURES = 12

@@ -8,7 +8,7 @@ from torch import nn
 
 from zoo import create_architecture
 from zoo.core.spec import InputSpec
-from zoo.gradcam import FeatureMap, find_feature_map, heat_maps
+from zoo.reports.gradcam import FeatureMap, find_feature_map, heat_maps
 
 
 class Pooled(nn.Module):

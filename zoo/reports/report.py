@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 
-from zoo import markup, sections
-from zoo.assess import Assessment
 from zoo.data.datamodule import ImageDataModule, Split
-from zoo.environment import environment, peak_memory
-from zoo.gradcam import find_feature_map, heat_maps
 from zoo.models.classifier import ImageClassifier
-from zoo.predictions import Picture, Predictions, predictions_of
+from zoo.reports import markup, sections
+from zoo.reports.assess import Assessment
+from zoo.reports.environment import environment, peak_memory
+from zoo.reports.evaluation import Picture, Predictions, predictions_of
+from zoo.reports.gradcam import find_feature_map, heat_maps
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run

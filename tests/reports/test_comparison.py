@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from zoo.cli import main
-from zoo.markup import figures_in
+from zoo.reports.markup import figures_in
 
 
 @pytest.fixture(scope="module")

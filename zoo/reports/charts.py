@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zoo.assess import BINS, Assessment
+from zoo.reports.assess import BINS, Assessment
 
 #: Stands for the page's text colour until the drawing is done.
 INK = "#010203"

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo import figures, markup
 from zoo.core.errors import UserError
+from zoo.reports import charts, markup
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -126,19 +126,19 @@ def _curves(names: Sequence[str], histories: Sequence[History]) -> str:
     drawings = []
     for column, title, percent in DRAWN:
         curves = [history.curve(column) for history in histories]
-        lines = [figures.Line(points, number) for number, points in enumerate(curves) if points]
+        lines = [charts.Line(points, number) for number, points in enumerate(curves) if points]
         if lines:
             last = "; ".join(
                 f"{name} {_figure(points[-1][1])}" for name, points in zip(names, curves, strict=True) if points
             )
-            svg = figures.draw_curves(
+            svg = charts.draw_curves(
                 column.replace("/", "-"), f"{title} by epoch; last: {last}", lines, percent=percent
             )
             drawings.append(markup.drawing(svg, title))
-    speeds = [figures.Line(points, n) for n, h in enumerate(histories) if (points := h.curve("images_per_second"))]
+    speeds = [charts.Line(points, n) for n, h in enumerate(histories) if (points := h.curve("images_per_second"))]
     if speeds:
         drawings.append(
-            markup.drawing(figures.draw_speed("speed", "Images per second by epoch", speeds), "Images per second")
+            markup.drawing(charts.draw_speed("speed", "Images per second by epoch", speeds), "Images per second")
         )
-    key = markup.key(names, [figures.line_style(number) for number in range(len(names))])
+    key = markup.key(names, [charts.line_style(number) for number in range(len(names))])
     return markup.section("Curves", key, markup.columns(*drawings))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.plots import ClassRow, draw_guesses, draw_samples, shrunk
+from zoo.reports.plots import ClassRow, draw_guesses, draw_samples, shrunk
 
 
 def test_guesses_are_drawn_beside_their_image(tmp_path):

@@ -9,7 +9,7 @@ from lightning.pytorch import Trainer
 
 from zoo.core.errors import RunError
 from zoo.models.classifier import ImageClassifier
-from zoo.predictions import PICTURES, Predictions, predictions_of
+from zoo.reports.evaluation import PICTURES, Predictions, predictions_of
 
 
 @pytest.fixture

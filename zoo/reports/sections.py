@@ -7,9 +7,9 @@ from html import escape
 
 import numpy as np
 
-from zoo import figures, markup
-from zoo.assess import BINS, Assessment
-from zoo.predictions import Picture
+from zoo.reports import charts, markup
+from zoo.reports.assess import BINS, Assessment
+from zoo.reports.evaluation import Picture
 from zoo.runs.metrics import History
 
 #: Classes of which a confusion matrix is a table of numbers; of more it is a picture.
@@ -33,17 +33,17 @@ def curves(history: History, best_epoch: int) -> str:
     drawings = []
     for what, columns, step_column, percent in CURVES:
         found = [(column.partition("/")[0], number, history.curve(column)) for number, column in enumerate(columns)]
-        lines = [figures.Line(points, number) for _, number, points in found if points]
+        lines = [charts.Line(points, number) for _, number, points in found if points]
         if steps := history.curve(step_column):
-            lines.insert(0, figures.Line(steps, 0, faint=True))
+            lines.insert(0, charts.Line(steps, 0, faint=True))
         if not lines:
             continue
         last = "; ".join(f"{name} {_value(points[-1][1], percent)}" for name, _, points in found if points)
         alt = f"{what.capitalize()} over {len(history.epochs)} epochs; in the last: {last or 'not measured'}"
-        drawings.append(markup.drawing(figures.draw_curves(what, alt, lines, best_epoch, percent), alt))
+        drawings.append(markup.drawing(charts.draw_curves(what, alt, lines, best_epoch, percent), alt))
     if not drawings:
         return markup.section("Curves", note="metrics.csv has no row.")
-    key = markup.key(("train", "val"), [figures.line_style(number) for number in range(2)])
+    key = markup.key(("train", "val"), [charts.line_style(number) for number in range(2)])
     note = (
         f"The dotted line is at the checkpoint that is used, of epoch {best_epoch}; a thin line goes from step to step."
     )
@@ -56,11 +56,11 @@ def confusion(assessment: Assessment, classes: Sequence[str]) -> str:
     if size <= MATRIX_CLASSES:
         matrix, note = _matrix(assessment.confusion, classes), "Rows are true classes, columns what was predicted."
     else:
-        step = figures.group_size(size)
+        step = charts.group_size(size)
         note = "The deeper the colour, the larger the share of the row, on a square root scale"
         note += f"; {step} neighbouring classes are taken together." if step > 1 else "."
         alt = f"Confusion of {size} classes: {assessment.accuracy:.1%} of the images lie on the diagonal"
-        matrix = markup.drawing(figures.draw_confusion("confusion", alt, assessment.confusion), alt)
+        matrix = markup.drawing(charts.draw_confusion("confusion", alt, assessment.confusion), alt)
     pairs = [
         (classes[true], classes[guess], f"{count:,}", f"{count / assessment.support[true]:.1%}")
         for true, guess, count in assessment.most_confused(LISTED)
@@ -116,7 +116,7 @@ def calibration(assessment: Assessment) -> str:
         "their share of all answers."
     )
     alt = f"Reliability diagram: accuracy by confidence; expected calibration error {error:.2%}"
-    return markup.section("Calibration", markup.drawing(figures.draw_reliability("reliability", alt, assessment), text))
+    return markup.section("Calibration", markup.drawing(charts.draw_reliability("reliability", alt, assessment), text))
 
 
 def pictures(title: str, note: str, shown: Sequence[Picture], classes: Sequence[str]) -> str:
@@ -176,7 +176,7 @@ def speed(history: History, memory: str) -> str:
         f"Images per second while training: {np.median(values):,.0f} (median; {min(values):,.0f} to {max(values):,.0f})"
     )
     return markup.section(
-        "Speed and memory", markup.drawing(figures.draw_speed("speed", alt, [figures.Line(points)]), f"{alt}. {text}")
+        "Speed and memory", markup.drawing(charts.draw_speed("speed", alt, [charts.Line(points)]), f"{alt}. {text}")
     )
 
 

@@ -20,11 +20,11 @@ from PIL import Image
 from sklearn import metrics
 from sklearn.datasets import load_digits
 
-from zoo import markup, sections
 from zoo.data.datamodule import ImageDataModule
-from zoo.markup import figures_in
-from zoo.predictions import Predictions
-from zoo.report import spared
+from zoo.reports import markup, sections
+from zoo.reports.evaluation import Predictions
+from zoo.reports.markup import figures_in
+from zoo.reports.report import spared
 from zoo.runs.folder import Run
 
 #: Folders' names are class names; these would end a page's data, or its text, if they stood in it as they are.

@@ -10,7 +10,7 @@ import torch
 from sklearn import metrics
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
 
-from zoo.assess import BINS, assess
+from zoo.reports.assess import BINS, assess
 
 CLASSES = 7
 

@@ -1,0 +1,1 @@
+"""What a run learned and how well: metrics of a split, the HTML report, comparisons, plots."""
