@@ -27,7 +27,7 @@ from zoo.core import registry
 from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.core.spec import InputSpec
 from zoo.data.sources import as_tensor
-from zoo.graph import to_onnx
+from zoo.export.graph import to_onnx
 from zoo.images.preprocess import Preprocess
 from zoo.models.layers import layers
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from zoo import runtime
 from zoo.core.errors import ImageError
-from zoo.images.files import files
+from zoo.images import files
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 

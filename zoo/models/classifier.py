@@ -213,7 +213,7 @@ class ImageClassifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy, over all processes."""
-        # logger=False: the epoch's row is written once, with the training figures beside these (zoo.training.epoch_metrics).
+        # logger=False: epoch_metrics writes the row of the epoch once, with the training figures beside these.
         self.log_dict(self.val_metrics.take(), logger=False)
 
     def on_test_epoch_end(self) -> None:

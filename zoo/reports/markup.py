@@ -36,7 +36,7 @@ def page(title: str, body_html: Iterable[str], figures: Mapping[str, Any]) -> st
         body_html: its sections.
         figures: numbers for programs, kept in the page as JSON; none may be NaN.
     """
-    files = resources.files("zoo") / "templates"
+    files = resources.files("zoo.reports") / "templates"
     # A class may be called "</script>".
     numbers = json.dumps(figures, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     texts = {

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 import zoo as library
-from zoo import export as exporting
 from zoo.data.sources import MemorySource
-from zoo.quantize import quantize
+from zoo.export import model_file as exporting
+from zoo.export.quantize import quantize
 from zoo.runtime import Classifier
 
 

@@ -67,7 +67,7 @@ def quantize(graph: onnx.ModelProto, precision: Literal["int8", "fp16"], train: 
     """Return a network's graph in lower precision; what goes in and comes out stays float32.
 
     Args:
-        graph: as ``zoo.graph.network_graph`` returns it.
+        graph: as ``zoo.export.graph.network_graph`` returns it.
         precision: int8 for weights (per output channel) and activations of convolutions and dense layers, or fp16.
         train: training images, from which int8 takes the range of each activation.
 
@@ -91,7 +91,7 @@ def compare(model: onnx.ModelProto, lower: onnx.ModelProto, test: Source) -> Qua
     """Run two whole graphs on the test split, alternately.
 
     Args:
-        model: in float32, as ``zoo.graph.of_any_size`` returns it.
+        model: in float32, as ``zoo.export.graph.of_any_size`` returns it.
         lower: in lower precision.
         test: the test split.
 

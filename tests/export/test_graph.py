@@ -11,7 +11,7 @@ from torch import nn
 import zoo as library
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec, Resize
-from zoo.graph import MAX_BYTES, to_onnx
+from zoo.export.graph import MAX_BYTES, to_onnx
 from zoo.images.preprocess import Preprocess, to_uint8
 
 

@@ -1,7 +1,7 @@
 """A page that runs an exported model in the browser: ``zoo export RUN --web FOLDER``.
 
     FOLDER/index.html        what the page knows of the model, and which zoo-* folder it uses
-    FOLDER/zoo-<digest>/     the model and the page's scripts and style (zoo/pages), named after their content
+    FOLDER/zoo-<digest>/     the model and the page's scripts and style (zoo/export/page), named after their content
     FOLDER/ort/              onnxruntime-web, if you put it there; else the page loads it from jsDelivr
 
 Everything is complete before index.html is replaced, and older zoo-* folders go after it: a page that worked works at
@@ -56,7 +56,7 @@ def write_page(model_path: Path, folder: Path) -> Path:
     check_folder(folder)
     with as_user_errors():
         metadata = runtime.Classifier(model_path).metadata
-    static = {name: (resources.files("zoo") / "pages" / name).read_bytes() for name in STATIC}
+    static = {name: (resources.files("zoo.export") / "page" / name).read_bytes() for name in STATIC}
     page = folder / "index.html"
     try:
         assets = folder / f"zoo-{_digest(model_path, static)}"
@@ -121,7 +121,7 @@ def _index(metadata: dict[str, Any], assets: str, size: int) -> str:
     title = html.escape(f"{model['architecture']} on {model['dataset']}")
     # A class may be called "</script>", and have bytes in its name that are no UTF-8.
     texts = {"@TITLE@": title, "@ASSETS@": assets, "@MODEL@": json.dumps(model).replace("<", "\\u003c")}
-    page = (resources.files("zoo") / "pages" / "index.html").read_text(encoding="utf-8")
+    page = (resources.files("zoo.export") / "page" / "index.html").read_text(encoding="utf-8")
     return re.sub("|".join(texts), lambda found: texts[found[0]], page)
 
 

@@ -1,6 +1,6 @@
 """zoo export: a run becomes one ONNX file that carries its preprocessing, its class names and the proof that it works.
 
-RUN ─► graph (zoo.graph) ─► compared with the checkpoint on real images ─► metadata, golden sample, digest
+RUN ─► graph (zoo.export.graph) ─► compared with the checkpoint on real images ─► metadata, golden sample, digest
                                                                                └─► zoo.runtime.verify ─► model.onnx
 """
 
@@ -25,10 +25,10 @@ from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
 from zoo.evaluate import EvaluateCLI, opened
-from zoo.graph import network_graph, of_any_size
-from zoo.quantize import Quantization, compare, quantize
+from zoo.export.graph import network_graph, of_any_size
+from zoo.export.quantize import Quantization, compare, quantize
+from zoo.export.web import check_folder, write_page
 from zoo.runs.files import replacing
-from zoo.web import check_folder, write_page
 
 #: Largest difference between a file's probabilities and the checkpoint's, and share of the largest logit that logits
 #: may differ by: ten times what was seen of twelve networks.

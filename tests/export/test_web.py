@@ -22,9 +22,9 @@ import pytest
 from PIL import Image
 from support import REPOSITORY
 
-from zoo import web
 from zoo.cli import main
 from zoo.core.errors import RunError, UserError
+from zoo.export import web
 from zoo.runtime import Classifier
 
 NODE_MODULES = Path(os.environ.get("ZOO_NODE_MODULES", REPOSITORY / "node_modules"))
@@ -86,7 +86,7 @@ def test_a_page_is_its_index_its_scripts_and_the_model(grey, tmp_path):
 
 
 def test_all_that_lies_in_pages_is_written_and_all_that_is_imported_is_there():
-    pages = REPOSITORY / "zoo" / "pages"
+    pages = REPOSITORY / "zoo" / "export" / "page"
     assert {path.name for path in pages.iterdir()} == {*web.STATIC, "index.html"}
     for script in pages.glob("*.js"):
         for name in re.findall(r"(?:from|URL\()\s*'\./([^']*)'", script.read_text(encoding="utf-8")):
