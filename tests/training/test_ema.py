@@ -9,8 +9,8 @@ import torch
 from support import weights
 
 import zoo as library
+from zoo.config.run import opened
 from zoo.core.errors import UserError
-from zoo.evaluate import opened
 from zoo.training.ema import MovingAverage
 
 

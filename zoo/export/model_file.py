@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 
 from zoo import runtime
+from zoo.config.run import EvaluateCLI, opened
 from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
-from zoo.evaluate import EvaluateCLI, opened
 from zoo.export.graph import network_graph, of_any_size
 from zoo.export.quantize import Quantization, compare, quantize
 from zoo.export.web import check_folder, write_page

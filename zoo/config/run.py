@@ -10,8 +10,8 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
-from zoo.commandline import ZooCLI
-from zoo.config import resolve
+from zoo.config.builder import ZooCLI
+from zoo.config.resolve import resolve
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.models.checkpoint import classifier_of

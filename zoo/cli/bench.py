@@ -18,17 +18,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from zoo.config import resolve_new
+from zoo.cli.speed import BenchCLI, data_speed, fit_speed, matrix_rate, peer_speed, step_speed
+from zoo.config.resolve import resolve_new
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.sources import MemorySource
 from zoo.models.layers import layers
 from zoo.models.weights import offered_weights
 from zoo.runs.files import require_json, write_json
-from zoo.speed import BenchCLI, data_speed, fit_speed, matrix_rate, peer_speed, step_speed
 from zoo.training.device import fast_bfloat16
 
-#: What whole trainings are compared with (zoo.peers).
+#: What whole trainings are compared with (zoo.cli.peers).
 PEERS = ("loop", "lightning")
 
 

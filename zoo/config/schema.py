@@ -8,8 +8,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, capture_parser
 
-from zoo.commandline import ZooCLI, add_builder
-from zoo.config import resolve
+from zoo.config.builder import ZooCLI, add_builder
+from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.runs.config_file import SECTIONS

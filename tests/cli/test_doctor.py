@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from zoo.cli.doctor import WORKS, diagnose
 from zoo.core import registry
-from zoo.doctor import WORKS, diagnose
 
 GOOD = "def net(spec, width: int = 4): ...\n"
 

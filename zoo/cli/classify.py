@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from zoo.config import Arguments
+from zoo.config.resolve import Arguments
 from zoo.core.errors import UserError
 from zoo.models.checkpoint import load_classifier
 from zoo.models.classifier import ImageClassifier
@@ -38,7 +38,7 @@ def _as_published(arguments: Arguments) -> ImageClassifier:
         UserError: an option is wrong, or the weights do not fit or do not say which classes they tell apart.
         DownloadError: the weights cannot be downloaded.
     """
-    from zoo.commandline import ZooCLI
+    from zoo.config.builder import ZooCLI
 
     class PretrainedCLI(ZooCLI):
         """Builds the model alone."""

@@ -1,6 +1,6 @@
 """What whole trainings are compared with by ``zoo bench --against``: the same network and data, by other means.
 
-    python -m zoo.peers loop|lightning BATCHES [options of zoo fit]
+    python -m zoo.cli.peers loop|lightning BATCHES [options of zoo fit]
 
 ``loop`` is what a careful user writes by hand: the training images as one normalised float tensor, a fresh permutation,
 the optimizer, nothing logged and nothing saved. ``lightning`` is the usual LightningModule: torchvision's transforms on
@@ -23,11 +23,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms import v2
 
-from zoo.config import resolve
+from zoo.cli.speed import BenchCLI
+from zoo.config.resolve import resolve
 from zoo.core.spec import InputSpec
 from zoo.data.sources import MemorySource
 from zoo.images.preprocess import Preprocess
-from zoo.speed import BenchCLI
 
 
 def loop(cli: BenchCLI, batches: int) -> float:

@@ -49,7 +49,7 @@ def test_the_config_of_a_run_is_valid(validator, digits_run):
         "trainer: {limit_train_batches: 0.5, precision: bf16-mixed, devices: 2, accelerator: cpu}",
         "trainer: {callbacks: [{class_path: EarlyStopping, init_args: {monitor: val/loss}}]}",
         "seed_everything: true",
-        "$schema: zoo.schema.json",
+        "$schema: zoo.config.schema.json",
     ],
 )
 def test_what_zoo_takes_is_valid(validator, zoo, tmp_path, text):

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo import runtime
-from zoo.config import Arguments
+from zoo.config.resolve import Arguments
 from zoo.core.errors import UserError
 from zoo.images.files import as_user_errors, decode, named_images
 from zoo.runs.files import require_folder, write_atomically
@@ -59,7 +59,7 @@ def predict(
     if isinstance(model, str) and model.endswith(".onnx"):
         guesses = _by_file(model, files, top_k)
     else:
-        from zoo.classify import classify  # loads torch
+        from zoo.cli.classify import classify  # loads torch
 
         guesses = classify(model, files, top_k)
     if output is not None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from lightning.pytorch.tuner.tuning import Tuner
 
-from zoo.config import resolve_new
+from zoo.config.fit import FitCLI
+from zoo.config.resolve import resolve_new
 from zoo.core.errors import RunError, UserError
 from zoo.reports.plots import draw_by, require_plot
-from zoo.train import FitCLI
 
 #: Learning rates tried, from the first to the second, each for one step.
 RATES, STEPS = (1e-6, 1.0), 100

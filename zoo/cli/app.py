@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from zoo.arguments import COMMANDS, arguments, bench_arguments, find_arguments
+from zoo.cli.parser import COMMANDS, arguments, bench_arguments, find_arguments
 from zoo.core import registry
 from zoo.core.errors import UserError, ZooError
 
@@ -62,7 +62,7 @@ def _leave(signum: int, frame: object) -> None:
 
 def _run(words: list[str], debug: bool) -> None:
     if "_ARGCOMPLETE" in os.environ:  # the shell asks how the line may go on
-        from zoo.completion import complete
+        from zoo.cli.completion import complete
 
         complete(arguments())
     if words[:1] == ["fit"]:
@@ -102,21 +102,21 @@ def _run(words: list[str], debug: bool) -> None:
 
         show_runs(options.folder, options.sort, options.filter, options.output)
     elif options.command == "list":
-        from zoo.listing import show_names
+        from zoo.cli.listing import show_names
 
         show_names(options.what)
     elif options.command == "info":
-        from zoo.listing import show_info
+        from zoo.cli.listing import show_info
 
         if options.plot is not None:
             _quiet()
         show_info(options.name, options.data, options.freeze, options.root, options.plot)
     elif options.command == "doctor":
-        from zoo.doctor import show_state
+        from zoo.cli.doctor import show_state
 
         show_state(debug)
     elif options.command == "new":
-        from zoo.new import new_package
+        from zoo.cli.new import new_package
 
         new_package(options.package, options.kind)
     else:
@@ -124,8 +124,8 @@ def _run(words: list[str], debug: bool) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from zoo.config import resolve
-    from zoo.predict import predict
+    from zoo.cli.predict import predict
+    from zoo.config.resolve import resolve
 
     _quiet()
     paths = options.paths
@@ -152,7 +152,7 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _check(options: argparse.Namespace, rest: list[str]) -> None:
-    from zoo.check import check
+    from zoo.cli.check import check
 
     _quiet()
     root = [] if options.root is None else [f"--data.root={options.root}"]
@@ -161,7 +161,7 @@ def _check(options: argparse.Namespace, rest: list[str]) -> None:
 
 def _write_report(options: argparse.Namespace, rest: list[str]) -> None:
     if len(options.runs) == 1:
-        from zoo.evaluate import report
+        from zoo.config.run import report
 
         _quiet()
         print(report([*options.runs, *rest], options.output))
@@ -176,7 +176,7 @@ def _write_report(options: argparse.Namespace, rest: list[str]) -> None:
 def _bench(words: list[str]) -> None:
     options, rest = bench_arguments().parse_known_args(words)
 
-    from zoo.bench import bench
+    from zoo.cli.bench import bench
 
     _quiet()
     peers = [name for name in options.against.split(",") if name]
@@ -186,7 +186,7 @@ def _bench(words: list[str]) -> None:
 def _find(words: list[str]) -> None:
     options, rest = find_arguments().parse_known_args(words)
 
-    from zoo.find import find
+    from zoo.cli.find import find
 
     _quiet()
     find(options.what, rest, options.plot)
@@ -202,17 +202,17 @@ def _verify(options: argparse.Namespace) -> None:
 
 def _training(words: list[str]) -> None:
     if "--print_schema" in words:
-        from zoo.schema import schema
+        from zoo.config.schema import schema
 
         _quiet()
         print(json.dumps(schema(), indent=2))
     elif words[0] == "fit":
-        from zoo.train import fit
+        from zoo.config.fit import fit
 
         _quiet()
         fit(words[1:])
     else:
-        from zoo.evaluate import evaluate
+        from zoo.config.run import evaluate
 
         _quiet()
         evaluate("validate" if words[0] == "validate" else "test", words[1:])

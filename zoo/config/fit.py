@@ -12,11 +12,11 @@ import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 
-from zoo.commandline import ZooCLI
-from zoo.config import resolve
+from zoo.config.builder import ZooCLI
+from zoo.config.help import FIT
+from zoo.config.resolve import resolve
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
-from zoo.help import FIT
 from zoo.models.checkpoint import RunCheckpoints, load_weights, read_checkpoint
 from zoo.models.classifier import ImageClassifier
 from zoo.reports.report import Subject, spared, write_report

@@ -18,12 +18,12 @@ from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from zoo.config import Arguments
+from zoo.config.help import HelpFormatter, own_options_first
+from zoo.config.messages import parser_error
+from zoo.config.resolve import Arguments
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
-from zoo.help import HelpFormatter, own_options_first
-from zoo.messages import parser_error
 from zoo.models.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
 from zoo.models.classifier import ImageClassifier
 from zoo.models.pretrained import Weights, find_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zoo.config import Arguments
+from zoo.config.resolve import Arguments
 from zoo.core.errors import UserError, did_you_mean
 
 

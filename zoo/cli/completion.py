@@ -1,6 +1,6 @@
 """Completion in bash, zsh and fish: what a word may become, by argcomplete, without torch.
 
-    shell ──COMP_LINE──► zoo.cli: its parser ──► complete ──► candidates, and the process ends
+    shell ──COMP_LINE──► zoo.cli.app: its parser ──► complete ──► candidates, and the process ends
                                                     ▲ names, from metadata; folders and files
                                                     ▲ options of training, from a file in the user's cache
 
@@ -30,7 +30,7 @@ from argcomplete.completers import ChoicesCompleter
 from argcomplete.lexers import split_line
 from platformdirs import user_cache_path
 
-from zoo.config import resolve
+from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import RunError, UserError
 from zoo.core.version import __version__
@@ -85,7 +85,7 @@ def _names(*kinds: registry.Kind, prefix: str, **_: Any) -> Iterator[str]:
 
 def _listed(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:
     """Yield what ``zoo list`` takes: a kind, then a name."""
-    from zoo.listing import KINDS
+    from zoo.cli.listing import KINDS
 
     first = next(iter(parsed_args.what or ()), "")
     yield from () if first else KINDS
@@ -123,7 +123,7 @@ class _Part:
 
     key: str
     starts: str = "--"
-    modules: tuple[str, ...] = ("zoo.train", "zoo.commandline", "zoo.models.classifier", "zoo.data.datamodule")
+    modules: tuple[str, ...] = ("zoo.config.fit", "zoo.config.builder", "zoo.models.classifier", "zoo.data.datamodule")
     words: tuple[str, ...] = ()
 
 
@@ -177,8 +177,8 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
     """Ask LightningCLI's parser for the options of parts; with them go the times of the files that define them."""
     from jsonargparse import capture_parser
 
-    from zoo.commandline import ZooCLI
-    from zoo.train import RESUME_OPTIONS
+    from zoo.config.builder import ZooCLI
+    from zoo.config.fit import RESUME_OPTIONS
 
     arguments = resolve([word for part in parts for word in part.words])
     parser = capture_parser(lambda: ZooCLI("fit", arguments, None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.config import resolve
+from zoo.config.resolve import resolve
 from zoo.core.errors import UserError
 from zoo.runs.config_file import read_config
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo import bench as benching
-from zoo.bench import Bench
-from zoo.config import resolve
-from zoo.speed import BenchCLI, data_speed, step_speed
+from zoo.cli import bench as benching
+from zoo.cli.bench import Bench
+from zoo.cli.speed import BenchCLI, data_speed, step_speed
+from zoo.config.resolve import resolve
 
 #: LightningCLI calls what jsonargparse will remove in version 5; the command itself keeps that to itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.cli import COMMANDS
-from zoo.train import RESUME_OPTIONS
+from zoo.cli.app import COMMANDS
+from zoo.config.fit import RESUME_OPTIONS
 
 #: Sources the registration and calls it as bash does when TAB is pressed; prints a candidate a line.
 BASH = """

@@ -2,7 +2,7 @@
 
 Every entry point is loaded in another process, which may hang, print or die; this one reads its answers:
 
-    entries ──► python -m zoo.doctor ──► one JSON line each: state, seconds, traceback
+    entries ──► python -m zoo.cli.doctor ──► one JSON line each: state, seconds, traceback
                      │ no answer in time, or dead: that entry is said so, and a new process takes the rest
 """
 
@@ -74,7 +74,7 @@ def diagnose(entries: Sequence[Entry], patience: float = PATIENCE) -> Iterator[D
 
 def _answers(entries: Sequence[Entry], patience: float) -> Iterator[dict[str, Any]]:
     """Yield answers until all are there, or one process hangs or dies; that is the last answer then."""
-    command = [sys.executable, "-m", "zoo.doctor"]
+    command = [sys.executable, "-m", "zoo.cli.doctor"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     lines: queue.Queue[str] = queue.Queue()
     with subprocess.Popen(command, **pipes) as process:

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.config.fit import FitCLI
 from zoo.core.errors import RunError
 from zoo.reports.environment import most_memory
-from zoo.train import FitCLI
 
 #: Side of the square float32 matrices whose product gives the machine's rate.
 MATRIX = 1024
@@ -102,8 +102,8 @@ def fit_speed(args: Sequence[str], batches: int) -> tuple[float, float]:
 
 
 def peer_speed(name: str, args: Sequence[str], batches: int) -> float:
-    """Run one of the peers of ``zoo.peers`` likewise; return its images per second."""
-    return float(_run([sys.executable, "-m", "zoo.peers", name, str(batches), *args])[0].splitlines()[-1])
+    """Run one of the peers of ``zoo.cli.peers`` likewise; return its images per second."""
+    return float(_run([sys.executable, "-m", "zoo.cli.peers", name, str(batches), *args])[0].splitlines()[-1])
 
 
 def _run(command: Sequence[str]) -> tuple[str, float]:

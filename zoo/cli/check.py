@@ -11,13 +11,13 @@ import jsonargparse
 from rich.console import Console
 from rich.table import Table
 
-from zoo.commandline import add_builder
-from zoo.config import resolve
+from zoo.config.builder import add_builder
+from zoo.config.messages import parser_error
+from zoo.config.resolve import resolve
 from zoo.core.errors import RunError, UserError
 from zoo.data.checks.issues import KINDS, Finding, Item, find
 from zoo.data.checks.scan import Survey, surveyed
 from zoo.data.datamodule import ImageDataModule
-from zoo.messages import parser_error
 from zoo.runs.files import require_json, write_json
 
 #: Findings of a kind, and images of a finding, that are shown; the file has all.
