@@ -11,7 +11,8 @@ import torch
 
 import zoo
 from zoo.core.errors import CheckpointError, RunError
-from zoo.models.checkpoint import AtomicCheckpointIO, read_checkpoint
+from zoo.models.checkpoint import read_checkpoint
+from zoo.training.checkpoints import AtomicCheckpointIO
 
 
 def test_a_run_and_its_checkpoint_load_as_the_same_classifier(digits_run):

@@ -24,10 +24,11 @@ from zoo.config.resolve import Arguments
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
-from zoo.models.checkpoint import AtomicCheckpointIO, read_checkpoint, require_same_architecture, spec_of
+from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
 from zoo.models.classifier import ImageClassifier
 from zoo.models.pretrained import Weights, find_weights
 from zoo.runs.folder import Run
+from zoo.training.checkpoints import AtomicCheckpointIO
 from zoo.training.device import default_precision
 from zoo.training.fast_loop import PlainSteps
 from zoo.training.fast_settings import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory

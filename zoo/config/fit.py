@@ -17,13 +17,14 @@ from zoo.config.help import FIT
 from zoo.config.resolve import resolve
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
-from zoo.models.checkpoint import RunCheckpoints, load_weights, read_checkpoint
+from zoo.models.checkpoint import load_weights, read_checkpoint
 from zoo.models.classifier import ImageClassifier
 from zoo.reports.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
+from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.early_stopping import NoProgress
 from zoo.training.ema import MovingAverage
 from zoo.training.epoch_metrics import MetricsLogger, TrainingFigures, say

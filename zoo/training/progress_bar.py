@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from zoo.models.checkpoint import RunCheckpoints
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History
+from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.epoch_metrics import TrainingFigures, say
 
 #: Seconds between two drawings of the progress bar; each one waits for the device to report the loss.
