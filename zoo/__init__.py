@@ -1,30 +1,65 @@
-"""zoo: train, fine-tune, test and ship image classifiers; networks and data sets are names anybody can add.
+"""zoo: train, fine-tune, test and ship image classifiers; anybody can add networks and data sets by name.
 
-``import zoo`` is light: torch is loaded by the first call that needs it.
+Everything public is here, in ``zoo.testing`` and in ``zoo.runtime``. ``import zoo`` is light: a name is loaded when it
+is first used (PEP 562), and torch by the first that needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from zoo.core import registry
-from zoo.core.errors import CheckpointError, DownloadError, ImageError, NoSplitError, RunError, UserError, ZooError
-from zoo.core.spec import InputSpec, Resize
-from zoo.core.version import __version__
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from zoo.api import (
+        create_architecture,
+        create_dataset,
+        list_architectures,
+        list_datasets,
+        load,
+    )
+    from zoo.core.errors import CheckpointError, DownloadError, ImageError, NoSplitError, RunError, UserError, ZooError
+    from zoo.core.spec import InputSpec, Interpolation, Resize
+    from zoo.core.version import __version__
+    from zoo.data.arrays import ArrayDataset
+    from zoo.data.datamodule import ImageDataModule
     from zoo.models.classifier import ImageClassifier
+    from zoo.models.weights import PublishedWeights
+
+#: Where each public name is defined.
+_MODULES = {
+    "ArrayDataset": "zoo.data.arrays",
+    "CheckpointError": "zoo.core.errors",
+    "DownloadError": "zoo.core.errors",
+    "ImageClassifier": "zoo.models.classifier",
+    "ImageDataModule": "zoo.data.datamodule",
+    "ImageError": "zoo.core.errors",
+    "InputSpec": "zoo.core.spec",
+    "Interpolation": "zoo.core.spec",
+    "NoSplitError": "zoo.core.errors",
+    "PublishedWeights": "zoo.models.weights",
+    "Resize": "zoo.core.spec",
+    "RunError": "zoo.core.errors",
+    "UserError": "zoo.core.errors",
+    "ZooError": "zoo.core.errors",
+    "__version__": "zoo.core.version",
+    "create_architecture": "zoo.api",
+    "create_dataset": "zoo.api",
+    "list_architectures": "zoo.api",
+    "list_datasets": "zoo.api",
+    "load": "zoo.api",
+}
 
 __all__ = [
+    "ArrayDataset",
     "CheckpointError",
     "DownloadError",
+    "ImageClassifier",
+    "ImageDataModule",
     "ImageError",
     "InputSpec",
+    "Interpolation",
     "NoSplitError",
+    "PublishedWeights",
     "Resize",
     "RunError",
     "UserError",
@@ -38,72 +73,12 @@ __all__ = [
 ]
 
 
-def list_architectures(pattern: str = "*") -> list[str]:
-    """Return the registered architectures whose names match a shell pattern (``*``, ``?``), sorted."""
-    return _matching(registry.list_names("architecture"), pattern)
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
 
 
-def list_datasets(pattern: str = "*") -> list[str]:
-    """Return the registered data sets whose names match a shell pattern (``*``, ``?``), sorted."""
-    return _matching(registry.list_names("dataset"), pattern)
-
-
-def create_architecture(name: str, spec: InputSpec, **hyperparameters: Any) -> nn.Module:
-    """Build a network by its registered name, with fresh weights.
-
-    Args:
-        name: as ``zoo list architectures`` shows it, or ``distribution:name``.
-        spec: what the network must know of its data.
-        **hyperparameters: the architecture's own, as ``zoo info NAME`` shows them.
-
-    Returns:
-        A module from float32 ``(batch, spec.channels, spec.height, spec.width)`` to logits ``(batch, classes)``.
-
-    Raises:
-        UserError: the name is unknown or taken twice, or the builder refuses a value.
-    """
-    network: nn.Module = registry.call("architecture", name, (spec,), hyperparameters)
-    return network
-
-
-def create_dataset(name: str, root: str | Path, split: Literal["train", "val", "test"], **options: Any) -> Any:
-    """Open a data set by its registered name.
-
-    Args:
-        name: as ``zoo list datasets`` shows it, or ``distribution:name``.
-        root: the data root; missing files are downloaded there where their publisher offers them.
-        split: which part.
-        **options: the data set's own, as ``zoo info NAME`` shows them.
-
-    Returns:
-        A map-style data set: ``classes``, ``len()``, and ``[index]`` gives ``(image, label)``, an image a PIL image or
-        uint8 ``(height, width, channels)``.
-
-    Raises:
-        UserError: the name is unknown or taken twice, or the builder refuses a value.
-        NoSplitError: the data set has no such split.
-        DownloadError: files are missing and cannot be downloaded.
-    """
-    return registry.call("dataset", name, (Path(root), split), options)
-
-
-def load(run_or_checkpoint: str | Path) -> ImageClassifier:
-    """Return the trained classifier of a run (its best checkpoint) or of one checkpoint file, on the CPU, evaluating.
-
-    Its ``predict`` takes image files, PIL images and arrays; in a notebook it shows itself as a table.
-
-    Args:
-        run_or_checkpoint: a run folder, or a ``.ckpt`` file in one.
-
-    Raises:
-        CheckpointError: there is no checkpoint, or it is unreadable or not zoo's.
-    """
-    from zoo.models.checkpoint import load_classifier
-
-    return load_classifier(run_or_checkpoint)
-
-
-def _matching(names: Iterable[str], pattern: str) -> list[str]:
-    from fnmatch import fnmatchcase
-
-    return [name for name in names if fnmatchcase(name, pattern)]
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

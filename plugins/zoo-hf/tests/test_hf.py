@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo import ImageError, NoSplitError, UserError
 from zoo.cli import main
-from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.testing import check_dataset
 
 

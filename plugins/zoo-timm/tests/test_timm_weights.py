@@ -26,8 +26,8 @@ from timm.data import create_transform, resolve_model_data_config
 from timm.models import get_pretrained_cfg
 
 import zoo
+from zoo import DownloadError, UserError
 from zoo.cli import main
-from zoo.core.errors import DownloadError, UserError
 from zoo.images.preprocess import Preprocess
 from zoo.models.pretrained import find_weights
 

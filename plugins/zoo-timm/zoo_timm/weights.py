@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from zoo import DownloadError, UserError
-from zoo.core.spec import InputSpec, Interpolation, Resize
-from zoo.models.weights import PublishedWeights
+from zoo import DownloadError, InputSpec, Interpolation, PublishedWeights, Resize, UserError
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
