@@ -22,7 +22,9 @@ from torch import Tensor
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import InputSpec, Resize
-from zoo.data import augmentation, inspection
+from zoo.data import inspection
+from zoo.data.augmentation import Policy, policy
+from zoo.data.contract import require_contract
 from zoo.data.loader import Loader
 from zoo.data.sources import BAD, MemorySource, Source, StreamSource
 from zoo.data.split import stratified_split
@@ -90,7 +92,7 @@ class ImageDataModule(pl.LightningDataModule):
         if num_workers is not None and num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers}; allowed is 0 or more")
         if augmentation is not None:
-            augmentation.policy(augmentation)
+            policy(augmentation)
         options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = options.pop("name")
         self.dataset_options = options
@@ -163,12 +165,12 @@ class ImageDataModule(pl.LightningDataModule):
                 f"data.batch_size is {self.batch_size} but '{self.dataset_name}' has {len(source)} training images; "
                 f"allowed is at most {len(source)}"
             )
-        chosen = augmentation.policy(self.augmentation_name())
-        policy = None if chosen == augmentation.Policy() else chosen
+        chosen = policy(self.augmentation_name())
+        varied = None if chosen == Policy() else chosen
         balance = self.train_labels() if self.balanced else None
         if isinstance(source, StreamSource):
             source = self._training_source = source.for_training()
-        return self._loader(source, policy=policy, shuffle=True, balance=balance)
+        return self._loader(source, policy=varied, shuffle=True, balance=balance)
 
     def teardown(self, stage: str) -> None:
         """End the processes that read training images; Lightning calls it when a training has come to its end."""
@@ -209,13 +211,13 @@ class ImageDataModule(pl.LightningDataModule):
         Returns:
             uint8 ``(count, height, width, channels)``, twice.
         """
-        source, policy = self.source(split), augmentation.policy(self.augmentation_name())
+        source, chosen = self.source(split), policy(self.augmentation_name())
         indices = torch.linspace(0, len(source) - 1, min(count, len(source)), dtype=torch.float64).long()
         [(images, labels)] = source.fetch([indices])
         images = images[labels != BAD]
         generators = torch.Generator().manual_seed(self.seed), torch.Generator().manual_seed(self.seed + 1)
-        choices = policy.draw(torch.arange(len(images)), 0, (images.shape[1], images.shape[2]), *generators)
-        return images, policy.apply(images, choices)
+        choices = chosen.draw(torch.arange(len(images)), 0, (images.shape[1], images.shape[2]), *generators)
+        return images, chosen.apply(images, choices)
 
     def _loader(self, source: Source, **options: Any) -> Loader:
         trainer = self.trainer
@@ -227,7 +229,7 @@ class ImageDataModule(pl.LightningDataModule):
         if split not in self._datasets:
             name = self.dataset_name
             dataset = registry.call("dataset", name, (self.root, split), self.dataset_options)
-            inspection.require_contract(name, split, dataset)
+            require_contract(name, split, dataset)
             if len(dataset) == 0:
                 raise UserError(f"data set '{name}' has no image in its {split} split under {self.root}")
             classes = tuple(map(str, dataset.classes))
