@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,11 +12,17 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from browser import NODE_MODULES, ORT_FILES, ORT_WEB
+from PIL import Image
 
 from zoo.cli import main
 from zoo.core import registry
 from zoo.core.spec import InputSpec
+
+#: Class names are folders' names, and these would end the data in a web page if they stood in it as they are.
+CLASS_NAMES = ("<!--<script>", "bee, or a bee's & friend's quite long name that takes more than one line " * 2)
 
 
 @pytest.fixture
@@ -105,6 +112,49 @@ def digits_model(digits_run) -> Path:
     assert main(["test", str(digits_run)]) == 0
     assert main(["export", str(digits_run)]) == 0
     return digits_run / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory):
+    """A model of colour images of 32x32 and of two classes."""
+    folder = tmp_path_factory.mktemp("colour")
+    random = np.random.default_rng(0)
+    for label, name in enumerate(CLASS_NAMES):
+        (folder / "photos" / name.strip()).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, 128, (32, 32, 3), np.uint8) + np.uint8(128 * label)
+            Image.fromarray(pixels).save(folder / "photos" / name.strip() / f"{number}.png")
+    words = ["fit", "--model", "lenet5", "--data", "folder", "--data.root", str(folder / "photos")]
+    words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
+    assert main([*words, "--data.image_size", "32"]) == 0
+    run = folder / "folder-lenet5" / "version_0"
+    assert main(["export", str(run)]) == 0
+    return run / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium with a camera that films a pie chart."""
+    selenium = pytest.importorskip("selenium", reason="pages are tested with selenium, which is not installed")
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("pages are tested in Chromium: chromium and chromedriver are not both on the path")
+    if not all((ORT_WEB / name).is_file() for name in ORT_FILES):
+        pytest.skip(f"onnxruntime-web is not in {NODE_MODULES}: npm install it, and set ZOO_NODE_MODULES")
+    from selenium import webdriver
+
+    assert selenium
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for option in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1280,900"):
+        options.add_argument(f"--{option}")
+    for option in ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream"):
+        options.add_argument(f"--{option}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as started:
+        started.set_script_timeout(60)
+        yield started
 
 
 @pytest.fixture(scope="session")
