@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 
 from zoo.config.builder import ZooCLI
 from zoo.config.help import FIT
 from zoo.config.resolve import resolve
+from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import load_weights, read_checkpoint
@@ -27,7 +27,7 @@ from zoo.runs.status import require_free, training
 from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.early_stopping import NoProgress
 from zoo.training.ema import MovingAverage
-from zoo.training.epoch_metrics import MetricsLogger, TrainingFigures, say
+from zoo.training.epoch_metrics import MetricsLogger, TrainingFigures
 from zoo.training.feature_cache import FrozenFeatures
 from zoo.training.graceful_stop import GracefulStop, Interrupted
 from zoo.training.loggers import named_loggers
@@ -81,7 +81,7 @@ class FitCLI(ZooCLI):
         if self.weights is None and self.checkpoint is None:
             self.model.init_from_data(self.datamodule.source("train"))
         if self.weights is not None:
-            say(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
+            print_stderr(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
 
     def build(self, config: dict[str, Any]) -> None:
@@ -99,10 +99,10 @@ class FitCLI(ZooCLI):
             self.run = self._new_run()
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
-            if _is_first_process():
+            if is_first_process():
                 write_atomically(self.run.config, self.resolved_config())
         except BaseException:
-            if not self.resumed and _is_first_process():
+            if not self.resumed and is_first_process():
                 self.run.discard()
             raise
 
@@ -125,7 +125,7 @@ class FitCLI(ZooCLI):
 
     def _new_run(self) -> Run:
         root = Path(self.config.trainer.default_root_dir or "runs")
-        if not _is_first_process():  # only the first process writes: in the others no file is made of the path
+        if not is_first_process():  # only the first process writes: in the others no file is made of the path
             return Run(root)
         return Run.create(root, self.arguments.names["data"], self.arguments.names["model"])
 
@@ -151,7 +151,7 @@ def fit(args: Sequence[str]) -> Run:
         arguments = resolve(args)
     else:
         _require_resumable(args[1:], run)
-        if _is_first_process():
+        if is_first_process():
             require_free(run)
         arguments = resolve(args[1:], read_config(run.config), str(run.config))
     with _unheard(quiet, redirect_stderr):
@@ -163,20 +163,21 @@ def fit(args: Sequence[str]) -> Run:
     with _unheard(quiet, redirect_stderr):
         _report(cli)
         show_result(cli.run)
-    rank_zero_only(print)(cli.run.path)
+    if is_first_process():
+        print(cli.run.path)
     return cli.run
 
 
 def _train(cli: FitCLI) -> None:
     """Train, and say before and after what; the process that writes locks the run and records its state."""
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
-    with training(cli.run) if _is_first_process() else nullcontext():
+    with training(cli.run) if is_first_process() else nullcontext():
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
         show_plan(plan(cli.model, cli.datamodule, cli.trainer) | {"seed": seed, "run": str(cli.run.path)})
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
         if cli.trainer.global_step == 0:
-            if not cli.resumed and _is_first_process():
+            if not cli.resumed and is_first_process():
                 cli.run.discard()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
@@ -194,7 +195,7 @@ def _unheard(quiet: bool, *redirects: type[redirect_stdout[Any]] | type[redirect
 def _report(cli: FitCLI) -> None:
     """Write the run's report, of its best checkpoint on the validation split; the run is trained whatever happens."""
     if cli.trainer.world_size > 1:
-        say(f"several processes write no report; make it with: zoo report {cli.run.path}")
+        print_stderr(f"several processes write no report; make it with: zoo report {cli.run.path}")
         return
     with spared(cli.run):
         for optimizer in cli.trainer.optimizers:  # makes room for the checkpoint, which holds the same
@@ -204,7 +205,7 @@ def _report(cli: FitCLI) -> None:
         checkpoint = read_checkpoint(path)
         load_weights(cli.model, checkpoint, path)
         subject = Subject(cli.run, cli.model, cli.datamodule, cli.trainer, checkpoint["epoch"])
-        say(f"report: {write_report(subject, 'val', fitted=cli.trainer.global_step != cli.first_step)}")
+        print_stderr(f"report: {write_report(subject, 'val', fitted=cli.trainer.global_step != cli.first_step)}")
 
 
 def _require_resumable(args: Sequence[str], run: Run) -> None:
@@ -227,10 +228,10 @@ def _failures(cli: FitCLI) -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        say(f"interrupted at step {cli.trainer.global_step}; {kept}")
+        print_stderr(f"interrupted at step {cli.trainer.global_step}; {kept}")
         raise
     except SystemExit:  # Ctrl-C or SIGTERM while no step is done: GracefulStop listens to the others
-        say(f"interrupted while not training; {kept}")
+        print_stderr(f"interrupted while not training; {kept}")
         raise
     except ImageError as error:
         raise RunError(f"{error}; then {kept}") from error
@@ -247,11 +248,6 @@ def _failures(cli: FitCLI) -> Iterator[None]:
         if "DataLoader worker" in str(error):
             raise RunError(f"a process that reads images died: {_first_line(error)}; {kept}") from error
         raise
-
-
-def _is_first_process() -> bool:
-    """Tell the process that writes, before there is a trainer that knows."""
-    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
 from zoo.config.builder import ZooCLI
 from zoo.config.resolve import resolve
+from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.models.checkpoint import classifier_of
@@ -21,7 +21,6 @@ from zoo.reports.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
-from zoo.training.epoch_metrics import say
 
 
 class EvaluateCLI(ZooCLI):
@@ -65,14 +64,15 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
         cli.trainer.callbacks.append(CollectPredictions(predictions))  # type: ignore[attr-defined]  # set by a connector
     getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    _show(run, split, count, results)
-    if command == "test":
-        _write(run, cli, count, results)
+    if is_first_process():
+        _show(run, split, count, results)
+        if command == "test":
+            _write(run, cli, count, results)
     if reported:
         with spared(run):
-            say(f"report: {write_report(_subject(cli), 'test', predictions)}")
+            print_stderr(f"report: {write_report(_subject(cli), 'test', predictions)}")
     elif command == "test":
-        say(f"several processes write no report; make it with: zoo report {run.path}")
+        print_stderr(f"several processes write no report; make it with: zoo report {run.path}")
     return results
 
 
@@ -123,7 +123,6 @@ def _subject(cli: EvaluateCLI) -> Subject:
     return Subject(cli.run, cli.model, cli.datamodule, cli.trainer, cli.checkpoint["epoch"])
 
 
-@rank_zero_only
 def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
     console = Console(highlight=False, emoji=False, markup=False)
     console.print(f"{run.path}: {split} split, {count:,} images", soft_wrap=True)
@@ -135,7 +134,6 @@ def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
     console.print(table)
 
 
-@rank_zero_only
 def _write(run: Run, cli: EvaluateCLI, count: int, results: dict[str, float]) -> None:
     write_json(
         run.results,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 
+from zoo.core.console import print_stderr
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.models.classifier import ImageClassifier
 from zoo.reports import markup, sections
@@ -26,7 +27,6 @@ from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History
-from zoo.training.epoch_metrics import say
 
 #: Pictures under Grad-CAM of the mistakes, and as many of the hits; and pictures that show augmentation.
 LOOKED_AT = 3
@@ -59,10 +59,10 @@ def spared(run: Run) -> Iterator[None]:
     try:
         yield
     except SystemExit:  # Ctrl-C or SIGTERM
-        say(f"interrupted while reporting; the run is complete; {again}")
+        print_stderr(f"interrupted while reporting; the run is complete; {again}")
         raise
     except Exception as error:  # whatever it is, the run is worth more than its report
-        say(f"no report: {type(error).__name__}: {' '.join(str(error).split())}; {again}")
+        print_stderr(f"no report: {type(error).__name__}: {' '.join(str(error).split())}; {again}")
 
 
 def write_report(

@@ -7,8 +7,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
-from zoo.training.epoch_metrics import say
 
 
 class NoProgress(EarlyStopping):
@@ -46,4 +46,6 @@ class NoProgress(EarlyStopping):
         """Say why training ended."""
         if self.wait_count >= self.patience:
             count = f"{self.wait_count} epochs" if self.wait_count > 1 else "an epoch"
-            say(f"stopped early: no val accuracy above {float(self.best_score):.1%} in {count} (--early_stopping)")
+            print_stderr(
+                f"stopped early: no val accuracy above {float(self.best_score):.1%} in {count} (--early_stopping)"
+            )

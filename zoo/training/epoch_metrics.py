@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -169,12 +168,6 @@ class TrainingFigures(Callback):
         self.images, self.seconds = state_dict["images"], state_dict["seconds"]
         loss, hits, images = state_dict["row_start"]
         self._row_start = loss, int(hits), int(images)
-
-
-@rank_zero_only
-def say(text: str) -> None:
-    """Print a line to stderr, from the first process alone."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _log(trainer: Trainer, row: dict[str, Any], step: int) -> None:

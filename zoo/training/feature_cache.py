@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from zoo.core.console import print_stderr
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
 from zoo.models.classifier import ImageClassifier
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
-from zoo.training.epoch_metrics import say
 from zoo.training.feature_store import FeatureStore
 
 
@@ -44,7 +44,7 @@ class FrozenFeatures(Callback):
         try:
             self._serve_features(trainer, pl_module, data, loader)
         except NoPrefix as reason:
-            say(f"the frozen layers run in every epoch: {reason}")
+            print_stderr(f"the frozen layers run in every epoch: {reason}")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Let the loaders serve images again, as after a fit that ends well."""
@@ -83,7 +83,7 @@ class FrozenFeatures(Callback):
             data.replace_source(split, MemorySource(values, labels))
         classifier.prefix = prefix
         counts = " and ".join(f"{len(source):,} {split}" for split, source in sources.items())
-        say(
+        print_stderr(
             f"the frozen layers ran once, for {counts} images ({time.perf_counter() - begin:.1f} s): their output, "
             f"{store.bytes / 2**20:,.1f} MiB, is {store.place}"
         )

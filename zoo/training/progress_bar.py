@@ -7,29 +7,30 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from zoo.core.console import is_first_process, print_stderr
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History
 from zoo.training.checkpoints import RunCheckpoints
-from zoo.training.epoch_metrics import TrainingFigures, say
+from zoo.training.epoch_metrics import TrainingFigures
 
 #: Seconds between two drawings of the progress bar; each one waits for the device to report the loss.
 REDRAW = 0.25
 
 
-@rank_zero_only
 def show_plan(rows: Mapping[str, str]) -> None:
     """Show on stderr what is about to be trained: a table in a terminal, elsewhere plain lines.
 
     Args:
         rows: what is said of each thing, by its name.
     """
+    if not is_first_process():
+        return
     console = Console(stderr=True, highlight=False, emoji=False, markup=False)
     if console.is_terminal:
         table = Table(show_header=False)
@@ -41,17 +42,18 @@ def show_plan(rows: Mapping[str, str]) -> None:
         return
     width = max(map(len, rows))
     for name, text in rows.items():
-        say(f"{name:<{width}}  {text}")
+        print_stderr(f"{name:<{width}}  {text}")
 
 
-@rank_zero_only
 def show_result(run: Run) -> None:
     """Say on stderr how good a finished run is, where its best weights are, and what to type next."""
+    if not is_first_process():
+        return
     best = History.of(run).best()
     if best:
         accuracy, number = best["val/accuracy"], int(best["epoch"]) + 1
-        say(f"best val accuracy {accuracy:.1%}, of epoch {number}: {run.best}")
-    say(f"next: zoo test {shlex.quote(str(run.path))}")
+        print_stderr(f"best val accuracy {accuracy:.1%}, of epoch {number}: {run.best}")
+    print_stderr(f"next: zoo test {shlex.quote(str(run.path))}")
 
 
 class EpochLines(ProgressBar):

@@ -1,0 +1,28 @@
+"""Lines on stderr, printed by the first of several processes alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+#: Where launchers put a process's number, in the order in which Lightning reads them.
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+
+
+def is_first_process() -> bool:
+    """Tell whether this is process 0 of a distributed training; a process that runs alone is.
+
+    Where Lightning is loaded, its ``rank_zero_only.rank`` decides: a strategy sets it as soon as the rank among all
+    machines is clear. Before that, the variables of the launcher decide.
+    """
+    lightning = sys.modules.get("lightning_utilities.core.rank_zero")
+    rank = getattr(getattr(lightning, "rank_zero_only", None), "rank", None)
+    if rank is None:
+        rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), 0)
+    return int(rank) == 0
+
+
+def print_stderr(text: str) -> None:
+    """Print a line to stderr, from the first process alone."""
+    if is_first_process():
+        print(text, file=sys.stderr, flush=True)
