@@ -145,7 +145,7 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace, rest: list[str]) -> None:
-    from zoo.export.model_file import export
+    from zoo.cli.export import export
 
     _quiet()
     export([options.run, *rest], options.quantize, options.web)

@@ -1,10 +1,10 @@
-"""A network and its preprocessing become one ONNX graph, which any image size and batch size fits.
+"""Convert a network and its preprocessing to one ONNX graph that takes any image size and batch size.
 
-    images ─► Transpose ─► If it has its own size ─┬─ as it is ───────┬─► normalise, network ─┬─► logits
-    uint8 (batch, height, width, channels)         └─ resize_and_crop ┘                       └─► probabilities
+    images ─► Transpose ─► If size fits ─┬─ unchanged ──────┬─► normalise, network ─┬─► logits
+    uint8 (batch, height, width, ...)    └─ resize_and_crop ┘                       └─► probabilities
 
-``resize_and_crop`` and the network are exported by torch from the code that trains; what joins them is written below.
-torch could export the whole as well (torch.cond), but needs three times as long for it.
+torch exports ``resize_and_crop`` and the network from the code that trains; this module writes the nodes that join
+them. torch could export the whole graph (torch.cond), but takes three times as long.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec
 from zoo.images.preprocess import Preprocess, resize_and_crop
 
-#: The first version of ONNX' operators with an antialiased Resize; browsers' and old runtimes read it as well.
+#: The first operator set with an antialiased Resize; browsers and old runtimes read it as well.
 OPSET = 18
 
-#: protobuf's limit is 2 GiB for a file, its structure included.
+#: Bytes of weights; protobuf limits a file to 2 GiB, its structure included.
 MAX_BYTES = 2_000_000_000
 
 
 class _Network(nn.Module):
-    """What follows once the pixels have the right size."""
+    """Everything after the resize: pixels of the right size to logits and probabilities."""
 
     def __init__(self, network: nn.Module, spec: InputSpec) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class _Network(nn.Module):
 
 
 class _Resize(nn.Module):
-    """What precedes where they have not."""
+    """The resize: pixels of any size to the size of the network."""
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()
@@ -57,50 +57,50 @@ class _Resize(nn.Module):
 
 
 def network_graph(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
-    """Return the graph of a network in evaluation, from pixels of its own size on.
+    """Return the graph of a network in evaluation mode, for pixels of its own size.
 
     Args:
-        network: float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``; it is left evaluating.
-        spec: what it was trained for.
+        network: float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``; is set to evaluation mode.
+        spec: what the network was trained for.
 
     Returns:
         Input ``pixels``: float32 ``(batch, channels, spec.height, spec.width)``, whole levels 0 to 255. Outputs
         ``logits`` and ``probabilities``: float32 ``(batch, classes)``.
 
     Raises:
-        RunError: the network does what ONNX cannot express, or has more weights than one file can hold.
+        RunError: ONNX cannot express the network, or its weights are too large for one file.
     """
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
     if size > MAX_BYTES:
         raise RunError(f"the network has {size:,} bytes of weights; one ONNX file holds at most {MAX_BYTES:,}")
-    # Two images: torch.export takes a size of one for a constant.
+    # A batch of two, because torch.export treats a size of one as a constant.
     example = torch.zeros(2, spec.channels, spec.height, spec.width)
     return _export(_Network(network, spec), example, {0: "batch"}, ["logits", "probabilities"])
 
 
-def of_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
-    """Return the whole graph as drawn above.
+def accept_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
+    """Put the resize before a network's graph, as drawn above.
 
     Args:
-        graph: what ``network_graph`` returned, or the same in lower precision.
+        graph: from ``network_graph``, or the same in lower precision.
         spec: what the network was trained for.
 
     Returns:
-        Input ``images``: uint8 ``(batch, height, width, channels)``, any size, values 0 to 255. Outputs as ``graph``'s.
+        Input ``images``: uint8 ``(batch, height, width, channels)``, any size, values 0 to 255. Outputs of ``graph``.
     """
     graph = compose.add_prefix(graph, "network/", rename_inputs=False, rename_outputs=False)
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", spec.channels])
     pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, None)
-    as_it_is = helper.make_graph([_to_float("kept")], "as_it_is", [], [])
-    as_it_is.output.append(helper.make_tensor_value_info("kept", TensorProto.FLOAT, None))
-    resized = _resize_graph(dataclasses.replace(spec, classes=("0", "1")))  # classes do not matter
+    unchanged = helper.make_graph([_to_float("unresized")], "unchanged", [], [])
+    unchanged.output.append(helper.make_tensor_value_info("unresized", TensorProto.FLOAT, None))
+    resized = _resize_graph(dataclasses.replace(spec, classes=("0", "1")))  # the cache is shared by all classes
     nodes = [
         helper.make_node("Shape", ["images"], ["size"], start=1, end=3),
         helper.make_node("Equal", ["size", "own_size"], ["sides_fit"]),
         helper.make_node("Split", ["sides_fit"], ["height_fits", "width_fits"], num_outputs=2),
         helper.make_node("And", ["height_fits", "width_fits"], ["fits"]),
         helper.make_node("Transpose", ["images"], ["levels"], perm=[0, 3, 1, 2]),
-        helper.make_node("If", ["fits"], ["pixels"], then_branch=as_it_is, else_branch=resized),
+        helper.make_node("If", ["fits"], ["pixels"], then_branch=unchanged, else_branch=resized),
     ]
     own_size = numpy_helper.from_array(np.array([spec.height, spec.width], np.int64), "own_size")
     front = helper.make_graph(nodes, "front", [images], [pixels], [own_size])
@@ -112,8 +112,8 @@ def of_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
 
 
 def to_onnx(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
-    """Return the whole graph of a network; arguments and errors as ``network_graph``, result as ``of_any_size``."""
-    return of_any_size(network_graph(network, spec), spec)
+    """Convert a network with its resize; arguments and errors as ``network_graph``, result as ``accept_any_size``."""
+    return accept_any_size(network_graph(network, spec), spec)
 
 
 def _to_float(name: str) -> onnx.NodeProto:
@@ -122,7 +122,7 @@ def _to_float(name: str) -> onnx.NodeProto:
 
 @cache
 def _resize_graph(spec: InputSpec) -> onnx.GraphProto:
-    """Return the branch that takes the ``levels`` of the graph around it, of any size, to the network's size."""
+    """Return the branch that resizes ``levels`` of the outer graph to the network's size."""
     example = torch.zeros(2, spec.channels, spec.height + 2, spec.width + 3)
     model = _export(_Resize(spec), example, {0: "batch", 2: "height", 3: "width"}, ["resized"])
     graph = compose.add_prefix(model, "resize/").graph
@@ -132,9 +132,9 @@ def _resize_graph(spec: InputSpec) -> onnx.GraphProto:
 
 
 def _export(module: nn.Module, example: Tensor, axes: dict[int, str], outputs: list[str]) -> onnx.ModelProto:
-    """Return a module of one input ``pixels`` as ONNX, without a word of where it was made; RunError where it fails."""
+    """Export a module of one input ``pixels``, without local paths and stack traces; RunError if that fails."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # torch's exporter, about itself
+    logging.disable(logging.WARNING)  # the exporter's remarks about itself
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -149,7 +149,7 @@ def _export(module: nn.Module, example: Tensor, axes: dict[int, str], outputs: l
                 external_data=False,
                 verbose=False,
             )
-    except Exception as error:  # whatever a network's own code raises while it is traced
+    except Exception as error:  # tracing runs the network's own code, which may raise any exception
         cause = error.__cause__ or error
         reason = " ".join(str(cause).split())[:300]
         raise RunError(f"the network cannot be written as ONNX: {type(cause).__name__}: {reason}") from error
@@ -167,7 +167,7 @@ def _export(module: nn.Module, example: Tensor, axes: dict[int, str], outputs: l
 
 
 def _parts(graph: onnx.GraphProto) -> Iterator[Any]:
-    """Yield everything of a graph that can carry remarks: stack traces, file names, module paths."""
+    """Yield the parts of a graph that can hold stack traces, file names and module paths."""
     yield graph
     yield from (*graph.initializer, *graph.value_info, *graph.input, *graph.output, *graph.node)
     for node in graph.node:

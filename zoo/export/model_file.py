@@ -1,7 +1,9 @@
-"""zoo export: a run becomes one ONNX file that carries its preprocessing, its class names and the proof that it works.
+"""Write a trained classifier as one ONNX file with its preprocessing, its class names and a self-test inside.
 
-RUN ─► graph (zoo.export.graph) ─► compared with the checkpoint on real images ─► metadata, golden sample, digest
-                                                                               └─► zoo.runtime.verify ─► model.onnx
+    network ─► graph (zoo.export.graph) ─► compared with the checkpoint on real images
+                                           └─► + metadata, sample image with its logits, SHA-256 ─► verified ─► file
+
+Nothing is written where a comparison fails.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -21,189 +23,186 @@ import torch
 from PIL import Image
 
 from zoo import runtime
-from zoo.config.run import EvaluateCLI, opened
 from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
-from zoo.export.graph import network_graph, of_any_size
-from zoo.export.quantize import Quantization, compare, quantize
-from zoo.export.web import check_folder, write_page
+from zoo.data.sources import BAD
+from zoo.export.graph import accept_any_size, network_graph
+from zoo.export.quantize import compare, quantize
 from zoo.runs.files import replacing
+from zoo.runs.folder import Run
 
-#: Largest difference between a file's probabilities and the checkpoint's, and share of the largest logit that logits
-#: may differ by: ten times what was seen of twelve networks.
+if TYPE_CHECKING:
+    from zoo.data.datamodule import ImageDataModule
+    from zoo.models.classifier import ImageClassifier
+
+Precision = Literal["int8", "fp16"]
+
+#: Largest allowed difference between the file and the checkpoint: of a probability, and of a logit as a share of the
+#: largest logit. Twelve networks differed by a tenth of these.
 PROBABILITY_TOLERANCE = 1e-4
 LOGIT_TOLERANCE = 1e-3
 
-#: Batches that are compared, each at three sizes.
-BATCHES = (1, 2, 7)
+#: Batch sizes that are compared, each at three image sizes.
+BATCH_SIZES = (1, 2, 7)
 
-#: Share of the largest logit that the golden sample may differ by on another machine, whose arithmetic is its own.
+#: Largest allowed difference of the sample's logits on another machine, as a share of the largest logit.
 SAMPLE_TOLERANCE = {"float32": 1e-3, "fp16": 0.02, "int8": 0.1}
 
 
 def export(
-    args: Sequence[str], precision: Literal["int8", "fp16"] | None = None, page: str | Path | None = None
-) -> Path:
-    """Write a run's best checkpoint as one ONNX file, and print where it is.
+    classifier: ImageClassifier,
+    data: ImageDataModule,
+    path: Path,
+    *,
+    precision: Precision | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write a classifier as one ONNX file and verify it before it replaces an older file.
 
     Args:
-        args: the run folder, then options that override its configuration, such as ``--data.root``.
-        precision: int8 (static, calibrated on training images) or fp16; by default float32.
-        page: a folder in which to write a web page that runs the file in the browser.
+        classifier: a trained classifier on the CPU, in evaluation mode.
+        data: the data it was trained on. The validation split is compared with the graph, the training split
+            calibrates int8, and the test split measures what lower precision changes.
+        path: the file to write.
+        precision: int8 (static, calibrated on training images) or fp16; None is float32.
+        origin: further metadata for the file, as ``describe_origin`` returns it.
 
     Returns:
-        ``RUN/model.onnx``, or ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``.
+        The metadata of the file: ``difference`` to the checkpoint; with a precision also ``quantization``.
 
     Raises:
-        UserError: the run, an option or the data is wrong.
-        RunError: the network cannot be expressed, or what it became differs from the checkpoint; nothing is written.
+        UserError: the precision is unknown, or no image of a split can be read.
+        RunError: ONNX cannot express the network, or the graph differs from the checkpoint; nothing is written.
     """
     if precision is not None and precision not in SAMPLE_TOLERANCE:
         raise UserError(f"--quantize is '{precision}'; allowed are int8 and fp16")
-    if page is not None:
-        check_folder(Path(page))
-    cli = opened("export", args)
-    spec, run = cli.model.spec, cli.run
-    images = _real_images(cli)
-    graph = network_graph(cli.model.network, spec)
-    model = of_any_size(graph, spec)
-    difference = _difference(model, cli, images)
-    metadata = _metadata(cli) | {"difference": difference}
-    path = run.path / "model.onnx"
+    spec, images = classifier.spec, _validation_images(data)
+    graph = network_graph(classifier.network, spec)
+    model = accept_any_size(graph, spec)
+    metadata = _describe_model(classifier, data) | dict(origin or {"test_accuracy": None})
+    metadata["difference"] = _difference(model, classifier, images)
     if precision is not None:
-        path = run.path / f"model.{precision}.onnx"
-        lower = of_any_size(quantize(graph, precision, cli.datamodule.source("train")), spec)
-        found = compare(model, lower, cli.datamodule.source("test"))
-        metadata["quantization"] = _described(precision, found, model, lower)
-        metadata["test_accuracy"] = found.accuracy
-        model = lower
+        smaller = accept_any_size(quantize(graph, precision, data.source("train")), spec)
+        metadata["quantization"] = {"precision": precision, **compare(model, smaller, data.source("test"))}
+        metadata["test_accuracy"] = metadata["quantization"]["accuracy"]
+        model = smaller
     sample = images[0].numpy()
-    logits = onnxruntime.InferenceSession(model.SerializeToString()).run(["logits"], {"images": sample[None]})[0][0]
+    logits = _session(model).run(["logits"], {"images": sample[None]})[0][0]
     tolerance = SAMPLE_TOLERANCE[precision or "float32"] * max(1.0, float(np.abs(logits).max()))
     metadata["golden"] = {"image": _png(sample), "logits": logits.tolist(), "tolerance": tolerance}
     _publish(model, metadata, path)
-    _report(path, metadata)
-    if page is not None:
-        write_page(path, Path(page))
-        print(f"{page}: a page that classifies in the browser; to look at it: python -m http.server -d {page}")
-    print(path)
-    return path
+    return metadata
 
 
-def _real_images(cli: EvaluateCLI) -> torch.Tensor:
-    """Return uint8 ``(count, height, width, channels)`` of the validation split: as many as the largest batch."""
-    source = cli.datamodule.source("val")
-    indices = torch.arange(max(BATCHES)) % len(source)
-    images, labels = next(iter(source.fetch([indices])))
-    good = images[labels >= 0]
-    if len(good) == 0:
+def describe_origin(run: Run, checkpoint: Mapping[str, Any], checkpoint_path: Path) -> dict[str, Any]:
+    """Return what an exported file records about its run.
+
+    Returns:
+        ``config_sha256``; ``checkpoint`` with its epoch and step; ``test_accuracy`` if ``zoo test`` has measured this
+        checkpoint, else None.
+    """
+    accuracy = None
+    if run.results.is_file():
+        results = json.loads(run.results.read_text(encoding="utf-8"))
+        if results["checkpoint"] == checkpoint_path.name and results["step"] == checkpoint["global_step"]:
+            accuracy = float(results["test/accuracy"])
+    return {
+        "config_sha256": hashlib.sha256(run.config.read_bytes()).hexdigest(),
+        "checkpoint": {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"]},
+        "test_accuracy": accuracy,
+    }
+
+
+def _describe_model(classifier: ImageClassifier, data: ImageDataModule) -> dict[str, Any]:
+    packages = {"torch": torch, "onnx": onnx, "onnxruntime": onnxruntime}
+    return {
+        "classes": list(classifier.spec.classes),
+        "input_spec": classifier.spec.to_dict(),
+        "architecture": classifier.architecture,
+        "dataset": data.dataset_name,
+        "versions": {"zoo": __version__, **{name: package.__version__ for name, package in packages.items()}},
+    }
+
+
+def _validation_images(data: ImageDataModule) -> torch.Tensor:
+    """Return one batch of the largest size, uint8 ``(count, height, width, channels)``; images repeat if too few."""
+    source, count = data.source("val"), max(BATCH_SIZES)
+    images, labels = next(iter(source.fetch([torch.arange(count) % len(source)])))
+    readable = images[labels != BAD]
+    if len(readable) == 0:
         raise UserError("no image of the validation split can be read; --data.root says where the data lives")
-    return good[torch.arange(max(BATCHES)) % len(good)]
+    return readable[torch.arange(count) % len(readable)]
 
 
-def _sizes(spec: InputSpec) -> list[tuple[int, int]]:
-    """Return the network's own size, a larger and a smaller one of other shapes."""
+def _test_sizes(spec: InputSpec) -> list[tuple[int, int]]:
+    """Return the network's own size, then a larger and a smaller one of other shapes."""
     height, width = spec.height, spec.width
     return [(height, width), (2 * height + 3, 3 * width + 1), (height // 2 + 1, width * 2 // 3 + 1)]
 
 
-def _difference(model: onnx.ModelProto, cli: EvaluateCLI, images: torch.Tensor) -> dict[str, float]:
-    """Compare a graph with the checkpoint on real images at three sizes and several batches.
+def _difference(model: onnx.ModelProto, classifier: ImageClassifier, images: torch.Tensor) -> dict[str, float]:
+    """Compare a graph with the checkpoint on real images, at three sizes and several batch sizes.
 
     Returns:
         The largest difference of ``logits`` and of ``probabilities``.
 
     Raises:
-        RunError: one of them is too large.
+        RunError: one of them is above its tolerance.
     """
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    largest = {"logits": 0.0, "probabilities": 0.0}
-    for height, width in _sizes(cli.model.spec):
-        pictures = _resized(images, height, width)
-        for count in BATCHES:
-            batch = pictures[:count]
+    session, largest = _session(model), {"logits": 0.0, "probabilities": 0.0}
+    for height, width in _test_sizes(classifier.spec):
+        resized = _resize(images, height, width)
+        for count in BATCH_SIZES:
+            batch = resized[:count]
             with torch.inference_mode():
-                expected = cli.model(batch).float()
+                expected = classifier(batch).float()
             logits, probabilities = session.run(["logits", "probabilities"], {"images": batch.numpy()})
-            off = float(np.abs(logits - expected.numpy()).max())
-            off_probabilities = float(np.abs(probabilities - expected.softmax(dim=1).numpy()).max())
+            difference = {
+                "logits": float(np.abs(logits - expected.numpy()).max()),
+                "probabilities": float(np.abs(probabilities - expected.softmax(dim=1).numpy()).max()),
+            }
             allowed = LOGIT_TOLERANCE * max(1.0, float(expected.abs().max()))
-            # Not "more than": a difference that is not a number must not pass.
-            if not (off <= allowed and off_probabilities <= PROBABILITY_TOLERANCE):
+            # Written as "not <=", because a difference of NaN must fail.
+            if not (difference["logits"] <= allowed and difference["probabilities"] <= PROBABILITY_TOLERANCE):
                 raise RunError(
-                    f"the ONNX graph differs from the checkpoint by {off:.3g} in logits (allowed {allowed:.3g}) and "
-                    f"{off_probabilities:.3g} in probabilities (allowed {PROBABILITY_TOLERANCE:g}) for {count} "
-                    f"image(s) of {height}x{width}; nothing was written"
+                    f"the ONNX graph differs from the checkpoint by {difference['logits']:.3g} in logits (allowed "
+                    f"{allowed:.3g}) and {difference['probabilities']:.3g} in probabilities (allowed "
+                    f"{PROBABILITY_TOLERANCE:g}) for {count} image(s) of {height}x{width}; nothing was written"
                 )
-            largest["logits"] = max(largest["logits"], off)
-            largest["probabilities"] = max(largest["probabilities"], off_probabilities)
+            largest = {name: max(value, difference[name]) for name, value in largest.items()}
     return largest
 
 
-def _resized(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Return the same pictures as uint8 ``(count, height, width, channels)``, made by Pillow as a user would."""
-    pictures = [
-        np.asarray(_picture(image.numpy()).resize((width, height), Image.Resampling.BICUBIC)) for image in images
-    ]
-    return torch.from_numpy(np.stack(pictures).reshape(len(images), height, width, -1))
+def _resize(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resize uint8 ``(count, height, width, channels)`` with Pillow, as a user's program would."""
+    size, bicubic = (width, height), Image.Resampling.BICUBIC
+    resized = [np.asarray(_pillow_image(image.numpy()).resize(size, bicubic)) for image in images]
+    return torch.from_numpy(np.stack(resized).reshape(len(images), height, width, -1))
 
 
-def _picture(pixels: np.ndarray) -> Image.Image:
+def _pillow_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def _png(pixels: np.ndarray) -> str:
     """Return uint8 ``(height, width, channels)`` as the base64 text of a PNG file."""
     file = io.BytesIO()
-    _picture(pixels).save(file, "PNG")
+    _pillow_image(pixels).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _metadata(cli: EvaluateCLI) -> dict[str, Any]:
-    spec = cli.model.spec
-    versions = {"zoo": __version__, "torch": torch.__version__, "onnx": onnx.__version__}
-    return {
-        "classes": list(spec.classes),
-        "input_spec": spec.to_dict(),
-        "architecture": cli.model.architecture,
-        "dataset": cli.datamodule.dataset_name,
-        "versions": versions | {"onnxruntime": onnxruntime.__version__},
-        "config_sha256": hashlib.sha256(cli.run.config.read_bytes()).hexdigest(),
-        "checkpoint": {"epoch": cli.checkpoint["epoch"], "step": cli.checkpoint["global_step"]},
-        "test_accuracy": _tested(cli),
-    }
-
-
-def _tested(cli: EvaluateCLI) -> float | None:
-    """Return what 'zoo test' measured of this very checkpoint; None where it has not."""
-    try:
-        results = json.loads(cli.run.results.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    same = results["checkpoint"] == cli.checkpoint_path.name and results["step"] == cli.checkpoint["global_step"]
-    return float(results["test/accuracy"]) if same else None
-
-
-def _described(precision: str, found: Quantization, model: onnx.ModelProto, lower: onnx.ModelProto) -> dict[str, Any]:
-    return {
-        "precision": precision,
-        "accuracy": found.accuracy,
-        "accuracy_float32": found.accuracy_float32,
-        "images": found.images,
-        "speed_ratio": found.speed_ratio,
-        "size_ratio": model.ByteSize() / lower.ByteSize(),
-    }
+def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model.SerializeToString())
 
 
 def _publish(model: onnx.ModelProto, metadata: dict[str, Any], path: Path) -> None:
-    """Write the file beside its place, let it prove itself there, and move it into place."""
+    """Write the file beside its place, verify it there, then move it into place."""
     texts = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
-    texts |= {"zoo_format": runtime.FORMAT, "sha256": runtime.NO_DIGEST}
-    onnx.helper.set_model_props(model, texts)
+    onnx.helper.set_model_props(model, texts | {"zoo_format": runtime.FORMAT, "sha256": runtime.NO_DIGEST})
     content = model.SerializeToString()
     digits = runtime.digest(content).encode()
-    content = runtime.DIGEST.sub(lambda found: found[0][: -len(digits)] + digits, content, count=1)
+    content = runtime.DIGEST.sub(lambda match: match[0][: -len(digits)] + digits, content, count=1)
     try:
         with replacing(path) as file:
             file.write(content)
@@ -213,19 +212,3 @@ def _publish(model: onnx.ModelProto, metadata: dict[str, Any], path: Path) -> No
         raise RunError(f"nothing was written: {error}") from error
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _report(path: Path, metadata: dict[str, Any]) -> None:
-    """Print what was measured."""
-    off = metadata["difference"]
-    print(
-        f"the graph agrees with the checkpoint on real images: probabilities within {off['probabilities']:.1g}, "
-        f"logits within {off['logits']:.1g}"
-    )
-    if lower := metadata.get("quantization"):
-        print(
-            f"{lower['precision']} on {lower['images']:,} test images: accuracy {lower['accuracy']:.2%} "
-            f"(float32 {lower['accuracy_float32']:.2%}), {lower['speed_ratio']:.2f} times as fast, "
-            f"{lower['size_ratio']:.2f} times smaller"
-        )
-    print(f"{path.stat().st_size / 1e6:,.1f} MB, verified; 'zoo verify {path}' repeats it on any machine")

@@ -1,4 +1,4 @@
-"""Lower precision for an exported network: int8, static and per channel, or fp16; and what that costs and gains."""
+"""Convert an exported network to int8 or fp16, and measure what that changes in accuracy, speed and size."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -22,33 +21,16 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from zoo.core.errors import RunError, UserError
 from zoo.data.sources import BAD, Source
 
-#: Training images, evenly spaced, whose activations give the ranges of int8.
+#: Training images, evenly spaced, that calibrate int8.
 CALIBRATION_IMAGES = 512
 
 BATCH_SIZE = 32
 
-#: What computes in int8; the rest, such as normalisation and softmax, needs finer levels than 256.
+#: Operators that compute in int8. The others, such as normalisation and softmax, need finer levels than 256.
 OPERATORS = ["Conv", "Gemm", "MatMul", "Relu", "Clip", "MaxPool", "AveragePool", "Reshape"]
 
 #: Inputs of the nodes that normalise pixels.
 NORMALISATION = {"preprocess.scale", "preprocess.shift"}
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """What lower precision costs and gains on the test split.
-
-    Args:
-        accuracy: of the lower precision, 0 to 1.
-        accuracy_float32: of the graph before, on the same images.
-        images: how many.
-        speed_ratio: seconds of float32 by those of the lower precision, the median over batches of 32 run alternately.
-    """
-
-    accuracy: float
-    accuracy_float32: float
-    images: int
-    speed_ratio: float
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]  # shipped without types
@@ -64,12 +46,12 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]  # shipped with
 
 
 def quantize(graph: onnx.ModelProto, precision: Literal["int8", "fp16"], train: Source) -> onnx.ModelProto:
-    """Return a network's graph in lower precision; what goes in and comes out stays float32.
+    """Return a network's graph in lower precision; its inputs and outputs stay float32.
 
     Args:
-        graph: as ``zoo.export.graph.network_graph`` returns it.
-        precision: int8 for weights (per output channel) and activations of convolutions and dense layers, or fp16.
-        train: training images, from which int8 takes the range of each activation.
+        graph: a graph of ``zoo.export.graph.network_graph``.
+        precision: int8 (weights per output channel, and activations, of convolutions and dense layers) or fp16.
+        train: training images; int8 takes the range of each activation from them.
 
     Raises:
         RunError: the network has an operator that cannot be converted.
@@ -80,26 +62,30 @@ def quantize(graph: onnx.ModelProto, precision: Literal["int8", "fp16"], train: 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _int8(graph, train) if precision == "int8" else _fp16(graph)
-    except Exception as error:  # onnxruntime's tools raise nearly anything for operators they do not know
+    except Exception as error:  # onnxruntime's tools raise any exception for operators that they do not support
         reason = " ".join(str(error).split())[:300]
         raise RunError(f"the network cannot be quantized to {precision}: {type(error).__name__}: {reason}") from error
     finally:
         logging.disable(level)
 
 
-def compare(model: onnx.ModelProto, lower: onnx.ModelProto, test: Source) -> Quantization:
-    """Run two whole graphs on the test split, alternately.
+def compare(model: onnx.ModelProto, quantized: onnx.ModelProto, test: Source) -> dict[str, Any]:
+    """Run a float32 graph and a quantized one on the test split, in turn.
 
     Args:
-        model: in float32, as ``zoo.export.graph.of_any_size`` returns it.
-        lower: in lower precision.
+        model: float32, from ``zoo.export.graph.accept_any_size``.
+        quantized: the same network in lower precision.
         test: the test split.
+
+    Returns:
+        ``accuracy`` of the quantized graph and ``accuracy_float32``, 0 to 1; ``images``, their number; ``speed_ratio``,
+        float32 seconds / quantized seconds, the median over batches of 32; ``size_ratio``, float32 bytes / quantized.
 
     Raises:
         UserError: no image can be read.
     """
-    sessions = [onnxruntime.InferenceSession(each.SerializeToString()) for each in (model, lower)]
-    hits, count, ratios = [0, 0], 0, []
+    sessions = [onnxruntime.InferenceSession(graph.SerializeToString()) for graph in (model, quantized)]
+    correct, count, ratios = [0, 0], 0, []
     for images, labels in _batches(test, len(test)):
         if count == 0:  # the first run of a session allocates its memory
             for session in sessions:
@@ -110,20 +96,26 @@ def compare(model: onnx.ModelProto, lower: onnx.ModelProto, test: Source) -> Qua
             begin = time.perf_counter()
             [logits] = session.run(["logits"], {"images": images})
             seconds.append(time.perf_counter() - begin)
-            hits[position] += int((logits.argmax(axis=1) == labels).sum())
+            correct[position] += int((logits.argmax(axis=1) == labels).sum())
         ratios.append(seconds[0] / seconds[1])
     if count == 0:
         raise UserError("no image of the test split can be read; --data.root says where the data lives")
-    return Quantization(hits[1] / count, hits[0] / count, count, float(np.median(ratios)))
+    return {
+        "accuracy": correct[1] / count,
+        "accuracy_float32": correct[0] / count,
+        "images": count,
+        "speed_ratio": float(np.median(ratios)),
+        "size_ratio": model.ByteSize() / quantized.ByteSize(),
+    }
 
 
 def _batches(source: Source, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield evenly spaced images, uint8 ``(batch, height, width, channels)``, and labels; unreadable ones left out."""
+    """Yield evenly spaced images, uint8 ``(batch, height, width, channels)``, and labels; skip unreadable images."""
     indices = torch.linspace(0, len(source) - 1, count, dtype=torch.float64).long()
     for images, labels in source.fetch(torch.split(indices, BATCH_SIZE)):
-        good = labels != BAD
-        if good.any():
-            yield images[good].contiguous().numpy(), labels[good].numpy()
+        readable = labels != BAD
+        if readable.any():
+            yield images[readable].contiguous().numpy(), labels[readable].numpy()
 
 
 def _int8(graph: onnx.ModelProto, train: Source) -> onnx.ModelProto:
@@ -141,7 +133,7 @@ def _int8(graph: onnx.ModelProto, train: Source) -> onnx.ModelProto:
             op_types_to_quantize=OPERATORS,
             nodes_to_exclude=[node.name for node in graph.graph.node if set(node.input) & NORMALISATION],
             extra_options={
-                # What a dense layer gives stays float32: the logits, and what attention weighs.
+                # Outputs of dense layers stay float32: the logits, and the scores of attention.
                 "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
                 "MatMulConstBOnly": True,
             },
@@ -151,6 +143,6 @@ def _int8(graph: onnx.ModelProto, train: Source) -> onnx.ModelProto:
 
 def _fp16(graph: onnx.ModelProto) -> onnx.ModelProto:
     converted = OnnxModel(convert_float_to_float16(graph, keep_io_types=True))
-    converted.topological_sort()  # it appends the casts of the outputs' ends
-    lower: onnx.ModelProto = converted.model
-    return lower
+    converted.topological_sort()  # the converter appends the casts of the outputs at the end
+    quantized: onnx.ModelProto = converted.model
+    return quantized

@@ -1,0 +1,55 @@
+"""zoo export: write a run's best checkpoint as one ONNX file, and as a web page if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.config.run import opened
+from zoo.export.model_file import Precision, describe_origin
+from zoo.export.model_file import export as write_model
+from zoo.export.web import check_folder, write_page
+
+
+def export(args: Sequence[str], precision: Precision | None = None, page: str | None = None) -> Path:
+    """Export a run and print what was compared; the path of the file is the last line.
+
+    Args:
+        args: the run folder, then options that override its configuration, such as ``--data.root``.
+        precision: int8 or fp16; None is float32.
+        page: a folder for a web page that runs the file in the browser.
+
+    Returns:
+        ``RUN/model.onnx``, ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``.
+
+    Raises:
+        UserError: the run, an option or the data is wrong.
+        RunError: the file would differ from the checkpoint or cannot be written.
+    """
+    if page is not None:
+        check_folder(Path(page))
+    cli = opened("export", args)
+    path = cli.run.path / ("model.onnx" if precision is None else f"model.{precision}.onnx")
+    origin = describe_origin(cli.run, cli.checkpoint, cli.checkpoint_path)
+    _show(path, write_model(cli.model, cli.datamodule, path, precision=precision, origin=origin))
+    if page is not None:
+        write_page(path, Path(page))
+        print(f"{page}: a page that classifies in the browser; to look at it: python -m http.server -d {page}")
+    print(path)
+    return path
+
+
+def _show(path: Path, metadata: dict[str, Any]) -> None:
+    difference = metadata["difference"]
+    print(
+        f"the graph agrees with the checkpoint on real images: probabilities within {difference['probabilities']:.1g}, "
+        f"logits within {difference['logits']:.1g}"
+    )
+    if quantized := metadata.get("quantization"):
+        print(
+            f"{quantized['precision']} on {quantized['images']:,} test images: accuracy {quantized['accuracy']:.2%} "
+            f"(float32 {quantized['accuracy_float32']:.2%}), {quantized['speed_ratio']:.2f} times as fast, "
+            f"{quantized['size_ratio']:.2f} times smaller"
+        )
+    print(f"{path.stat().st_size / 1e6:,.1f} MB, verified; 'zoo verify {path}' repeats it on any machine")
