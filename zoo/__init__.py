@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from zoo.core.version import __version__
     from zoo.data.arrays import ArrayDataset
     from zoo.data.datamodule import ImageDataModule
-    from zoo.models.classifier import ImageClassifier
     from zoo.models.weights import PublishedWeights
+    from zoo.training.task import ImageClassifier
 
 #: Where each public name is defined.
 _MODULES = {
     "ArrayDataset": "zoo.data.arrays",
     "CheckpointError": "zoo.core.errors",
     "DownloadError": "zoo.core.errors",
-    "ImageClassifier": "zoo.models.classifier",
+    "ImageClassifier": "zoo.training.task",
     "ImageDataModule": "zoo.data.datamodule",
     "ImageError": "zoo.core.errors",
     "InputSpec": "zoo.core.spec",

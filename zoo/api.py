@@ -12,7 +12,7 @@ from zoo.core.spec import InputSpec
 if TYPE_CHECKING:
     from torch import nn
 
-    from zoo.models.classifier import ImageClassifier
+    from zoo.models.classifier import Classifier
 
 
 def list_architectures(pattern: str = "*") -> list[str]:
@@ -64,7 +64,7 @@ def create_dataset(name: str, root: str | Path, split: Literal["train", "val", "
     return registry.call("dataset", name, (Path(root), split), options)
 
 
-def load(run_or_checkpoint: str | Path) -> ImageClassifier:
+def load(run_or_checkpoint: str | Path) -> Classifier:
     """Return the trained classifier of a run (its best checkpoint) or of one checkpoint file, on the CPU, evaluating.
 
     Its ``predict`` takes image files, PIL images and arrays; in a notebook it shows itself as a table.

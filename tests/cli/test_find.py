@@ -39,7 +39,7 @@ def test_the_batch_size_is_the_largest_that_was_tried(zoo, tmp_path):
 
 
 def test_a_batch_that_does_not_fit_in_memory_is_not_taken(zoo, monkeypatch):
-    from zoo.models.classifier import ImageClassifier
+    from zoo.training.task import ImageClassifier
 
     step = ImageClassifier.training_step
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from support import REPOSITORY
 
-from zoo.models.classifier import ImageClassifier
+from zoo.training.task import ImageClassifier
 
 OPTIONS = (
     *("--data.batch_size", "4", "--data.augmentation", "crop", "--data.balanced", "true", "--early_stopping", "9"),

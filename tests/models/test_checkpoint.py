@@ -94,3 +94,10 @@ def test_a_failed_save_leaves_the_old_checkpoint_and_no_other_file(tmp_path, mon
         AtomicCheckpointIO().save_checkpoint({"state_dict": {"a": torch.zeros(9)}, "hyper_parameters": {}}, path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_what_only_training_knows_does_not_keep_a_classifier_from_loading(digits_run, tmp_path):
+    checkpoint = torch.load(digits_run / "checkpoints" / "last.ckpt")
+    checkpoint["hyper_parameters"] |= {"loss": "of a later version", "temperature": 3.0}
+    torch.save(checkpoint, tmp_path / "later.ckpt")
+    assert zoo.load(tmp_path / "later.ckpt").architecture["name"] == "lenet5"

@@ -1,139 +1,25 @@
-"""ImageClassifier: its parts, its metrics against an independent computation, its contract."""
+"""Classifier: pixels to logits, in the memory format that its network can work with, without Lightning."""
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 
 import pytest
-import sklearn.metrics
 import torch
+
+from zoo.models.classifier import Classifier
+
+
+def test_raw_pixels_become_logits(grey_spec):
+    assert Classifier(grey_spec)(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape == (3, 10)
+
+
+#: The usual idiom of tutorials, which needs features that lie in memory one map after the other.
+VIEWING = """
 from torch import nn
 
-from zoo.core.errors import UserError
-from zoo.models.classifier import ImageClassifier
-
-
-@pytest.fixture
-def classifier(grey_spec):
-    torch.manual_seed(0)
-    return ImageClassifier(grey_spec, {"name": "lenet5", "dropout": 0.1})
-
-
-def batches(count=4, size=25):
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(count):
-        images = torch.randint(0, 256, (size, 8, 8, 1), dtype=torch.uint8, generator=generator)
-        yield images, torch.randint(0, 10, (size,), generator=generator)
-
-
-def test_raw_pixels_become_logits(classifier):
-    assert classifier(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)).shape == (3, 10)
-
-
-def test_hyperparameters_are_primitives_that_build_the_same_module(classifier):
-    hyperparameters = dict(classifier.hparams)
-    assert json.loads(json.dumps(hyperparameters)) == hyperparameters
-    again = ImageClassifier(**hyperparameters)
-    again.load_state_dict(classifier.state_dict())
-    images, _ = next(batches())
-    assert torch.equal(again.eval()(images), classifier.eval()(images))
-
-
-@pytest.mark.parametrize("easy", [False, True])
-def test_metrics_equal_scikit_learns(classifier, easy, monkeypatch):
-    """Easy: the first batch is all right, which must not tie top-5 to top-1 for good."""
-    logits, labels = torch.randn(4, 25, 10), torch.arange(100).view(4, 25) % 10
-    if easy:
-        logits[0] = torch.nn.functional.one_hot(labels[0], 10) * 9.0
-    outputs = iter(logits)
-    monkeypatch.setattr(classifier, "forward", lambda images: next(outputs))
-    logged = {}
-    monkeypatch.setattr(classifier, "log_dict", lambda values, logger: logged.update(values))
-    for label in labels:
-        classifier.test_step((torch.zeros(25, 8, 8, 1), label), 0)
-    classifier.on_test_epoch_end()
-    truth, scores = labels.flatten().numpy(), logits.flatten(0, 1).numpy()
-    guess = scores.argmax(1)
-    assert float(logged["test/accuracy"]) == pytest.approx(sklearn.metrics.accuracy_score(truth, guess))
-    assert float(logged["test/f1"]) == pytest.approx(sklearn.metrics.f1_score(truth, guess, average="macro"))
-    top5 = sklearn.metrics.top_k_accuracy_score(truth, scores, k=5)
-    assert float(logged["test/top5_accuracy"]) == pytest.approx(top5)
-    probabilities = logits.flatten(0, 1).softmax(1).numpy()
-    assert float(logged["test/loss"]) == pytest.approx(sklearn.metrics.log_loss(truth, probabilities), rel=1e-5)
-
-
-def test_batches_of_different_sizes_weigh_by_their_images(classifier, monkeypatch):
-    logged = {}
-    monkeypatch.setattr(classifier, "log_dict", lambda values, logger: logged.update(values))
-    (images, labels), *_ = batches(1, 17)
-    classifier.eval()
-    for part in (slice(0, 16), slice(16, 17)):
-        classifier.validation_step((images[part], labels[part]), 0)
-    classifier.on_validation_epoch_end()
-    whole = torch.nn.functional.cross_entropy(classifier(images), labels).detach()
-    assert float(logged["val/loss"]) == pytest.approx(float(whole), rel=1e-5)
-
-
-def test_top_5_is_left_out_where_it_says_nothing(colour_spec):
-    assert "val/top5_accuracy" not in ImageClassifier(colour_spec).val_metrics.figures
-
-
-def test_label_smoothing_changes_the_loss(grey_spec):
-    batch = next(batches())
-    losses = []
-    for smoothing in (0.0, 0.2):
-        torch.manual_seed(0)
-        losses.append(ImageClassifier(grey_spec, label_smoothing=smoothing).training_step(batch, 0)["loss"].item())
-    assert losses[0] != losses[1]
-
-
-def test_mse_is_that_of_the_probabilities(grey_spec):
-    images, labels = next(batches())
-    classifier = ImageClassifier(grey_spec, loss="mse")
-    expected = (classifier(images).softmax(1) - torch.eye(10)[labels]).square().mean()
-    torch.testing.assert_close(classifier.training_step((images, labels), 0)["loss"], expected)
-
-
-def test_l1_adds_the_weights_to_what_is_minimised_not_to_what_is_shown(grey_spec):
-    classifier = ImageClassifier(grey_spec, l1=0.01)
-    output = classifier.training_step(next(batches()), 0)
-    weights = sum(parameter.abs().sum() for parameter in classifier.parameters() if parameter.ndim > 1)
-    torch.testing.assert_close(output["loss"].detach() - output["loss_value"], 0.01 * weights.detach())
-
-
-@pytest.mark.parametrize(("option", "message"), [({"l1": -1}, r"model\.l1 is -1"), ({"loss": "mae"}, "loss is 'mae'")])
-def test_a_loss_that_does_not_exist_is_an_error(grey_spec, option, message):
-    with pytest.raises(UserError, match=message):
-        ImageClassifier(grey_spec, **option)
-
-
-def test_optimizer_and_scheduler_are_built_over_what_trains(grey_spec):
-    scheduler = {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 3}}
-    optimizer = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5}}
-    classifier = ImageClassifier(grey_spec, optimizer=optimizer, lr_scheduler=scheduler)
-    classifier.network[0].requires_grad_(False)
-    configured = classifier.configure_optimizers()
-    built, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
-    assert isinstance(built, torch.optim.SGD)
-    assert len(built.param_groups[0]["params"]) == len(list(classifier.network.parameters())) - 2
-    assert schedule.step_size == 3
-
-
-def test_an_architecture_that_returns_another_shape_breaks_the_contract(grey_spec, install):
-    source = "import torch\ndef odd(spec): return torch.nn.Flatten()\n"
-    install("plugin-odd", "[zoo.architectures]\nodd = plugin_odd:odd\n", source, "plugin_odd")
-    with pytest.raises(UserError, match=r"'odd' breaks the contract: it must .* \(25, 10\), received \(25, 64\)"):
-        ImageClassifier(grey_spec, "odd").training_step(next(batches()), 0)
-
-
-def test_label_smoothing_outside_its_range_is_an_error(grey_spec):
-    with pytest.raises(UserError, match=r"label_smoothing is 1\.0; allowed is 0 or more and less than 1"):
-        ImageClassifier(grey_spec, label_smoothing=1.0)
-
-
 class Viewing(nn.Module):
-    """The usual idiom of tutorials, which needs features that lie in memory one map after the other."""
-
     def __init__(self, spec):
         super().__init__()
         self.maps = nn.Conv2d(spec.channels, 4, 3, padding=1)
@@ -142,12 +28,12 @@ class Viewing(nn.Module):
     def forward(self, x):
         x = self.maps(x)
         return self.classify(x.view(x.size(0), -1))
+"""
 
 
 def test_a_network_that_cannot_work_channels_last_is_given_what_it_can(colour_spec, install):
-    entry_points = "[zoo.architectures]\nviewing = test_classifier:Viewing\n"
-    install("viewing", entry_points)
-    classifier = ImageClassifier(colour_spec, "viewing")
+    install("viewing", "[zoo.architectures]\nviewing = plugin_viewing:Viewing\n", VIEWING, "plugin_viewing")
+    classifier = Classifier(colour_spec, "viewing")
     images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     assert classifier.channels_last is False
     assert classifier(images).shape == (3, 3)
@@ -156,15 +42,27 @@ def test_a_network_that_cannot_work_channels_last_is_given_what_it_can(colour_sp
 
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_features_lie_as_asked_and_logits_do_not_depend_on_it(colour_spec, channels_last):
-    classifier = ImageClassifier(colour_spec, "lenet5", channels_last=channels_last)
+    classifier = Classifier(colour_spec, "lenet5", channels_last=channels_last)
     images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     inputs = classifier.preprocess(images)
     assert inputs.is_contiguous(memory_format=torch.channels_last) is channels_last
     assert classifier.network.c3[0].weight.is_contiguous() is not channels_last
-    other = ImageClassifier(colour_spec, "lenet5", channels_last=not channels_last)
+    other = Classifier(colour_spec, "lenet5", channels_last=not channels_last)
     other.load_state_dict(classifier.state_dict())
     torch.testing.assert_close(other(images), classifier(images))
 
 
 def test_features_lie_channels_last_where_nothing_is_asked(colour_spec):
-    assert ImageClassifier(colour_spec, "lenet5").hparams["channels_last"] is True
+    assert Classifier(colour_spec, "lenet5").channels_last is True
+
+
+def test_loading_and_using_a_trained_classifier_imports_no_lightning(digits_run):
+    code = f"""
+import sys, numpy, zoo
+classifier = zoo.load({str(digits_run)!r})
+classifier.predict(numpy.zeros((8, 8), numpy.uint8))
+classifier._repr_html_()
+print(sorted({{"lightning", "torchmetrics", "jsonargparse", "torchvision"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo.models.classifier import ImageClassifier
+from zoo.models.classifier import Classifier
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 
 
@@ -39,7 +39,7 @@ def inputs(spec):
 )
 def test_two_parts_are_bit_for_bit_the_network_in_both_modes(spec, name, what, width):
     torch.manual_seed(0)
-    classifier = ImageClassifier(spec, name, freeze=what)
+    classifier = Classifier(spec, name, freeze=what)
     example = inputs(spec)
     modes = [module.training for module in classifier.modules()]
     before = {key: value.clone() for key, value in classifier.state_dict().items()}

@@ -10,7 +10,7 @@ from torch import nn
 
 import zoo as library
 from zoo.core.errors import UserError
-from zoo.models.classifier import ImageClassifier
+from zoo.models.classifier import Classifier
 from zoo.models.layers import freeze, layers
 
 
@@ -58,37 +58,8 @@ def test_numbering_changes_nothing(spec):
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize(
-    ("name", "what", "stopped"),
-    [
-        ("torchvision/resnet18", 5, ("conv1.", "bn1.", "layer1.")),
-        ("torchvision/resnet18", "layer1", ("layer1.",)),
-        ("vgg11_bn", 3, ("features.0.", "features.1.", "features.4.", "features.5.", "features.8.", "features.9.")),
-        ("vgg11_bn", "features", ("features.",)),
-    ],
-)
-def test_frozen_weights_and_buffers_are_bit_identical_after_training(spec, name, what, stopped):
-    torch.manual_seed(0)
-    optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.01, "weight_decay": 0.1}}
-    classifier = ImageClassifier(spec, name, freeze=what, optimizer=optimizer)
-    state = classifier.network.state_dict()
-    before = {key: value.clone() for key, value in state.items()}
-    built = classifier.configure_optimizers()
-    for _ in range(2):
-        classifier.eval()
-        classifier.train()
-        images = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
-        classifier.training_step((images, torch.tensor([0, 1, 2, 0])), 0)["loss"].backward()
-        built.step()
-    changed = {key for key in before if not torch.equal(before[key], state[key])}
-    assert changed == {key for key in before if not key.startswith(stopped)}
-    held = {id(parameter) for group in built.param_groups for parameter in group["params"]}
-    trained = {id(value) for key, value in classifier.network.named_parameters() if not key.startswith(stopped)}
-    assert held == trained
-
-
 def test_frozen_dropout_lets_everything_pass_and_other_dropout_does_not(spec):
-    classifier = ImageClassifier(spec, {"name": "cnn", "layout": "8C3-D.5-8C3-16N-D.5"}, freeze=2).train()
+    classifier = Classifier(spec, {"name": "cnn", "layout": "8C3-D.5-8C3-16N-D.5"}, freeze=2).train()
     dropouts = [module.training for module in classifier.network.modules() if isinstance(module, nn.Dropout)]
     assert dropouts == [False, True]
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from zoo.core.errors import RunError
-from zoo.models.classifier import ImageClassifier
+from zoo.models.classifier import Classifier
 from zoo.reports.evaluation import PICTURES, Predictions, predictions_of
 
 
@@ -73,7 +73,7 @@ def test_no_batch_is_no_assessment():
 
 def test_a_split_is_classified_as_the_classifier_does_up_to_the_limit(grey_spec):
     torch.manual_seed(0)
-    classifier = ImageClassifier(grey_spec)
+    classifier = Classifier(grey_spec)
     images = torch.randint(0, 256, (12, 8, 8, 1), dtype=torch.uint8)
     batches = [(part, torch.zeros(len(part), dtype=torch.long)) for part in torch.split(images, 4)]
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)

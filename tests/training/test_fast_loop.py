@@ -8,9 +8,9 @@ import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
 from zoo.data.datamodule import ImageDataModule
-from zoo.models.classifier import ImageClassifier
 from zoo.training.fast_loop import PlainSteps, is_plain
 from zoo.training.fast_settings import NoProfiler
+from zoo.training.task import ImageClassifier
 
 #: Lightning's connector of loaders asks torch for a class it is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*does not have many workers")

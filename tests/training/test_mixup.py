@@ -7,8 +7,8 @@ import torch
 from support import REPOSITORY
 
 from zoo.core.errors import UserError
-from zoo.models.classifier import ImageClassifier
 from zoo.training.mixup import Mixing
+from zoo.training.task import ImageClassifier
 
 
 @pytest.fixture

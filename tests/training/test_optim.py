@@ -7,8 +7,8 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.core.errors import UserError
-from zoo.models.classifier import ImageClassifier
 from zoo.models.layers import layers
+from zoo.training.task import ImageClassifier
 
 SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}
 DECAY = ("--model.layer_decay", 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.models.classifier import ImageClassifier
+from zoo.training.task import ImageClassifier
 
 ONE_CYCLE = ("--lr_scheduler", "OneCycleLR", "--lr_scheduler.max_lr", "0.01")
 

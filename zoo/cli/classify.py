@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from zoo.config.resolve import Arguments
 from zoo.core.errors import UserError
 from zoo.models.checkpoint import load_classifier
-from zoo.models.classifier import ImageClassifier
+from zoo.models.classifier import Classifier
 from zoo.models.pretrained import find_weights
 
 
@@ -28,7 +28,7 @@ def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[l
     return classifier.predict(files, top_k).guesses
 
 
-def _as_published(arguments: Arguments) -> ImageClassifier:
+def _as_published(arguments: Arguments) -> Classifier:
     """Return a network with the weights, the preprocessing and the classes it was published with, evaluating.
 
     Args:
@@ -54,8 +54,8 @@ def _as_published(arguments: Arguments) -> ImageClassifier:
                     f"weights {given} do not say which classes they tell apart; train a run from them first"
                 )
             network = {key: config[key] for key in ("architecture", "channels_last")}  # the rest is for training
-            self.model = ImageClassifier(weights.spec, **network).eval()
-            weights.load_into(self.model.network, weights.spec, replace_head=False)
+            self.classifier = Classifier(weights.spec, **network).eval()
+            weights.load_into(self.classifier.network, weights.spec, replace_head=False)
             print(weights.summary(), file=sys.stderr)
 
-    return PretrainedCLI("predict", arguments, None).model
+    return PretrainedCLI("predict", arguments, None).classifier

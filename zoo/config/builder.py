@@ -25,7 +25,6 @@ from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
-from zoo.models.classifier import ImageClassifier
 from zoo.models.pretrained import Weights, find_weights
 from zoo.runs.folder import Run
 from zoo.training.checkpoints import AtomicCheckpointIO
@@ -33,6 +32,7 @@ from zoo.training.device import default_precision
 from zoo.training.fast_loop import PlainSteps
 from zoo.training.fast_settings import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
 from zoo.training.optim import DEFAULT_OPTIMIZER
+from zoo.training.task import ImageClassifier
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40

@@ -18,7 +18,6 @@ from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import load_weights, read_checkpoint
-from zoo.models.classifier import ImageClassifier
 from zoo.reports.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
@@ -32,7 +31,9 @@ from zoo.training.feature_cache import FrozenFeatures
 from zoo.training.graceful_stop import GracefulStop, Interrupted
 from zoo.training.loggers import named_loggers
 from zoo.training.progress_bar import EpochLines, show_plan, show_result
+from zoo.training.starting_weights import init_from_data
 from zoo.training.summary import plan
+from zoo.training.task import ImageClassifier
 
 #: What may differ when a run is resumed: how long, where and by which kernels it trains, not what.
 RESUME_OPTIONS = (
@@ -79,7 +80,7 @@ class FitCLI(ZooCLI):
         if self.compile:
             self.model.network.compile()
         if self.weights is None and self.checkpoint is None:
-            self.model.init_from_data(self.datamodule.source("train"))
+            init_from_data(self.model, self.datamodule.source("train"))
         if self.weights is not None:
             print_stderr(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network

@@ -21,6 +21,7 @@ from zoo.reports.report import Subject, spared, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
+from zoo.training.task import ImageClassifier
 
 
 class EvaluateCLI(ZooCLI):
@@ -37,7 +38,7 @@ class EvaluateCLI(ZooCLI):
 
     def build(self, config: dict[str, Any]) -> None:
         """Build the model of the checkpoint, and the trainer."""
-        self.model = classifier_of(self.checkpoint, self.checkpoint_path)
+        self.model = classifier_of(self.checkpoint, self.checkpoint_path, ImageClassifier)
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 

@@ -34,7 +34,7 @@ from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
     from zoo.data.datamodule import ImageDataModule
-    from zoo.models.classifier import ImageClassifier
+    from zoo.models.classifier import Classifier
 
 Precision = Literal["int8", "fp16"]
 
@@ -51,7 +51,7 @@ SAMPLE_TOLERANCE = {"float32": 1e-3, "fp16": 0.02, "int8": 0.1}
 
 
 def export(
-    classifier: ImageClassifier,
+    classifier: Classifier,
     data: ImageDataModule,
     path: Path,
     *,
@@ -114,7 +114,7 @@ def describe_origin(run: Run, checkpoint: Mapping[str, Any], checkpoint_path: Pa
     }
 
 
-def _describe_model(classifier: ImageClassifier, data: ImageDataModule) -> dict[str, Any]:
+def _describe_model(classifier: Classifier, data: ImageDataModule) -> dict[str, Any]:
     packages = {"torch": torch, "onnx": onnx, "onnxruntime": onnxruntime}
     return {
         "classes": list(classifier.spec.classes),
@@ -141,7 +141,7 @@ def _test_sizes(spec: InputSpec) -> list[tuple[int, int]]:
     return [(height, width), (2 * height + 3, 3 * width + 1), (height // 2 + 1, width * 2 // 3 + 1)]
 
 
-def _difference(model: onnx.ModelProto, classifier: ImageClassifier, images: torch.Tensor) -> dict[str, float]:
+def _difference(model: onnx.ModelProto, classifier: Classifier, images: torch.Tensor) -> dict[str, float]:
     """Compare a graph with the checkpoint on real images, at three sizes and several batch sizes.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running anything they contain.
+"""Reading checkpoints: nothing that they contain is run.
 
 A checkpoint holds tensors and primitives only, so ``torch.load(weights_only=True)`` reads it.
 """
@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import torch
 
 from zoo.core.errors import CheckpointError
 from zoo.core.spec import InputSpec
+from zoo.models.classifier import Classifier
 from zoo.runs.folder import Run
 
-if TYPE_CHECKING:
-    from zoo.models.classifier import ImageClassifier
+#: What a plain network needs of a checkpoint's hyperparameters; the others are for training.
+PLAIN = ("spec", "architecture", "freeze", "channels_last")
+
+AnyClassifier = TypeVar("AnyClassifier", bound=Classifier)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise CheckpointError(f"{path} is not a readable {what} ({size:,} bytes): {reason}") from error
 
 
-def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:
+def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     """Return the trained classifier of a run or checkpoint file, on the CPU, in evaluation mode.
 
     Raises:
@@ -62,25 +65,33 @@ def load_classifier(run_or_checkpoint: str | Path) -> ImageClassifier:
     else:
         run = Run.open(path)
         path = run.trained()
-    classifier = classifier_of(read_checkpoint(path), path)
+    classifier = classifier_of(read_checkpoint(path), path, Classifier)
     classifier.run = run if run.config.is_file() else None
     return classifier
 
 
-def classifier_of(checkpoint: dict[str, Any], path: Path) -> ImageClassifier:
-    """Return the classifier that a checkpoint describes; errors as ``load_classifier``, naming ``path``."""
-    from zoo.models.classifier import ImageClassifier
+def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifier]) -> AnyClassifier:
+    """Return the classifier that a checkpoint describes, in evaluation mode.
 
-    hyperparameters = checkpoint["hyper_parameters"]
+    Args:
+        checkpoint: as ``read_checkpoint`` returns it.
+        path: its file, for errors.
+        kind: Classifier itself takes no hyperparameter of the training.
+
+    Raises:
+        UserError: its architecture is not installed.
+        CheckpointError: it describes no such classifier, or its weights do not fit.
+    """
     try:
-        classifier = ImageClassifier(**hyperparameters)
+        arguments = checkpoint["hyper_parameters"].items()
+        classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
     load_weights(classifier, checkpoint, path)
     return classifier.eval()
 
 
-def load_weights(classifier: ImageClassifier, checkpoint: dict[str, Any], path: Path) -> None:
+def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path) -> None:
     """Put a checkpoint's weights into a classifier; CheckpointError if they do not fit."""
     try:
         classifier.load_state_dict(checkpoint["state_dict"])

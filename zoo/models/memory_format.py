@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.optim import LBFGS
 
 from zoo.core.spec import InputSpec
 from zoo.models.shapes import modes_kept
-from zoo.training.optim import ClassConfig, class_of
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:
@@ -16,14 +14,13 @@ def memory_format(channels_last: bool) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
-def set_memory_format(network: nn.Module, spec: InputSpec, optimizer: ClassConfig, channels_last: bool | None) -> bool:
+def set_memory_format(network: nn.Module, spec: InputSpec, channels_last: bool | None) -> bool:
     """Bring a network's weights into the order asked for, or the one that suits them.
 
     Args:
         network: its weights and buffers keep their values; modes and random numbers stay untouched.
         spec: channels and size of its images.
-        optimizer: torch's LBFGS views gradients flat and cannot work on weights whose channels lie last.
-        channels_last: None leaves it to the network and the optimizer.
+        channels_last: None takes channels last where the network can work on them.
 
     Returns:
         Whether it is channels last.
@@ -31,7 +28,7 @@ def set_memory_format(network: nn.Module, spec: InputSpec, optimizer: ClassConfi
     if channels_last is not False:
         network.to(memory_format=torch.channels_last)
     if channels_last is None:
-        channels_last = not issubclass(class_of(optimizer), LBFGS) and _works_channels_last(network, spec)
+        channels_last = _works_channels_last(network, spec)
     network.to(memory_format=memory_format(channels_last))
     return channels_last
 

@@ -24,7 +24,7 @@ from zoo.models.shapes import modes_kept
 from zoo.runs.summary import read_run
 
 if TYPE_CHECKING:
-    from zoo.models.classifier import ImageClassifier
+    from zoo.models.classifier import Classifier
 
 #: A file or a folder of files, a PIL image, or uint8 ``(height, width, channels)``, grey also ``(height, width)``.
 ImageInput = str | Path | Image.Image | np.ndarray
@@ -71,7 +71,7 @@ class PredictionTable:
                 yield title if rank == 0 else "", name, f"{probability:.2%}"
 
 
-def predict(classifier: ImageClassifier, images: ImageInput | Sequence[ImageInput], top_k: int) -> PredictionTable:
+def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], top_k: int) -> PredictionTable:
     """Return the ``top_k`` likeliest classes, at most all, of one picture or of several.
 
     Raises:
@@ -87,7 +87,7 @@ def predict(classifier: ImageClassifier, images: ImageInput | Sequence[ImageInpu
         classifier.eval()
         while batch := list(islice(pictures, BATCH_SIZE)):
             titles += [title for title, _ in batch]
-            logits = classifier(torch.stack([pixels for _, pixels in batch]).to(classifier.device))
+            logits = classifier(torch.stack([pixels for _, pixels in batch]).to(classifier.preprocess.scale.device))
             best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
             for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
                 guesses.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
@@ -115,7 +115,7 @@ def _pictures(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[s
             yield f"image {number}", to_uint8(Image.fromarray(pixels), spec)
 
 
-def summary_html(classifier: ImageClassifier) -> str:
+def summary_html(classifier: Classifier) -> str:
     """Return a table of what a classifier is, with the figures of its run where it was loaded from one."""
     spec, run = classifier.spec, classifier.run
     classes = ", ".join(spec.classes[:10]) + (", ..." if len(spec.classes) > 10 else "")

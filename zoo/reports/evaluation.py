@@ -19,7 +19,7 @@ from torch import Tensor
 
 from zoo.core.errors import RunError
 from zoo.data.sources import Batch
-from zoo.models.classifier import ImageClassifier
+from zoo.models.classifier import Classifier
 from zoo.reports.assess import Assessment, assess
 
 #: Pictures that are kept of the mistakes, and as many of the hits.
@@ -131,7 +131,7 @@ class CollectPredictions(Callback):
 
 
 def predictions_of(
-    classifier: ImageClassifier, loader: Iterable[Batch], trainer: Trainer, limit: int | None
+    classifier: Classifier, loader: Iterable[Batch], trainer: Trainer, limit: int | None
 ) -> Predictions:
     """Classify a split where, and in the precision in which, a trainer would.
 

@@ -17,7 +17,7 @@ from lightning.pytorch import Trainer
 
 from zoo.core.console import print_stderr
 from zoo.data.datamodule import ImageDataModule, Split
-from zoo.models.classifier import ImageClassifier
+from zoo.models.classifier import Classifier
 from zoo.reports import markup, sections
 from zoo.reports.assess import Assessment
 from zoo.reports.environment import environment, peak_memory
@@ -46,7 +46,7 @@ class Subject:
     """
 
     run: Run
-    classifier: ImageClassifier
+    classifier: Classifier
     data: ImageDataModule
     trainer: Trainer
     epoch: int

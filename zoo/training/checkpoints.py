@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -14,9 +14,6 @@ from zoo.core.errors import RunError
 from zoo.models.checkpoint import read_checkpoint
 from zoo.runs.files import replacing
 from zoo.runs.folder import Run
-
-if TYPE_CHECKING:
-    pass
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -21,8 +21,8 @@ from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
-from zoo.models.classifier import ImageClassifier
 from zoo.training.fast_settings import NoProfiler
+from zoo.training.task import ImageClassifier
 
 #: What Lightning calls of each callback within a step, between its begin and end.
 WITHIN = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")

@@ -15,9 +15,9 @@ from zoo.core.console import print_stderr
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
-from zoo.models.classifier import ImageClassifier
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 from zoo.training.feature_store import FeatureStore
+from zoo.training.task import ImageClassifier
 
 
 class FrozenFeatures(Callback):

@@ -24,9 +24,9 @@ from torch import Tensor
 from zoo.core.version import __version__
 from zoo.data.datamodule import Split
 from zoo.data.sources import Source
-from zoo.models.classifier import ImageClassifier
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 from zoo.models.layers import layers
+from zoo.training.task import ImageClassifier
 
 #: Reading a byte back from a disk of 0.5 GB/s takes as long as so many operations on two cores of 100 GFLOP/s.
 DISK_FLOPS_PER_BYTE = 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lightning.pytorch import Trainer
 
 from zoo.data.datamodule import ImageDataModule
-from zoo.models.classifier import ImageClassifier
 from zoo.models.layers import layers
+from zoo.training.task import ImageClassifier
 
 #: Modules of a network whose operations are counted: for up to 400 it takes 0.2 s at most on two cores.
 MAX_MODULES = 400

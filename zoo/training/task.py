@@ -1,0 +1,217 @@
+"""ImageClassifier: a classifier with what training it needs; the same step trains, validates and tests.
+
+    uint8 images ──► Classifier ──► logits ──► cross-entropy, accuracy, top-5 accuracy, macro F1
+
+The loss that is shown is the same in training and evaluation: label smoothing and class weights count in both, the L1
+penalty in none; of mixed images training shows the loss to their mixed targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.optim import LBFGS, Optimizer
+
+from zoo.core.errors import UserError
+from zoo.core.spec import InputSpec
+from zoo.models.classifier import Classifier
+from zoo.models.frozen_prefix import FrozenPrefix
+from zoo.training.loss import Loss
+from zoo.training.metrics import SplitMetrics
+from zoo.training.mixup import Mixing
+from zoo.training.optim import (
+    DEFAULT_OPTIMIZER,
+    ClassConfig,
+    build_optimizer,
+    build_scheduler,
+    class_of,
+    layer_rates,
+)
+
+
+class ImageClassifier(Classifier, pl.LightningModule):
+    """Any registered architecture, trained to classify images.
+
+    Args:
+        spec: what the network must know of its data (or its JSON form).
+        architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``; a checkpoint adds ``from``,
+            the distribution that registers the name.
+        loss: cross_entropy, or mse: the mean squared error of the probabilities to the one-hot label.
+        label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
+        l1: weight, 0 or more, of the sum of absolute weights that is added to what training minimises (biases and
+            normalisation apart); for L2 use the optimizer's weight_decay.
+        class_weights: balanced weighs an image by images / (classes * images of its class), as training has them: a
+            rare class counts like a frequent one; or a number for each class, in order.
+        mixup: alpha of the Beta distribution by which training images are blended, two and two; 0.2 is usual. The
+            training accuracy then counts the class of the larger share.
+        cutmix: alpha likewise of the share that is a rectangle pasted from another image; 1 is usual. Of mixup and
+            cutmix together, one is drawn for each batch.
+        layer_decay: the learning rate of each layer is that of the layer behind it times this, above 0 and up to 1;
+            layers are those that ``zoo info NAME`` numbers, and the last one has the whole rate.
+        freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them, or
+            the path of a module such as ``features``; their weights and buffers stay bit for bit what they are.
+        optimizer: class and arguments; the parameters that train are added.
+        lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR are stepped after each
+            optimizer step, others after each epoch; where OneCycleLR is given no length, it ends with the training.
+        channels_last: whether images and features lie in memory with their channels last; by default where the network
+            and the optimizer can work on them so, which is faster.
+
+    Raises:
+        UserError: the name is unknown, or a value is not allowed.
+    """
+
+    def __init__(
+        self,
+        spec: InputSpec | Mapping[str, Any],
+        architecture: str | Mapping[str, Any] = "lenet5",
+        loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+        label_smoothing: float = 0.0,
+        l1: float = 0.0,
+        class_weights: Literal["balanced"] | list[float] | None = None,
+        mixup: float | None = None,
+        cutmix: float | None = None,
+        layer_decay: float | None = None,
+        freeze: int | str | None = None,
+        optimizer: ClassConfig = DEFAULT_OPTIMIZER,
+        lr_scheduler: ClassConfig | None = None,
+        channels_last: bool | None = None,
+    ) -> None:
+        if not 0 <= l1 < float("inf"):
+            raise UserError(f"model.l1 is {l1}; allowed is 0 or more")
+        if channels_last is None and issubclass(class_of(optimizer), LBFGS):
+            channels_last = False  # it views gradients flat
+        super().__init__(spec, architecture, freeze, channels_last)
+        classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
+        self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
+        self.mixing = Mixing(mixup, cutmix, classes) if mixes else None
+        self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
+        self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
+        # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
+        self.save_hyperparameters(
+            {
+                "spec": self.spec.to_dict(),
+                "architecture": self.architecture,
+                "loss": loss,
+                "label_smoothing": label_smoothing,
+                "l1": l1,
+                "class_weights": class_weights,
+                "freeze": freeze,
+                "channels_last": self.channels_last,
+            },
+            logger=False,
+        )
+        #: Set while batches hold the output of the frozen layers instead of images (zoo.training.feature_cache).
+        self.prefix: FrozenPrefix | None = None
+        self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; those of Lightning's bookkeeping without Module's search for parameters.
+
+        Lightning notes the name of each hook it calls, 44 times a step: 3 % of a step of LeNet-5 at batch 32.
+        """
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Return the loss to minimise, its value, the logits, and the labels they should name.
+
+        The value is apart because Lightning divides what it minimises when gradients accumulate.
+        """
+        images, targets = batch
+        labels = targets
+        if self.mixing is None:
+            logits = self._logits(images)
+        else:
+            inputs, targets = self.mixing(self.preprocess(images), labels)
+            logits, labels = self.network(inputs), targets.argmax(dim=1)
+        loss = self.loss(self._require_contract(logits, len(labels)), targets)
+        return {
+            "loss": self._penalised(loss),
+            "loss_value": loss.detach(),
+            "logits": logits.detach(),
+            "labels": labels,
+        }
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Add a batch to the validation metrics."""
+        self._evaluate(batch, self.val_metrics)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Add a batch to the test metrics, and return its logits."""
+        return {"logits": self._evaluate(batch, self.test_metrics)}
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy, over all processes."""
+        # logger=False: epoch_metrics writes the row of the epoch once, with the training figures beside these.
+        self.log_dict(self.val_metrics.take(), logger=False)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the same of the test split."""
+        self.log_dict(self.test_metrics.take(), logger=False)
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer over the parameters that train, and the scheduler over it."""
+        optimizer = self.build_optimizer()
+        if self.lr_scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": build_scheduler(self.lr_scheduler, optimizer, self._planned_steps),
+        }
+
+    def build_optimizer(self) -> Optimizer:
+        """Build the optimizer over the parameters that train; with layer_decay each layer is one of its groups."""
+        trained = [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+        return build_optimizer(self.optimizer, [(value, self.layer_rates.get(name, 1.0)) for name, value in trained])
+
+    def _planned_steps(self) -> int:
+        loop = self.trainer.fit_loop
+        made = loop._combined_loader
+        steps = self.trainer.estimated_stepping_batches
+        # Lightning makes the loader to count its batches, before a resumed run's state and frozen features reach it.
+        loop._combined_loader = made
+        if steps == float("inf"):
+            raise UserError("OneCycleLR needs to know where training ends: --trainer.max_epochs or --trainer.max_steps")
+        return int(steps)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to train a run on beyond the end of its one-cycle schedule: UserError."""
+        for state in checkpoint.get("lr_schedulers", []):
+            if "total_steps" in state and self._trainer is not None and state["total_steps"] < self._planned_steps():
+                raise UserError(
+                    f"the run's OneCycleLR ends after {state['total_steps']} steps, and {self._planned_steps()} are "
+                    "asked for; leave --trainer.max_epochs as it was, or train a new run"
+                )
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """Return logits of a batch of images, or of features in their place."""
+        if self.prefix is None or images.dtype == torch.uint8:
+            logits: Tensor = self(images)
+            return logits
+        return self.prefix.logits(images, training=self.training)
+
+    def _require_contract(self, logits: Tensor, count: int) -> Tensor:
+        if logits.shape != (count, len(self.spec.classes)):
+            raise UserError(
+                f"architecture '{self.architecture['name']}' breaks the contract: it must return logits "
+                f"{(count, len(self.spec.classes))}, received {tuple(logits.shape)}"
+            )
+        return logits
+
+    def _penalised(self, loss: Tensor) -> Tensor:
+        if self.l1 == 0:
+            return loss
+        weights = [parameter for parameter in self.parameters() if parameter.requires_grad and parameter.ndim > 1]
+        return loss + self.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: SplitMetrics) -> Tensor:
+        images, labels = batch
+        logits = self._require_contract(self._logits(images), len(labels))
+        metrics.update(logits, labels, self.loss(logits, labels))
+        return logits
