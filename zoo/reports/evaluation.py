@@ -130,9 +130,7 @@ class CollectPredictions(Callback):
         self.predictions.add(*batch, outputs["logits"])
 
 
-def predictions_of(
-    classifier: Classifier, loader: Iterable[Batch], trainer: Trainer, limit: int | None
-) -> Predictions:
+def predictions_of(classifier: Classifier, loader: Iterable[Batch], trainer: Trainer, limit: int | None) -> Predictions:
     """Classify a split where, and in the precision in which, a trainer would.
 
     Args:
