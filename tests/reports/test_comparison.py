@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from zoo.cli import main
-from zoo.reports.markup import figures_in
+from zoo.reports.page import read_figures
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +49,13 @@ def test_runs_are_compared_in_what_differs_and_what_they_reached(zoo, digits_run
     results = table(page, "Results")
     assert results["epochs"] == ["3", "2"]
     assert results["val/accuracy"][1] == f"{best:.4f}"
-    assert results["val/calibration_error"][1] == f"{figures_in(other_run / 'report.html')['calibration_error']:.4f}"
+    assert results["val/calibration_error"][1] == f"{read_figures(other_run / 'report.html')['calibration_error']:.4f}"
     assert page.count("<svg ") == 5
 
 
 def test_runs_of_one_name_are_told_apart_by_their_paths(zoo, digits_run, other_run, tmp_path):
     assert zoo("report", digits_run, other_run, "--output", "both.html")[0] == 0
-    assert list(figures_in(tmp_path / "both.html")["runs"]) == [str(digits_run), str(other_run)]
+    assert list(read_figures(tmp_path / "both.html")["runs"]) == [str(digits_run), str(other_run)]
 
 
 def test_a_comparison_needs_no_data_and_no_network(digits_run, other_run, tmp_path):

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from markupsafe import escape
 from PIL import Image
 from sklearn import metrics
 from sklearn.datasets import load_digits
 
 from zoo.data.datamodule import ImageDataModule
-from zoo.reports import markup, sections
 from zoo.reports.evaluation import Predictions
-from zoo.reports.markup import figures_in
-from zoo.reports.report import spared
+from zoo.reports.page import read_figures, render
+from zoo.reports.report import describe_predictions, warn_on_error
 from zoo.runs.folder import Run
 
 #: Folders' names are class names; these would end a page's data, or its text, if they stood in it as they are.
@@ -87,7 +87,7 @@ def odd(tmp_path_factory):
 
 
 def test_a_fit_reports_its_best_checkpoint_on_the_validation_split(digits_run):
-    figures = figures_in(digits_run / "report.html")
+    figures = read_figures(digits_run / "report.html")
     best = max(float(row["val/accuracy"]) for row in rows(digits_run / "metrics.csv") if row["val/accuracy"])
     assert figures["split"] == "val"
     assert figures["images"] == 143
@@ -106,7 +106,7 @@ def test_figures_are_scikit_learns_of_what_predict_writes(zoo, tested, tmp_path)
     answers = [row["class"] for row in rows(tmp_path / "predictions.csv")]
     truth, names = [str(label) for label in labels.tolist()], [str(number) for number in load_digits().target_names]
 
-    figures = figures_in(tested / "report.html")
+    figures = read_figures(tested / "report.html")
     assert figures["split"] == "test"
     assert figures["classes"] == names
     assert figures["accuracy"] == pytest.approx(metrics.accuracy_score(truth, answers))
@@ -114,8 +114,8 @@ def test_figures_are_scikit_learns_of_what_predict_writes(zoo, tested, tmp_path)
     for key, values in zip(("precision", "recall", "f1", "support"), known, strict=True):
         np.testing.assert_allclose(figures[key], values, rtol=1e-12, err_msg=key)
     matrix = np.zeros((10, 10), int)
-    for true, guess, count in figures["confusion"]:
-        matrix[true, guess] = count
+    for true, predicted, count in figures["confusion"]:
+        matrix[true, predicted] = count
     np.testing.assert_array_equal(matrix, metrics.confusion_matrix(truth, answers, labels=names))
     results = json.loads((tested / "results.json").read_text())
     for key in ("accuracy", "top5_accuracy"):
@@ -124,7 +124,7 @@ def test_figures_are_scikit_learns_of_what_predict_writes(zoo, tested, tmp_path)
 
 
 def test_the_tables_show_the_figures(tested):
-    page, figures = (tested / "report.html").read_text(), figures_in(tested / "report.html")
+    page, figures = (tested / "report.html").read_text(), read_figures(tested / "report.html")
     for label in range(10):
         cells = [f"{figures[key][label]:.1%}" for key in ("precision", "recall", "f1")]
         row = "".join(f'<td class="n">{value}</td>' for value in [*cells, f"{figures['support'][label]}"])
@@ -135,11 +135,11 @@ def test_the_tables_show_the_figures(tested):
 
 
 def test_report_makes_the_same_page_again_and_changes_nothing_else(zoo, tested):
-    before, older = digests(tested), figures_in(tested / "report.html")
+    before, older = digests(tested), read_figures(tested / "report.html")
     status, out, err = zoo("report", tested)
     assert status == 0, err
     assert out.splitlines()[-1] == str(tested / "report.html")
-    assert figures_in(tested / "report.html") == older  # what the training ran on included
+    assert read_figures(tested / "report.html") == older  # what the training ran on included
     assert digests(tested) == before
 
 
@@ -147,7 +147,7 @@ def test_a_report_goes_where_it_is_told_to(zoo, digits_run, tmp_path):
     status, out, err = zoo("report", digits_run, "--output", "page.html", "--trainer.limit_val_batches", 2)
     assert status == 0, err
     assert out == "page.html\n"
-    assert figures_in(tmp_path / "page.html")["images"] == 64
+    assert read_figures(tmp_path / "page.html")["images"] == 64
 
 
 def test_limits_that_leave_no_image_leave_the_rest_of_the_page(zoo):
@@ -179,7 +179,7 @@ def test_a_report_that_fails_leaves_a_trained_run(zoo, digits_run, tmp_path):
 
 
 def test_a_signal_while_reporting_ends_the_command_and_says_that_the_run_is_complete(tmp_path, capsys):
-    with pytest.raises(SystemExit), spared(Run(tmp_path)):
+    with pytest.raises(SystemExit), warn_on_error(Run(tmp_path)):
         raise SystemExit(130)
     again = f"again with: zoo report {tmp_path}"
     assert capsys.readouterr().err == f"interrupted while reporting; the run is complete; {again}\n"
@@ -192,7 +192,7 @@ def test_a_report_is_made_by_one_process_whatever_trained_the_run(zoo, digits_ru
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "run" / "report.html").unlink()
     assert zoo("report", "run")[0] == 0
-    assert figures_in(tmp_path / "run" / "report.html")["training"] == {}
+    assert read_figures(tmp_path / "run" / "report.html")["training"] == {}
     status, _, err = zoo("report", "run", "--trainer.devices", 2)
     assert status == 2
     assert "a report is made by one process" in err
@@ -212,21 +212,23 @@ def test_a_page_needs_nothing_from_elsewhere_and_says_what_its_pictures_show(odd
         identities = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
         assert len(set(identities)) == len(identities)
         config = (run / "config.yaml").read_text()
-        assert str(run) not in page.replace(html.escape(config), "")
+        assert str(run) not in page.replace(escape(config), "")
 
 
 def test_names_stand_in_a_page_as_text(odd):
     page = (odd / "report.html").read_text()
-    assert figures_in(odd / "report.html")["classes"] == sorted(name.strip() for name in NAMES)
+    assert read_figures(odd / "report.html")["classes"] == sorted(name.strip() for name in NAMES)
     assert "<script>alert" not in page
     assert '<th scope="row">&lt;!--&lt;script&gt;alert(1)</th>' in page
+    texts = [attributes["alt"] for attributes in Elements(page).of("img")]
+    assert all(any(f"An image of {name.strip()}, taken for" in text for text in texts) for name in NAMES)
 
 
 def test_a_page_shows_what_augmentation_makes_of_images(odd, tested):
     page = (odd / "report.html").read_text()
     assert "crop_flip: above an image of the train split" in page
     assert page.count('alt="The same after crop_flip"') == 8
-    assert "None: the network is fed the images as they are" in (tested / "report.html").read_text()
+    assert "None: the network gets the images as they are" in (tested / "report.html").read_text()
 
 
 def test_a_network_without_a_feature_map_says_so(zoo, install):
@@ -247,7 +249,7 @@ def test_a_network_without_a_feature_map_says_so(zoo, install):
 
 
 def many_classes(count):
-    """Return a page of the sections that grow with the number of classes, 20 images of each."""
+    """Return metrics and page of a split with 20 images of each class."""
     names = [f"<class {number} of a rather long name>" for number in range(count)]
     generator, predictions = torch.Generator().manual_seed(0), Predictions(count)
     for _ in range(20):
@@ -256,20 +258,38 @@ def many_classes(count):
         logits[labels, labels.roll(1)] += 4
         logits[labels, labels] += 4
         predictions.add(torch.zeros(count, 8, 8, 1, dtype=torch.uint8), labels, logits)
-    found = predictions.assessment()
-    body = [sections.confusion(found, names), sections.per_class(found, names), sections.calibration(found)]
-    return found, markup.page("many", body, {"classes": names, **found.numbers()})
+    metrics = predictions.metrics()
+    values = describe_predictions(predictions, metrics, names) | {"heat_maps": [], "results": {}}
+    others = {
+        "curves": [],
+        "samples": [],
+        "speed": None,
+        "legend": [],
+        "origins": {},
+        "training": {},
+        "environment": {},
+    }
+    others |= {
+        "split": "val",
+        "epoch": 1,
+        "settings": {"architecture": "cnn"},
+        "augmentation": "none",
+        "sample_split": "val",
+        "memory": "",
+        "config": "",
+    }
+    return metrics, render("report.html", {"classes": names, **metrics.to_json()}, title="many", **(values | others))
 
 
 def test_a_thousand_classes_fit_in_a_page():
-    found, page = many_classes(1000)
+    metrics, page = many_classes(1000)
     assert len(page) < 2e6
-    assert "10 neighbouring classes are taken together" in page
+    assert "10 neighbouring classes are added up" in page
     assert page.count("&lt;class 7 of a rather long name&gt;") >= 1
-    true, guess, count = found.most_confused(1)[0]
-    assert f">{html.escape(f'<class {true} of a rather long name>')}</th>" in page
+    true, predicted, count = metrics.most_confused(1)[0]
+    assert f">{escape(f'<class {true} of a rather long name>')}</th>" in page
     assert f'<td class="n">{count}</td>' in page
-    assert guess == (true - 1) % 1000
+    assert predicted == (true - 1) % 1000
 
 
 def test_a_run_without_a_checkpoint_has_no_report(zoo, digits_run, tmp_path):

@@ -18,7 +18,8 @@ from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import load_weights, read_checkpoint
-from zoo.reports.report import Subject, spared, write_report
+from zoo.reports.evaluation import Predictions
+from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -30,6 +31,7 @@ from zoo.training.epoch_metrics import MetricsLogger, TrainingFigures
 from zoo.training.feature_cache import FrozenFeatures
 from zoo.training.graceful_stop import GracefulStop, Interrupted
 from zoo.training.loggers import named_loggers
+from zoo.training.predictions import predict_batches
 from zoo.training.progress_bar import EpochLines, show_plan, show_result
 from zoo.training.starting_weights import init_from_data
 from zoo.training.summary import plan
@@ -198,15 +200,18 @@ def _report(cli: FitCLI) -> None:
     if cli.trainer.world_size > 1:
         print_stderr(f"several processes write no report; make it with: zoo report {cli.run.path}")
         return
-    with spared(cli.run):
+    with warn_on_error(cli.run):
         for optimizer in cli.trainer.optimizers:  # makes room for the checkpoint, which holds the same
             optimizer.zero_grad()
             optimizer.state.clear()
         path = cli.run.trained()
         checkpoint = read_checkpoint(path)
         load_weights(cli.model, checkpoint, path)
-        subject = Subject(cli.run, cli.model, cli.datamodule, cli.trainer, checkpoint["epoch"])
-        print_stderr(f"report: {write_report(subject, 'val', fitted=cli.trainer.global_step != cli.first_step)}")
+        device, fitted = cli.trainer.strategy.root_device, cli.trainer.global_step != cli.first_step
+        batches = predict_batches(cli.trainer, cli.model, cli.datamodule, "val")
+        predictions = Predictions(len(cli.model.spec.classes), batches)
+        context = ReportContext(cli.run, cli.model, cli.datamodule, device, checkpoint["epoch"])
+        print_stderr(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
 
 
 def _require_resumable(args: Sequence[str], run: Run) -> None:

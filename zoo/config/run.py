@@ -15,12 +15,13 @@ from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.models.checkpoint import classifier_of
-from zoo.reports.evaluation import CollectPredictions, Predictions
-from zoo.reports.markup import require_page
-from zoo.reports.report import Subject, spared, write_report
+from zoo.reports.evaluation import Predictions
+from zoo.reports.page import require_page
+from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
+from zoo.training.predictions import CollectPredictions, predict_batches
 from zoo.training.task import ImageClassifier
 
 
@@ -62,7 +63,7 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     predictions = Predictions(len(cli.model.spec.classes))
     reported = command == "test" and cli.trainer.world_size == 1
     if reported:
-        cli.trainer.callbacks.append(CollectPredictions(predictions))  # type: ignore[attr-defined]  # set by a connector
+        cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
     getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     if is_first_process():
@@ -70,8 +71,8 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
         if command == "test":
             _write(run, cli, count, results)
     if reported:
-        with spared(run):
-            print_stderr(f"report: {write_report(_subject(cli), 'test', predictions)}")
+        with warn_on_error(run):
+            print_stderr(f"report: {write_report(_report_context(cli), 'test', predictions)}")
     elif command == "test":
         print_stderr(f"several processes write no report; make it with: zoo report {run.path}")
     return results
@@ -97,7 +98,9 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
     if cli.trainer.world_size > 1:
         raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
-    return write_report(_subject(cli), split, output=page)
+    batches = predict_batches(cli.trainer, cli.model, cli.datamodule, split)
+    predictions = Predictions(len(cli.model.spec.classes), batches)
+    return write_report(_report_context(cli), split, predictions, output=page)
 
 
 def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
@@ -120,8 +123,9 @@ def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
     return EvaluateCLI(command, arguments, run)
 
 
-def _subject(cli: EvaluateCLI) -> Subject:
-    return Subject(cli.run, cli.model, cli.datamodule, cli.trainer, cli.checkpoint["epoch"])
+def _report_context(cli: EvaluateCLI) -> ReportContext:
+    device = cli.trainer.strategy.root_device
+    return ReportContext(cli.run, cli.model, cli.datamodule, device, cli.checkpoint["epoch"])
 
 
 def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:

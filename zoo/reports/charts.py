@@ -1,7 +1,7 @@
-"""A report's figures as SVG, drawn by matplotlib, to stand in a page's own text.
+"""Draw the charts of reports and comparisons with matplotlib, as SVG elements of a page.
 
-Text and axes take the colour of the page's text and everything else is readable on light and dark, so one drawing
-serves both. No name of a class or a run is drawn: fonts lack letters, and the page has room for long names.
+Text and axes take the text colour of the page, and the other colours can be read on light and dark grounds. Names of
+classes and runs stay out of the drawings: fonts lack letters, and the page has room for long names.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zoo.reports.assess import BINS, Assessment
+if TYPE_CHECKING:
+    from zoo.reports.evaluation import Calibration
 
-#: Stands for the page's text colour until the drawing is done.
+#: Replaced by the text colour of the page when a drawing is done.
 INK = "#010203"
 
-#: At least 3:1 against white and against the page's dark ground; in this order for runs that are compared.
+#: Colours of lines, in this order; their contrast is at least 3:1 on white and on the page's dark ground.
 COLOURS = ("#3b82f6", "#d97706", "#16a34a", "#db2777", "#8b5cf6", "#0e9aa7", "#a16207", "#64748b")
 DASHES = ("-", "--", ":", "-.")
 
-#: Groups of classes that a heat picture of the confusion has on a side, at most.
+#: Most rows and columns of a confusion drawing; with more classes, neighbours are added up.
 GROUPS = 100
 
 SETTINGS: dict[Any, Any] = {
@@ -44,7 +45,7 @@ SETTINGS: dict[Any, Any] = {
     "text.parse_math": False,
 }
 
-#: Inches: as wide as a telephone, so that text keeps its size there.
+#: Inches: the width of a telephone, so that text keeps its size there.
 SIZE = (4.2, 2.9)
 
 
@@ -54,8 +55,8 @@ class Line:
 
     Args:
         points: ``(x, y)``.
-        number: of its colour and dashes.
-        faint: whether it stays in the background.
+        number: selects its colour and dashes.
+        faint: draw it thin and pale, behind the others.
     """
 
     points: Sequence[tuple[float, float]]
@@ -68,15 +69,22 @@ def line_style(number: int) -> tuple[str, str]:
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
 
 
-def draw_curves(name: str, alt: str, lines: Sequence[Line], best: float | None = None, percent: bool = False) -> str:
+def legend(names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return name, colour and CSS border style of each line, in order."""
+    styles = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashed"}
+    lines = ((name, *line_style(number)) for number, name in enumerate(names))
+    return [(name, colour, styles[dashes]) for name, colour, dashes in lines]
+
+
+def draw_curves(name: str, alt: str, lines: Sequence[Line], best: float | None = None, percent: bool = False) -> Markup:
     """Draw curves over epochs.
 
     Args:
         name: of the drawing, unique in its page.
-        alt: what it shows, for those who do not see it.
-        lines: the curves; one of a single point is a dot.
-        best: epoch that is marked by a vertical line.
-        percent: whether values are shares.
+        alt: text for readers who do not see it.
+        lines: the curves; a curve of one point is drawn as a dot.
+        best: epoch to mark by a vertical line.
+        percent: show values, which are shares, as percentages.
     """
     with mpl.rc_context(SETTINGS):
         figure, axes = _axes("epoch", bottom=0.16)
@@ -94,7 +102,7 @@ def draw_curves(name: str, alt: str, lines: Sequence[Line], best: float | None =
         return _svg(figure, name, alt)
 
 
-def draw_speed(name: str, alt: str, lines: Sequence[Line]) -> str:
+def draw_speed(name: str, alt: str, lines: Sequence[Line]) -> Markup:
     """Draw images per second over epochs, from 0."""
     with mpl.rc_context(SETTINGS):
         figure, axes = _axes("epoch", bottom=0.16)
@@ -107,41 +115,37 @@ def draw_speed(name: str, alt: str, lines: Sequence[Line]) -> str:
         return _svg(figure, name, alt)
 
 
-def draw_reliability(name: str, alt: str, assessment: Assessment) -> str:
-    """Draw, for each bin of confidence, which share of its answers was right, and which share of all answers it has.
+def draw_reliability(name: str, alt: str, calibration: Calibration, bins: int) -> Markup:
+    """Draw accuracy by bin of confidence, and below it each bin's share of all predictions.
 
-    A dot stands at a bin's mean confidence, and a dashed line where accuracy equals confidence.
+    A dot stands at a bin's mean confidence; a dashed line shows where accuracy equals confidence.
     """
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(SIZE[0], 3.9))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.13, hspace=0.1)
-        counts = assessment.bin_counts
-        used = counts > 0
-        centres, width = (np.arange(BINS) + 0.5) / BINS, 0.9 / BINS
-        accuracy = assessment.bin_hits[used] / counts[used]
-        confidence = assessment.bin_confidence[used] / counts[used]
-        upper.bar(centres[used], accuracy, width, color=COLOURS[0])
-        upper.plot(confidence, accuracy, "o", ms=3.5, color=COLOURS[1])
+        centres, width = (calibration.bins + 0.5) / bins, 0.9 / bins
+        upper.bar(centres, calibration.accuracy, width, color=COLOURS[0])
+        upper.plot(calibration.confidence, calibration.accuracy, "o", ms=3.5, color=COLOURS[1])
         upper.plot([0, 1], [0, 1], ls="--", lw=0.9, color=INK)
         upper.set_ylim(0, 1.02)
         upper.set_ylabel("accuracy")
-        lower.bar(centres[used], counts[used] / counts.sum(), width, color=COLOURS[7])
+        lower.bar(centres, calibration.counts / calibration.counts.sum(), width, color=COLOURS[7])
         lower.set_xlim(0, 1)
         lower.set_ylabel("share")
         lower.set_xlabel("confidence")
         for axes in (upper, lower):
-            _plain(axes)
+            _simplify(axes)
         return _svg(figure, name, alt)
 
 
-def draw_confusion(name: str, alt: str, confusion: np.ndarray) -> str:
-    """Draw a confusion matrix as heat: the share of each row on a square root scale.
+def draw_confusion(name: str, alt: str, confusion: np.ndarray) -> Markup:
+    """Draw a confusion matrix: the deeper the colour, the larger the share of the row, on a square root scale.
 
     Args:
         name: of the drawing, unique in its page.
-        alt: what it shows.
-        confusion: int64 ``(classes, classes)``; of more than GROUPS classes, neighbours are added up.
+        alt: text for readers who do not see it.
+        confusion: int64 ``(classes, classes)``; with more than GROUPS classes, neighbours are added up.
     """
     size = len(confusion)
     step = group_size(size)
@@ -164,7 +168,7 @@ def draw_confusion(name: str, alt: str, confusion: np.ndarray) -> str:
 
 
 def group_size(classes: int) -> int:
-    """Return how many neighbouring classes ``draw_confusion`` takes together."""
+    """Return how many neighbouring classes ``draw_confusion`` adds up."""
     return -(-classes // GROUPS)
 
 
@@ -172,27 +176,26 @@ def _axes(label: str, bottom: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=SIZE)
     axes = figure.add_axes((0.15, bottom, 0.82, 0.97 - bottom))
     axes.set_xlabel(label)
-    _plain(axes)
+    _simplify(axes)
     return figure, axes
 
 
-def _plain(axes: Axes) -> None:
+def _simplify(axes: Axes) -> None:
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=INK, alpha=0.15, lw=0.6)
     axes.set_axisbelow(True)
 
 
-def _svg(figure: Figure, name: str, alt: str) -> str:
+def _svg(figure: Figure, name: str, alt: str) -> Markup:
     """Return a figure as an SVG element of an HTML page."""
     figure.patch.set_visible(False)
     content = io.StringIO()
     figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = content.getvalue()
-    body = text[text.index("<svg") :].replace(INK, "currentColor")
-    body = re.sub(
-        r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL
-    )  # it would style the page
-    body = re.sub(r'( id="|ref="#|url\(#)', rf"\g<1>{name}-", body)  # ids must differ from other drawings'
-    box = re.search(r'viewBox="[^"]*"', body)
-    return f'<svg {box[0] if box else ""} role="img" aria-label="{escape(alt)}">{body[body.index(">") + 1 :]}'
+    svg = content.getvalue().partition("<svg")[2].replace(INK, "currentColor")
+    # matplotlib's style element would apply to the whole page, and its ids must differ from those of other drawings.
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r'( id="|ref="#|url\(#)', rf"\g<1>{name}-", svg)
+    head, _, body = svg.partition(">")
+    box = re.search(r'viewBox="[^"]*"', head)
+    return Markup(f'<svg {box[0] if box else ""} role="img" aria-label="{escape(alt)}">{body}')

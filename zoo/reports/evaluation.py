@@ -1,72 +1,193 @@
-"""What a network answers for a split, taken batch by batch: for figures, and a few pictures worth a look.
+"""Collect the predictions of a network on a split, and compute classification metrics from them.
 
-batches of (images, labels, logits) ──► Predictions ──► Assessment: numbers
-                                             └────────► the mistakes it was surest of, the hits it was least sure of
+    batches of (images, labels, logits) ──► Predictions ──► ClassificationMetrics
+                                                 └────────► Examples
+
+Examples are the most confident mistakes and the least certain correct predictions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, cat
 
 from zoo.core.errors import RunError
-from zoo.data.sources import Batch
-from zoo.models.classifier import Classifier
-from zoo.reports.assess import Assessment, assess
 
-#: Pictures that are kept of the mistakes, and as many of the hits.
-PICTURES = 12
+#: Example images that are stored of the mistakes, and as many of the correct predictions.
+EXAMPLES = 12
 
-#: Classes that are kept beside a picture.
-GUESSES = 3
+#: Most likely classes that are stored with an example.
+TOP_K = 3
+
+#: Calibration bins of equal width, as in Guo et al. 2017.
+BINS = 15
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image worth a look.
+class Example:
+    """An image with the prediction for it.
 
     Args:
-        pixels: uint8 ``(height, width, channels)``, as the network was given it.
-        label: its class.
-        guesses: ``(label, probability)``, the GUESSES likeliest, in their order.
+        pixels: uint8 ``(height, width, channels)``, as the classifier received it.
+        label: the true class.
+        predictions: ``(label, probability)`` of the TOP_K most likely classes, in this order.
     """
 
     pixels: np.ndarray
     label: int
-    guesses: list[tuple[int, float]]
+    predictions: list[tuple[int, float]]
 
     @property
     def confidence(self) -> float:
-        """Probability of the likeliest class."""
-        return self.guesses[0][1]
+        """Probability of the most likely class."""
+        return self.predictions[0][1]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well confidence predicts accuracy; bins without a prediction are left out.
+
+    Args:
+        bins: int64 ``(used,)``; bin n holds confidences above n / BINS and up to (n + 1) / BINS.
+        counts: int64 ``(used,)``, predictions in each bin.
+        accuracy: float64 ``(used,)``, share of correct predictions in each bin.
+        confidence: float64 ``(used,)``, mean confidence in each bin.
+    """
+
+    bins: np.ndarray
+    counts: np.ndarray
+    accuracy: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: the mean of ``|accuracy - confidence|`` over bins, weighted by their counts.
+
+        Source: C. Guo et al., "On Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599
+        """
+        return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.counts))
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean confidence of all predictions."""
+        return float(np.average(self.confidence, weights=self.counts))
+
+
+@dataclass(frozen=True)
+class ClassificationMetrics:
+    """Metrics of a split, from scikit-learn; a share of nothing is 0.
+
+    Args:
+        confusion: int64 ``(classes, classes)``, images by true class (rows) and predicted class (columns).
+        accuracy: share of images whose most likely class is the true one.
+        top5_accuracy: share of images whose true class is among the five most likely; None for at most 5 classes.
+        macro_f1: mean F1 of the classes that occur as a label or as a prediction, as ``zoo test`` reports it.
+        precision: float64 ``(classes,)``; recall, f1 likewise.
+        support: int64 ``(classes,)``, images of each class.
+        calibration: accuracy by confidence.
+    """
+
+    confusion: np.ndarray
+    accuracy: float
+    top5_accuracy: float | None
+    macro_f1: float
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+    calibration: Calibration
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return int(self.support.sum())
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """How often each class was predicted, int64 ``(classes,)``."""
+        return np.asarray(self.confusion.sum(axis=0))
+
+    def most_confused(self, count: int) -> list[tuple[int, int, int]]:
+        """Return up to ``count`` pairs of classes as ``(true, predicted, images)``, the most images first."""
+        wrong = self.confusion - np.diag(np.diag(self.confusion))
+        order = np.argsort(-wrong, axis=None, kind="stable")[:count]
+        pairs = [(int(index // len(wrong)), int(index % len(wrong))) for index in order]
+        return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs if wrong[true, predicted]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the metrics as JSON; ``confusion`` lists its cells above 0 as true class, predicted class, images."""
+        rows, columns = np.nonzero(self.confusion)
+        by_class = {name: getattr(self, name).tolist() for name in ("precision", "recall", "f1", "support")}
+        return {
+            "images": self.images,
+            "accuracy": self.accuracy,
+            "top5_accuracy": self.top5_accuracy,
+            "macro_f1": self.macro_f1,
+            "calibration_error": self.calibration.error,
+            **by_class,
+            "confusion": np.stack([rows, columns, self.confusion[rows, columns]], axis=1).tolist(),
+        }
+
+
+def compute_metrics(
+    labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, classes: int, top5_accuracy: float | None = None
+) -> ClassificationMetrics:
+    """Compute the metrics of predictions.
+
+    Args:
+        labels: int64 ``(count,)``, count above 0.
+        predicted: int64 ``(count,)``.
+        confidence: floating ``(count,)``, probability of the predicted class, 0 to 1.
+        classes: number of classes.
+        top5_accuracy: for more than 5 classes.
+    """
+    from sklearn import metrics  # half a second, only for who reports
+    from sklearn.calibration import calibration_curve
+
+    numbers, correct = range(classes), (labels == predicted).astype(np.int64)
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=numbers, zero_division=0
+    )
+    accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=BINS)
+    bins, counts = np.unique(np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence), return_counts=True)
+    return ClassificationMetrics(
+        confusion=metrics.confusion_matrix(labels, predicted, labels=numbers),
+        accuracy=float(metrics.accuracy_score(labels, predicted)),
+        top5_accuracy=top5_accuracy,
+        macro_f1=float(metrics.f1_score(labels, predicted, average="macro", zero_division=0)),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        support=support,
+        calibration=Calibration(bins, counts, accuracy, mean_confidence),
+    )
 
 
 class Predictions:
-    """Takes answers batch by batch; the images themselves are not kept, but for a few.
+    """Predictions of a split, collected batch by batch; only a few images are stored.
 
     Args:
-        classes: how many there are.
+        classes: number of classes.
+        batches: batches to add, each as ``add`` takes it.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, batches: Iterable[tuple[Tensor, Tensor, Tensor]] = ()) -> None:
         self.classes = classes
-        self.mistakes: list[Picture] = []
-        self.unsure_hits: list[Picture] = []
+        self.mistakes: list[Example] = []
+        self.uncertain_correct: list[Example] = []
         self._labels: list[Tensor] = []
         self._predicted: list[Tensor] = []
         self._confidence: list[Tensor] = []
-        self._top5_hits = 0
+        self._top5_correct = 0
+        for batch in batches:
+            self.add(*batch)
 
     def add(self, images: Tensor, labels: Tensor, logits: Tensor) -> None:
-        """Take a batch.
+        """Add a batch.
 
         Args:
             images: uint8 ``(batch, height, width, channels)``.
@@ -77,72 +198,37 @@ class Predictions:
         best = logits.topk(min(5, self.classes), dim=1).indices
         probabilities = logits.softmax(dim=1).gather(1, best).cpu()
         best, labels = best.cpu(), labels.cpu()
-        hits, confidence = best[:, 0] == labels, probabilities[:, 0]
+        correct, confidence = best[:, 0] == labels, probabilities[:, 0]
         self._labels.append(labels)
         self._predicted.append(best[:, 0])
         self._confidence.append(confidence)
-        self._top5_hits += int((best == labels[:, None]).sum())
+        self._top5_correct += int((best == labels[:, None]).sum())
 
-        def keep(kept: list[Picture], chosen: Tensor, sign: int) -> None:
-            """Merge a batch's pictures into those kept, which are those of the largest ``sign * confidence``."""
-            order = (sign * confidence[chosen]).argsort(descending=True, stable=True)[:PICTURES]
+        def store(examples: list[Example], chosen: Tensor, sign: int) -> None:
+            """Merge a batch's images into the stored ones, which have the largest ``sign * confidence``."""
+            order = (sign * confidence[chosen]).argsort(descending=True, stable=True)[:EXAMPLES]
             for index in chosen[order].tolist():
-                if len(kept) == PICTURES and sign * float(confidence[index]) <= sign * kept[-1].confidence:
+                if len(examples) == EXAMPLES and sign * float(confidence[index]) <= sign * examples[-1].confidence:
                     break
-                pairs = zip(best[index, :GUESSES].tolist(), probabilities[index, :GUESSES].tolist(), strict=True)
-                kept.append(Picture(images[index].cpu().numpy().copy(), int(labels[index]), list(pairs)))
-                kept.sort(key=lambda picture: -sign * picture.confidence)
-                del kept[PICTURES:]
+                pairs = zip(best[index, :TOP_K].tolist(), probabilities[index, :TOP_K].tolist(), strict=True)
+                examples.append(Example(images[index].cpu().numpy().copy(), int(labels[index]), list(pairs)))
+                examples.sort(key=lambda example: -sign * example.confidence)
+                del examples[EXAMPLES:]
 
-        keep(self.mistakes, (~hits).nonzero()[:, 0], 1)
-        keep(self.unsure_hits, hits.nonzero()[:, 0], -1)
+        store(self.mistakes, (~correct).nonzero()[:, 0], 1)
+        store(self.uncertain_correct, correct.nonzero()[:, 0], -1)
 
-    def assessment(self) -> Assessment | None:
-        """Return the figures; None where no batch came.
+    def metrics(self) -> ClassificationMetrics | None:
+        """Return the metrics; None if no batch was added.
 
         Raises:
-            RunError: a logit was not finite.
+            RunError: a logit is not finite.
         """
         if not self._labels:
             return None
-        confidence = torch.cat(self._confidence)
+        confidence = cat(self._confidence)
         if not confidence.isfinite().all():
             raise RunError("the network answers with numbers that are not finite")
-        labels, predicted = torch.cat(self._labels).numpy(), torch.cat(self._predicted).numpy()
-        top5 = self._top5_hits / len(labels) if self.classes > 5 else None
-        return assess(labels, predicted, confidence.numpy(), self.classes, top5)
-
-
-class CollectPredictions(Callback):
-    """Takes what a test answers on its way, so that no image is classified twice.
-
-    Args:
-        predictions: where it goes.
-    """
-
-    def __init__(self, predictions: Predictions) -> None:
-        self.predictions = predictions
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
-    ) -> None:
-        """Take a batch."""
-        self.predictions.add(*batch, outputs["logits"])
-
-
-def predictions_of(classifier: Classifier, loader: Iterable[Batch], trainer: Trainer, limit: int | None) -> Predictions:
-    """Classify a split where, and in the precision in which, a trainer would.
-
-    Args:
-        classifier: is moved to the trainer's device and put into evaluation mode.
-        loader: the split's batches, in order.
-        trainer: of one process.
-        limit: batches, at most; None takes all.
-    """
-    precision, device = trainer.precision_plugin, trainer.strategy.root_device
-    precision.convert_module(classifier).to(device).eval()
-    predictions = Predictions(len(classifier.spec.classes))
-    with torch.inference_mode(), precision.forward_context():
-        for images, labels in islice(loader, limit):
-            predictions.add(images, labels, classifier(images.to(device)))
-    return predictions
+        labels, predicted = cat(self._labels).numpy(), cat(self._predicted).numpy()
+        top5_accuracy = self._top5_correct / len(labels) if self.classes > 5 else None
+        return compute_metrics(labels, predicted, confidence.numpy(), self.classes, top5_accuracy)

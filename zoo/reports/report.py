@@ -1,219 +1,263 @@
-"""RUN/report.html: one page, without a network, about what a run learned and how.
+"""Write RUN/report.html: one page about a run and its predictions on a split.
 
-metrics.csv · config.yaml · predictions of a split · a few pictures ──► sections ──► report.html
+    metrics.csv · config.yaml · predictions · example images ──► values ──► templates/report.html ──► report.html
+
+The page needs no network and no other file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
 
 from zoo.core.console import print_stderr
 from zoo.data.datamodule import ImageDataModule, Split
 from zoo.models.classifier import Classifier
-from zoo.reports import markup, sections
-from zoo.reports.assess import Assessment
+from zoo.reports import charts
 from zoo.reports.environment import environment, peak_memory
-from zoo.reports.evaluation import Picture, Predictions, predictions_of
-from zoo.reports.gradcam import find_feature_map, heat_maps
+from zoo.reports.evaluation import BINS, ClassificationMetrics, Example, Predictions
+from zoo.reports.gradcam import FeatureMap, find_feature_map, heat_maps
+from zoo.reports.page import read_figures, render
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History
 
-#: Pictures under Grad-CAM of the mistakes, and as many of the hits; and pictures that show augmentation.
-LOOKED_AT = 3
-VARIED = 8
+#: Most classes that the confusion matrix shows as a table; more become a drawing.
+TABLE_CLASSES = 25
+
+#: Rows of the tables of confused pairs and of the classes with the lowest F1.
+LISTED = 15
+
+#: Examples with a heat map, of the mistakes and of the correct predictions; images that show augmentation.
+HEAT_MAPS = 3
+SAMPLES = 8
+
+#: Each drawing of curves: title, columns of epochs, column of steps, whether its values are shares.
+CURVES = (
+    ("loss", ("train/loss", "val/loss"), "train/loss_step", False),
+    ("accuracy", ("train/accuracy", "val/accuracy"), "train/accuracy_step", True),
+)
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What a report is about.
+class ReportContext:
+    """What a report describes.
 
     Args:
         run: the run.
         classifier: with the weights of the checkpoint.
         data: the run's data.
-        trainer: says on which device the network runs, and how much of a split counts.
+        device: where the classifier runs.
         epoch: of the checkpoint, from 0.
     """
 
     run: Run
     classifier: Classifier
     data: ImageDataModule
-    trainer: Trainer
+    device: torch.device
     epoch: int
 
 
 @contextmanager
-def spared(run: Run) -> Iterator[None]:
-    """Let a report fail without what it is about: one line says so, and how to make it again."""
+def warn_on_error(run: Run) -> Iterator[None]:
+    """Turn report errors into a warning; the run stays successful. The warning says how to make the report again."""
     again = f"again with: zoo report {run.path}"
     try:
         yield
     except SystemExit:  # Ctrl-C or SIGTERM
         print_stderr(f"interrupted while reporting; the run is complete; {again}")
         raise
-    except Exception as error:  # whatever it is, the run is worth more than its report
+    except Exception as error:  # any error: a run is worth more than its report
         print_stderr(f"no report: {type(error).__name__}: {' '.join(str(error).split())}; {again}")
 
 
 def write_report(
-    subject: Subject,
+    context: ReportContext,
     split: Split,
-    predictions: Predictions | None = None,
+    predictions: Predictions,
     *,
     fitted: bool = False,
     output: Path | None = None,
 ) -> Path:
-    """Write a run's report, complete, in place of an older one.
+    """Write the report of a run; an older one is replaced once the new one is complete.
 
     Args:
-        subject: what it is about.
-        split: which images it tells of.
-        predictions: of the split; where there are none, it is classified here.
-        fitted: whether this process has trained the run, so that its versions and memory are the training's.
+        context: what the report describes.
+        split: the split that was predicted.
+        predictions: of the split.
+        fitted: whether this process has trained the run, so that its versions and memory are those of the training.
         output: the page; None is RUN/report.html.
 
     Returns:
         The page.
 
     Raises:
-        ZooError: the split is not there, an image is damaged, the folder cannot be written ...
+        ZooError: a logit is not finite, an image is damaged, or the folder cannot be written.
     """
-    page = subject.run.report if output is None else output
-    write_atomically(page, report_page(subject, split, predictions, fitted))
+    page = context.run.report if output is None else output
+    write_atomically(page, _render(context, split, predictions, fitted))
     return page
 
 
-def report_page(subject: Subject, split: Split, predictions: Predictions | None, fitted: bool) -> str:
-    """Return the page that ``write_report`` writes."""
-    run, classes = subject.run, subject.classifier.spec.classes
-    if predictions is None:
-        predictions = _predict(subject, split)
-    assessment = predictions.assessment()
-    training = _training(subject, fitted)
-    history = History.of(run)
-    body = [_summary(subject, split, assessment, history), sections.curves(history, subject.epoch + 1)]
-    if assessment is None:
-        body.append(markup.section("Predictions", note=f"The trainer's limits leave no image of the {split} split."))
-    else:
-        body += [
-            sections.confusion(assessment, classes),
-            sections.per_class(assessment, classes),
-            sections.calibration(assessment),
-            sections.pictures("Most confident mistakes", "The surest first.", predictions.mistakes, classes),
-            sections.pictures("Least certain hits", "The least sure first.", predictions.unsure_hits, classes),
-            _grad_cam(subject, [*predictions.mistakes[:LOOKED_AT], *predictions.unsure_hits[:LOOKED_AT]]),
-        ]
-    body += [
-        _augmentation(subject, "train" if fitted else split),
-        sections.speed(history, training.get("memory", "not known: another process trained, and left no report")),
-        _origins(run, training),
-    ]
-    figures = {"run": run.title, "split": split, "classes": list(classes), "training": training}
-    return markup.page(run.title, body, figures | (assessment.numbers() if assessment is not None else {}))
-
-
-def _predict(subject: Subject, split: Split) -> Predictions:
-    data, trainer = subject.data, subject.trainer
-    loader = data.val_dataloader() if split == "val" else data.test_dataloader()
-    limit = trainer.limit_val_batches if split == "val" else trainer.limit_test_batches
-    batches = limit if isinstance(limit, int) else int(len(loader) * limit)
-    return predictions_of(subject.classifier, loader, trainer, batches)
-
-
-def _training(subject: Subject, fitted: bool) -> dict[str, str]:
-    """Return what the training ran on: measured now, or as the report told that was made then."""
-    if fitted:
-        device = subject.trainer.strategy.root_device
-        return {**environment(), "device": str(device), "memory": peak_memory(device)}
-    told = markup.figures_in(subject.run.report).get("training")
-    return {str(key): str(value) for key, value in told.items()} if isinstance(told, dict) else {}
-
-
-def _summary(subject: Subject, split: Split, assessment: Assessment | None, history: History) -> str:
-    made = markup.facts(
-        _made_of(subject) | {"epochs": str(len(history.epochs)), "checkpoint": f"epoch {subject.epoch + 1}"}
+def _render(context: ReportContext, split: Split, predictions: Predictions, fitted: bool) -> str:
+    run, classes = context.run, context.classifier.spec.classes
+    training = _training_environment(context, fitted)
+    metrics, history, config = predictions.metrics(), History.of(run), read_config(run.config)
+    sample_split: Split = "train" if fitted else split
+    samples = context.data.varied_samples(sample_split, SAMPLES)
+    figures: dict[str, Any] = {"run": run.title, "split": split, "classes": list(classes), "training": training}
+    values: dict[str, Any] = {"metrics": None}
+    if metrics is not None:
+        figures |= metrics.to_json()
+        values = {"results": _results(metrics), **describe_predictions(predictions, metrics, classes)}
+        values |= _explain(context, predictions.mistakes[:HEAT_MAPS] + predictions.uncertain_correct[:HEAT_MAPS])
+    names = {"architecture": config["model"]["architecture"], "data set": config["data"]["dataset"]}
+    return render(
+        "report.html",
+        figures,
+        title=run.title,
+        split=split,
+        settings=_settings(context, config, len(history.epochs)),
+        epoch=context.epoch + 1,
+        legend=charts.legend(("train", "val")),
+        curves=_curves(history, context.epoch + 1),
+        augmentation=context.data.augmentation_name(),
+        sample_split=sample_split,
+        samples=list(zip(*(images.numpy() for images in samples), strict=True)),
+        speed=_speed(history),
+        memory=training.get("memory", "not known: another process trained, and left no report"),
+        config=run.config.read_text(encoding="utf-8"),
+        origins={f"{kind} {value['name']}": str(value.get("from", "not recorded")) for kind, value in names.items()},
+        training=training,
+        environment=environment(),
+        **values,
     )
-    if assessment is None:
-        return markup.section("Summary", made)
-    measured = {
-        "accuracy": f"{assessment.accuracy:.2%}",
-        **({} if assessment.top5_accuracy is None else {"top-5 accuracy": f"{assessment.top5_accuracy:.2%}"}),
-        "macro F1": f"{assessment.macro_f1:.4f}",
-        "calibration error": f"{assessment.calibration_error:.2%}",
+
+
+def describe_predictions(
+    predictions: Predictions, metrics: ClassificationMetrics, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the values of templates/predictions.html except those of Grad-CAM and of the settings."""
+    many = len(classes) > TABLE_CLASSES
+    alt = f"Confusion of {len(classes)} classes: {metrics.accuracy:.1%} of the images lie on the diagonal"
+    error = f"expected calibration error {metrics.calibration.error:.2%}"
+    rows = [_class_row(metrics, label, name) for label, name in enumerate(classes)]
+    worst = np.argsort(np.where(metrics.support > 0, metrics.f1, 2), kind="stable")[:LISTED]
+    return {
+        "metrics": metrics,
+        "classes": classes,
+        "confusion_drawing": (charts.draw_confusion("confusion", alt, metrics.confusion), alt) if many else None,
+        "class_groups": charts.group_size(len(classes)),
+        "confused": [
+            (classes[true], classes[predicted], f"{count:,}", f"{count / metrics.support[true]:.1%}")
+            for true, predicted, count in metrics.most_confused(LISTED)
+        ],
+        "class_rows": rows,
+        "worst_classes": [rows[label] for label in worst] if many else [],
+        "numbered_classes": [(label, *row) for label, row in enumerate(rows)],
+        "reliability": charts.draw_reliability(
+            "reliability", f"Reliability diagram: accuracy by confidence; {error}", metrics.calibration, BINS
+        ),
+        "mistakes": predictions.mistakes,
+        "uncertain_correct": predictions.uncertain_correct,
     }
-    images = f"On the {split} split, {assessment.images:,} images"
-    return markup.section("Summary", markup.heading(images), markup.facts(measured), markup.heading("What"), made)
 
 
-def _made_of(subject: Subject) -> dict[str, str]:
-    """Return what was trained on what, and how, in a few words."""
-    classifier, spec, config = subject.classifier, subject.classifier.spec, read_config(subject.run.config)
+def _class_row(metrics: ClassificationMetrics, label: int, name: str) -> tuple[str, ...]:
+    """Return name, precision, recall, F1 and support of a class; a dash for a share of nothing."""
+    support, predicted = int(metrics.support[label]), int(metrics.predicted[label])
+    shares = ((metrics.precision, predicted), (metrics.recall, support), (metrics.f1, support + predicted))
+    return (name, *(f"{values[label]:.1%}" if whole else "–" for values, whole in shares), f"{support:,}")  # noqa: RUF001
+
+
+def _training_environment(context: ReportContext, fitted: bool) -> dict[str, str]:
+    """Return what the training ran on: measured now, or read from the report that was written after it."""
+    if fitted:
+        return {**environment(), "device": str(context.device), "memory": peak_memory(context.device)}
+    recorded = read_figures(context.run.report).get("training")
+    return {str(key): str(value) for key, value in recorded.items()} if isinstance(recorded, dict) else {}
+
+
+def _results(metrics: ClassificationMetrics) -> dict[str, str]:
+    top5 = {} if metrics.top5_accuracy is None else {"top-5 accuracy": f"{metrics.top5_accuracy:.2%}"}
+    return {
+        "accuracy": f"{metrics.accuracy:.2%}",
+        **top5,
+        "macro F1": f"{metrics.macro_f1:.4f}",
+        "calibration error": f"{metrics.calibration.error:.2%}",
+    }
+
+
+def _settings(context: ReportContext, config: dict[str, Any], epochs: int) -> dict[str, str]:
+    """Return what was trained on which data, and how."""
+    classifier, spec, optimizer = context.classifier, context.classifier.spec, config["optimizer"]
     parameters = list(classifier.network.parameters())
     frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
-    optimizer = config["optimizer"]
     rate = (optimizer.get("init_args") or {}).get("lr")
     return {
         "architecture": classifier.architecture["name"],
-        **{k: str(v) for k, v in classifier.architecture.items() if k not in ("name", "from")},
+        **{key: str(value) for key, value in classifier.architecture.items() if key not in ("name", "from")},
         "parameters": f"{sum(parameter.numel() for parameter in parameters):,}",
         **({"frozen parameters": f"{frozen:,}"} if frozen else {}),
         "pretrained weights": str(config["model"]["weights"] or "none"),
-        "data set": subject.data.dataset_name,
+        "data set": context.data.dataset_name,
         "classes": f"{len(spec.classes):,}",
         "network input": f"{spec.height}x{spec.width}x{spec.channels}",
-        "batch size": f"{subject.data.batch_size:,}",
+        "batch size": f"{context.data.batch_size:,}",
         "optimizer": optimizer["class_path"].rpartition(".")[2] + (f", rate {rate:g}" if rate is not None else ""),
         "seed": str(config["seed_everything"]),
+        "epochs": str(epochs),
+        "checkpoint": f"epoch {context.epoch + 1}",
     }
 
 
-def _grad_cam(subject: Subject, shown: list[Picture]) -> str:
-    classifier, title = subject.classifier, "Grad-CAM"
-    if not shown:
-        return markup.section(title, note="There is no picture to look at.")
-    device, preprocess = subject.trainer.strategy.root_device, classifier.preprocess
-    classifier.to(device).eval()
-    with torch.no_grad():
-        inputs = torch.cat([preprocess(torch.from_numpy(one.pixels)[None].to(device)) for one in shown])
-    found = find_feature_map(classifier.network, inputs[:1])
-    if found is None:
-        name = classifier.architecture["name"]
-        return markup.section(title, note=f"None: no module of {name} gives a map of the image with several places.")
-    heat = heat_maps(classifier.network, inputs, found).numpy()
-    levels = ((inputs - preprocess.shift) / preprocess.scale).float().round().clamp(0, 255).byte()
-    seen = levels.movedim(1, -1).expand(-1, -1, -1, 3).cpu().numpy()
-    colours = mpl.colormaps["inferno"](heat)[..., :3] * 255
-    heated = (0.45 * seen + 0.55 * colours).astype(np.uint8)
-    return sections.grad_cam(
-        list(zip(shown, seen, heated, strict=True)), found.module, found.size, classifier.spec.classes
-    )
+def _curves(history: History, best_epoch: int) -> list[tuple[str, str]]:
+    """Return drawings with their captions: loss and accuracy over epochs, counted from 1."""
+    drawings: list[tuple[str, str]] = []
+    for title, columns, step_column, percent in CURVES:
+        curves = {column.partition("/")[0]: history.curve(column) for column in columns}
+        lines = [charts.Line(points, number) for number, points in enumerate(curves.values()) if points]
+        if steps := history.curve(step_column):
+            lines.insert(0, charts.Line(steps, 0, faint=True))
+        if lines:
+            form = ".1%" if percent else ".4f"
+            last = "; ".join(f"{name} {points[-1][1]:{form}}" for name, points in curves.items() if points)
+            caption = f"{title.capitalize()} over {len(history.epochs)} epochs; in the last: {last or 'not measured'}"
+            drawings.append((charts.draw_curves(title, caption, lines, best_epoch, percent), caption))
+    return drawings
 
 
-def _augmentation(subject: Subject, split: Split) -> str:
-    images, varied = subject.data.varied_samples(split, VARIED)
-    return sections.augmentation(subject.data.augmentation_name(), split, images.numpy(), varied.numpy())
+def _speed(history: History) -> tuple[str, str] | None:
+    points = history.curve("images_per_second")
+    if not points:
+        return None
+    values = [value for _, value in points]
+    span = f"{np.median(values):,.0f} (median; {min(values):,.0f} to {max(values):,.0f})"
+    caption = f"Images per second while training: {span}"
+    return charts.draw_speed("speed", caption, [charts.Line(points)]), caption
 
 
-def _origins(run: Run, training: Mapping[str, str]) -> str:
-    """Return the configuration, the distributions of its names, and the versions of what ran."""
-    config = read_config(run.config)
-    names = {"architecture": config["model"]["architecture"], "data set": config["data"]["dataset"]}
-    origins = {f"{kind} {given['name']}": str(given.get("from", "not recorded")) for kind, given in names.items()}
-    trained = markup.facts(training) if training else markup.paragraph("Not recorded: no report was made after fit.")
-    return markup.section(
-        "Configuration and environment",
-        markup.folded("config.yaml", markup.code(run.config.read_text(encoding="utf-8"))),
-        markup.heading("Names are of") + markup.facts(origins),
-        markup.heading("Trained with") + trained,
-        markup.heading("Reported with") + markup.facts(environment()),
-    )
+def _explain(context: ReportContext, examples: list[Example]) -> dict[str, Any]:
+    """Return the feature map and, for each example, the image that the network sees and its heat map over it."""
+    feature_map: FeatureMap | None = None
+    heated: list[tuple[Example, np.ndarray, np.ndarray]] = []
+    if examples:
+        classifier, preprocess = context.classifier.to(context.device).eval(), context.classifier.preprocess
+        with torch.no_grad():
+            inputs = torch.cat([preprocess(torch.from_numpy(one.pixels)[None].to(context.device)) for one in examples])
+        feature_map = find_feature_map(classifier.network, inputs[:1])
+        if feature_map is not None:
+            heat = heat_maps(classifier.network, inputs, feature_map).numpy()
+            levels = ((inputs - preprocess.shift) / preprocess.scale).float().round().clamp(0, 255).byte()
+            images = levels.movedim(1, -1).expand(-1, -1, -1, 3).cpu().numpy()
+            colours = mpl.colormaps["inferno"](heat)[..., :3] * 255
+            heated = list(zip(examples, images, (0.45 * images + 0.55 * colours).astype(np.uint8), strict=True))
+    return {"feature_map": feature_map, "heat_maps": heated}
