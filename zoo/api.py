@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import json
+import signal
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 from zoo.core import registry
+from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
+from zoo.runs.config_file import read_config
+from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
     from torch import nn
 
     from zoo.models.classifier import Classifier
+
+#: A section of a config file: its keys, or the one name that it is about.
+Section = str | Mapping[str, Any]
 
 
 def list_architectures(pattern: str = "*") -> list[str]:
@@ -78,6 +94,241 @@ def load(run_or_checkpoint: str | Path) -> Classifier:
     from zoo.models.checkpoint import load_classifier
 
     return load_classifier(run_or_checkpoint)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's notices and warnings away: what a user must know, zoo says itself."""
+    import logging
+
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():  # the filters are the process's
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+        for logger, level in zip(loggers, levels, strict=True):
+            stack.callback(logger.setLevel, level)
+            logger.setLevel(logging.ERROR)
+        yield
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run folder, and what to do with it; ``zoo fit`` on the command line leaves the same.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        UserError: there is no run.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Run.open(self.path).path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def load(self) -> Classifier:
+        """Return the classifier of the best checkpoint; as ``zoo.load``."""
+        return load(self.path)
+
+    @property
+    def metrics(self) -> list[dict[str, float]]:
+        """A row an epoch: ``epoch`` (from 0), ``step``, ``train/loss``, ``val/accuracy``, ``images_per_second`` ..."""
+        from zoo.runs.metrics import History
+
+        return History.of(Run(self.path)).epochs
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the last test measured, as in results.json: ``test/accuracy``, ``images`` ...; empty before a test."""
+        results = Run(self.path).results
+        return json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+
+    @property
+    def report(self) -> Path:
+        """The page about the run, which ``fit`` writes and ``test`` writes anew."""
+        return Run(self.path).report
+
+    def validate(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
+        """Measure the best checkpoint on the validation split; arguments, result and errors as ``test``."""
+        return self._evaluate("validate", data=data, trainer=trainer)
+
+    def test(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
+        """Measure the best checkpoint on the test split, print a table, and write results.json and the report.
+
+        Args:
+            data: what differs from the training, such as ``{"root": "/data"}``.
+            trainer: likewise, such as ``{"accelerator": "cpu"}``.
+
+        Returns:
+            Metrics by name, such as ``{"test/accuracy": 0.91}``.
+
+        Raises:
+            UserError: a value is wrong, or the run has no checkpoint.
+            NoSplitError: the data set has no such split.
+        """
+        return self._evaluate("test", data=data, trainer=trainer)
+
+    @_quiet_lightning()
+    def export(self, quantize: Literal["int8", "fp16"] | None = None) -> Path:
+        """Write the run as one ONNX file with preprocessing and class names inside.
+
+        Args:
+            quantize: write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split.
+
+        Returns:
+            The file.
+
+        Raises:
+            UserError: the run has no checkpoint, or there is no test split to measure on.
+            RunError: the network cannot be expressed, or the file differs from the checkpoint; nothing is written.
+        """
+        from zoo.config.run import export
+
+        return export([str(self.path)], quantize)[0]
+
+    @_quiet_lightning()
+    def _evaluate(self, command: Literal["validate", "test"], **sections: Any) -> dict[str, float]:
+        from zoo.config.run import evaluate
+
+        return evaluate(command, [str(self.path)], (f"zoo.TrainedRun.{command}", _plain(sections)))
+
+
+@_quiet_lightning()
+def fit(
+    *,
+    model: Section | None = None,
+    data: Section | None = None,
+    trainer: Section | None = None,
+    optimizer: Section | None = None,
+    lr_scheduler: Section | None = None,
+    seed_everything: int | bool | None = None,
+    early_stopping: int | None = None,
+    logger: str | Sequence[str] | None = None,
+    ckpt_path: str | Path | None = None,
+    max_epochs: int | None = None,
+    config: str | Path | None = None,
+    resume: str | Path | TrainedRun | None = None,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = False,
+    **unknown: Never,
+) -> TrainedRun:
+    """Train a new run, or resume one, as ``zoo fit`` does.
+
+    The first eight arguments are the sections of a config file, as they stand there; what is None is as ``config`` or
+    the default has it. Ctrl-C finishes the step and saves a checkpoint, then raises KeyboardInterrupt; in a thread that
+    is not the main one no signal is handled.
+
+    Args:
+        model: a registered name, or the section: ``{"architecture": {"name": "lenet5", "dropout": 0.2}, "freeze": 1}``.
+        data: a registered name, or the section: ``{"dataset": "folder", "root": "photos", "batch_size": 16}``.
+        trainer: arguments of ``lightning.Trainer``.
+        optimizer: a class of ``torch.optim``, or ``{"class_path": "SGD", "init_args": {"lr": 0.1}}``; ``{"lr": 0.1}``
+            changes the default one.
+        lr_scheduler: likewise.
+        seed_everything: 0 to 2**32 - 1, or True for a random seed.
+        early_stopping: end after so many epochs without a higher val/accuracy.
+        logger: also write to tensorboard, wandb or mlflow, or to several.
+        ckpt_path: start from this checkpoint.
+        max_epochs: short for ``trainer={"max_epochs": ...}``.
+        config: a YAML file; the other arguments win over it.
+        resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
+        callbacks: run beside zoo's own; the run does not record them.
+        quiet: print nothing, errors apart.
+        **unknown: none; raises a UserError that names the argument that is meant.
+
+    Raises:
+        UserError: a value, a file or a name is wrong; nothing was trained.
+        DownloadError: the data or the weights are missing and cannot be downloaded.
+        RunError: the training failed; its checkpoints are kept.
+        KeyboardInterrupt: Ctrl-C, after a checkpoint was saved.
+    """
+    if unknown:
+        from zoo.config.messages import unknown_argument
+
+        raise unknown_argument(next(iter(unknown)), inspect.signature(fit).parameters)
+    sections = _plain(
+        {
+            "model": model,
+            "data": data,
+            "trainer": trainer,
+            "optimizer": optimizer,
+            "lr_scheduler": lr_scheduler,
+            "seed_everything": seed_everything,
+            "early_stopping": early_stopping,
+            "logger": logger,
+            "ckpt_path": ckpt_path,
+        }
+    )
+    if max_epochs is not None:
+        trainer_section = sections.setdefault("trainer", {})
+        if not isinstance(trainer_section, dict) or "max_epochs" in trainer_section:
+            raise UserError(f"zoo.fit: max_epochs is {max_epochs}, and trainer is {trainer!r}; give one of them")
+        trainer_section["max_epochs"] = max_epochs
+    configs = [(str(config), read_config(config))] if config is not None else []
+
+    from zoo.config.fit import train  # loads torch and lightning
+
+    with _host_signals():
+        run = train((), *configs, ("zoo.fit", sections), resume=resume, callbacks=callbacks, quiet=quiet)
+    return TrainedRun(run.path)
+
+
+def _plain(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections that are not None, as YAML could hold them: a run records its configuration.
+
+    Raises:
+        UserError: a value is an object that no config file can hold.
+    """
+
+    def plain(value: object) -> object:
+        if isinstance(value, PathLike):
+            return fspath(value)
+        if isinstance(value, Integral):  # numpy's
+            return int(value)
+        if isinstance(value, Real):
+            return float(value)
+        if isinstance(value, Mapping):
+            return dict(value)
+        raise UserError(
+            f"zoo.fit: received {value!r}; a run records its sections, which hold what a config file can: a class as "
+            "{'class_path': ..., 'init_args': {...}}; callbacks= takes objects of callbacks"
+        )
+
+    content: dict[str, Any] = json.loads(
+        json.dumps({name: value for name, value in sections.items() if value is not None}, default=plain)
+    )
+    return content
+
+
+@contextmanager
+def _host_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM leave a training in order, and give the host process its own handlers back."""
+    from zoo.training.graceful_stop import Interrupted
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(signum: int, _: object) -> None:
+        raise Interrupted(signum)
+
+    # Lightning would ignore SIGINT from then on and leave the process, were it a KeyboardInterrupt.
+    handlers = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Interrupted as error:
+        if error.exit_status == 128 + signal.SIGINT:
+            raise KeyboardInterrupt(str(error)) from error
+        raise SystemExit(error.exit_status) from error
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

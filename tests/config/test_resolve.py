@@ -28,30 +28,30 @@ def config(tmp_path):
     ],
 )
 def test_every_way_to_name_an_architecture_means_the_same(words):
-    arguments = resolve([*words, "--data.batch_size", "8"])
-    assert arguments.names == {"model": "vgg16", "data": "digits"}
-    assert arguments.options == ["--data.batch_size=8"]
+    sources = resolve([*words, "--data.batch_size", "8"])
+    assert sources.names == {"model": "vgg16", "data": "digits"}
+    assert sources.options == ["--data.batch_size=8"]
 
 
-@pytest.mark.parametrize("text", ["architecture: vgg16", "architecture: {name: vgg16}"])
-def test_a_config_names_an_architecture_bare_or_with_its_arguments(config, text):
-    arguments = resolve(["--config", config(f"model:\n  {text}\n")])
-    assert arguments.names["model"] == "vgg16"
-    assert arguments.configs == [{"model": {"architecture": {}}}]
+@pytest.mark.parametrize("text", ["vgg16", "{architecture: vgg16}", "{architecture: {name: vgg16}}"])
+def test_a_config_names_an_architecture_bare_or_with_its_sources(config, text):
+    sources = resolve(["--config", config(f"model: {text}\n")])
+    assert sources.names["model"] == "vgg16"
+    assert sources.configs == [{"model": {"architecture": {}}}]
 
 
 def test_options_win_over_config_files_wherever_they_stand(config):
-    arguments = resolve(["--data.batch_size", "8", "-c", config("data: {batch_size: 4}")])
-    assert arguments.args == ['--config={"data": {"batch_size": 4}}', "--data.batch_size=8"]
+    sources = resolve(["--data.batch_size", "8", "-c", config("data: {batch_size: 4}")])
+    assert sources.args == ['--config={"data": {"batch_size": 4}}', "--data.batch_size=8"]
 
 
-def test_another_architecture_drops_the_arguments_of_the_one_before(config):
+def test_another_architecture_drops_the_sources_of_the_one_before(config):
     path = config("model: {architecture: {name: lenet5, dropout: 0.5}, label_smoothing: 0.1}")
     assert resolve(["--config", path]).configs == [
         {"model": {"architecture": {"dropout": 0.5}, "label_smoothing": 0.1}}
     ]
-    arguments = resolve(["--config", path, "--model", "vgg16"])
-    assert arguments.configs == [{"model": {"label_smoothing": 0.1}}]
+    sources = resolve(["--config", path, "--model", "vgg16"])
+    assert sources.configs == [{"model": {"label_smoothing": 0.1}}]
 
 
 def test_negative_numbers_are_values():
@@ -71,7 +71,8 @@ def test_negative_numbers_are_values():
         ("1: 2", r"config\.yaml:1: key 1 is not a text"),
         ("- a\n", "received \\['a'\\]; a config is a mapping"),
         ("", "received None"),
-        ("model: lenet5", r"model is 'lenet5'; write model: \{architecture: lenet5\}"),
+        ("model: 3", "model is 3; allowed is a mapping of its options"),
+        ("trainer:", "trainer is None; allowed is a mapping of its options"),
         ("model: {architecture: 3}", r"model\.architecture is 3; allowed is a name"),
         ("model: {architecture: {name: [x]}}", "allowed is a name"),
         ("\x00", "not YAML|special characters"),

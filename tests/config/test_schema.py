@@ -40,6 +40,7 @@ def test_the_config_of_a_run_is_valid(validator, digits_run):
     "text",
     [
         "{}",
+        "{model: cnn, data: digits}",
         "model: {architecture: {dropout: 0.2}}",
         "model: {architecture: {name: torchvision/resnet18}}",
         "model: {architecture: 'zoo-classifiers:lenet5', freeze: features}",
@@ -67,6 +68,7 @@ def test_classes_of_other_packages_are_valid(validator):
     "text",
     [
         "modle: {architecture: lenet5}",
+        "model: lenet6",
         "model: {architecture: lenet6}",
         "model: {architecture: torchvision/resnet19}",
         "model: {architecture: {name: lenet5, dropuot: 0.2}}",

@@ -148,7 +148,7 @@ def advice(cli: BenchCLI, found: Bench) -> list[str]:
         lines.append("the network's step takes the most: --trainer.precision bf16-mixed")
     if not cli.compile and shutil.which("c++"):
         lines.append("a training of hours may be worth half a minute of compiling: --model.compile true")
-    if not cli.model.frozen and offered_weights(registry.load("architecture", cli.arguments.names["model"])):
+    if not cli.model.frozen and offered_weights(registry.load("architecture", cli.sources.names["model"])):
         lines.append("of pretrained weights the first layers may be frozen: --model.freeze N")
     return lines
 
@@ -156,8 +156,8 @@ def advice(cli: BenchCLI, found: Bench) -> list[str]:
 def _described(cli: BenchCLI, found: Bench, rounds: int, seconds: float) -> dict[str, Any]:
     """Return everything as JSON holds it."""
     return {
-        "model": cli.arguments.names["model"],
-        "data": cli.arguments.names["data"],
+        "model": cli.sources.names["model"],
+        "data": cli.sources.names["data"],
         "batch_size": cli.datamodule.batch_size,
         "device": str(cli.device),
         "threads": torch.get_num_threads(),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from zoo.config.resolve import Arguments
+from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError
 from zoo.models.checkpoint import load_classifier
 from zoo.models.classifier import Classifier
 from zoo.models.pretrained import find_weights
 
 
-def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:
+def classify(model: str | ConfigSources, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:
     """Return the ``top_k`` likeliest ``(class, probability)`` pairs of each file.
 
     Args:
@@ -28,7 +28,7 @@ def classify(model: str | Arguments, files: Sequence[str], top_k: int) -> list[l
     return classifier.predict(files, top_k).guesses
 
 
-def _as_published(arguments: Arguments) -> Classifier:
+def _as_published(arguments: ConfigSources) -> Classifier:
     """Return a network with the weights, the preprocessing and the classes it was published with, evaluating.
 
     Args:
@@ -45,7 +45,7 @@ def _as_published(arguments: Arguments) -> Classifier:
 
         def instantiate_classes(self) -> None:
             config = self.config.as_dict()["model"]
-            name, given = self.arguments.names["model"], config["weights"]
+            name, given = self.sources.names["model"], config["weights"]
             if given is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
             weights = find_weights(config["architecture"], given)

@@ -178,7 +178,7 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
     from jsonargparse import capture_parser
 
     from zoo.config.builder import ZooCLI
-    from zoo.config.fit import RESUME_OPTIONS
+    from zoo.config.resume import RESUME_OPTIONS
 
     arguments = resolve([word for part in parts for word in part.words])
     parser = capture_parser(lambda: ZooCLI("fit", arguments, None))

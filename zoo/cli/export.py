@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.config.run import opened
-from zoo.export.model_file import Precision, describe_origin
-from zoo.export.model_file import export as write_model
+from zoo.config import run
+from zoo.export.model_file import Precision
 from zoo.export.web import check_folder, write_page
 
 
@@ -29,10 +28,8 @@ def export(args: Sequence[str], precision: Precision | None = None, page: str | 
     """
     if page is not None:
         check_folder(Path(page))
-    cli = opened("export", args)
-    path = cli.run.path / ("model.onnx" if precision is None else f"model.{precision}.onnx")
-    origin = describe_origin(cli.run, cli.checkpoint, cli.checkpoint_path)
-    _show(path, write_model(cli.model, cli.datamodule, path, precision=precision, origin=origin))
+    path, metadata = run.export(args, precision)
+    _show(path, metadata)
     if page is not None:
         write_page(path, Path(page))
         print(f"{page}: a page that classifies in the browser; to look at it: python -m http.server -d {page}")

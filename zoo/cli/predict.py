@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo import runtime
-from zoo.config.resolve import Arguments
+from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError
 from zoo.images.files import as_user_errors, decode, named_images
 from zoo.runs.files import require_folder, write_atomically
@@ -22,7 +22,7 @@ Guess = tuple[str, float]
 
 
 def predict(
-    model: str | Arguments,
+    model: str | ConfigSources,
     images: Sequence[str],
     *,
     top_k: int = 10,

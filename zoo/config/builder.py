@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
-from zoo.config.resolve import Arguments
+from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
@@ -55,7 +55,7 @@ class ZooCLI(LightningCLI):
 
     Args:
         command: what follows ``zoo``.
-        arguments: the command line in explicit form.
+        sources: what the configuration is made of.
         run: the run to resume or evaluate; None for a new one.
 
     Raises:
@@ -73,14 +73,14 @@ class ZooCLI(LightningCLI):
     usage = "RUN"
     description = ""
 
-    def __init__(self, command: str, arguments: Arguments, run: Run | None) -> None:
-        self.arguments, self.run = arguments, run
+    def __init__(self, command: str, sources: ConfigSources, run: Run | None) -> None:
+        self.sources, self.run = sources, run
         self.checkpoint: dict[str, Any] | None = None
         self.checkpoint_path: Path | None = None
         super().__init__(
             ImageClassifier,
             ImageDataModule,
-            args=arguments.args,
+            args=sources.args,
             run=False,
             save_config_callback=None,
             seed_everything_default=DEFAULT_SEED,
@@ -126,7 +126,7 @@ class ZooCLI(LightningCLI):
         )
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
-        names, origins = self.arguments.names, self.arguments.origins
+        names, origins = self.sources.names, self.sources.origins
         add_builder(parser, "architecture", "model.architecture", names["model"], origins["model"])
         add_builder(parser, "dataset", "data.dataset", names["data"], origins["data"])
         parser.add_optimizer_args((Optimizer,), "optimizer")
@@ -147,11 +147,11 @@ class ZooCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, every complaint in one line."""
-        own_options_first(parser, self.arguments.names)
+        own_options_first(parser, self.sources.names)
         try:
             self.config = parser.parse_args(args)
         except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
-            raise parser_error(str(error), parser, self.arguments) from error
+            raise parser_error(str(error), parser, self.sources) from error
         seed = self.config.seed_everything
         if not isinstance(seed, bool) and not 0 <= seed < 2**32:
             raise UserError(f"seed_everything is {seed}; allowed is 0 to {2**32 - 1}, or true for a random one")
@@ -185,7 +185,7 @@ class ZooCLI(LightningCLI):
         flush_denormals()
         keep_freed_memory()
         answer_cuda_checks_at_once()
-        self.config_init = self.parser.instantiate_classes(self.config)
+        self.config_init = self.parser.instantiate(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
         self.compile, self.ema = config["model"].pop("compile"), config["model"].pop("ema")
@@ -223,11 +223,11 @@ class ZooCLI(LightningCLI):
 
     def resolved_config(self) -> str:
         """Return the whole configuration as YAML, registered names first in their sections."""
-        content = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        content = yaml.safe_load(self.parser.dump(self.config, skip_unset=False))
         content.pop("config", None)
         kinds: dict[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
         for section, kind in kinds.items():
-            name = self.arguments.names[section]
+            name = self.sources.names[section]
             content[section][kind] = {"name": name, "from": registry.find(kind, name).origin} | content[section][kind]
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

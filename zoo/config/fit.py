@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from lightning.pytorch.callbacks import Callback
 
 from zoo.config.builder import ZooCLI
 from zoo.config.help import FIT
-from zoo.config.resolve import resolve
+from zoo.config.resolve import ConfigSources, resolve
+from zoo.config.resume import require_resumable
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.sampling import balanced_weights
@@ -37,23 +38,18 @@ from zoo.training.starting_weights import init_from_data
 from zoo.training.summary import plan
 from zoo.training.task import ImageClassifier
 
-#: What may differ when a run is resumed: how long, where and by which kernels it trains, not what.
-RESUME_OPTIONS = (
-    "--trainer.",
-    "--early_stopping",
-    "--logger",
-    "--model.compile",
-    "--data.root",
-    "--data.num_workers",
-    "--data.memory_gib",
-    "--print_config",
-    "--help",
-    "--quiet",
-)
-
 
 class FitCLI(ZooCLI):
-    """Builds a fresh or resumed training; the run folder is made last, when everything else is known to work."""
+    """Builds a fresh or resumed training; the run folder is made last, when everything else works.
+
+    Args:
+        command: the word after ``zoo``.
+        sources: what the configuration is made of.
+        run: the run to resume; None for a new one.
+        callbacks: run beside zoo's own.
+        quiet: print nothing, errors apart.
+        own_process: whether a second Ctrl-C may end the process.
+    """
 
     usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
     description = FIT
@@ -64,9 +60,27 @@ class FitCLI(ZooCLI):
     #: Whether the run was there before.
     resumed: bool
 
+    def __init__(
+        self,
+        command: str,
+        sources: ConfigSources,
+        run: Run | None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        quiet: bool = False,
+        own_process: bool = True,
+    ) -> None:
+        self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
+        super().__init__(command, sources, run)
+
     def default_checkpoint(self) -> Path | None:
         """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
         return self.run.last if self.run is not None and self.run.last.is_file() else None
+
+    def notify(self, text: str) -> None:
+        """Print a line to stderr, where it is not quiet."""
+        if not self.quiet:
+            print_stderr(text)
 
     def build_model(self, config: dict[str, Any]) -> None:
         """Build the model, with its pretrained weights where some are asked for."""
@@ -84,7 +98,7 @@ class FitCLI(ZooCLI):
         if self.weights is None and self.checkpoint is None:
             init_from_data(self.model, self.datamodule.source("train"))
         if self.weights is not None:
-            print_stderr(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
+            self.notify(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
 
     def build(self, config: dict[str, Any]) -> None:
@@ -105,14 +119,16 @@ class FitCLI(ZooCLI):
             if is_first_process():
                 write_atomically(self.run.config, self.resolved_config())
         except BaseException:
-            if not self.resumed and is_first_process():
-                self.run.discard()
+            self.discard_new_run()
             raise
 
     def _trainer_changes(self) -> dict[str, Any]:
-        figures, self.stop, checkpoints = TrainingFigures(), GracefulStop(self.run), RunCheckpoints(self.run)
+        figures, checkpoints = TrainingFigures(), RunCheckpoints(self.run)
+        self.stop = GracefulStop(self.run, self.own_process)
         trainer = self.config_init.trainer
         lines = EpochLines(figures, checkpoints, bar=trainer.enable_progress_bar is not False)
+        if self.quiet:
+            lines.disable()
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         patience, done = self.config.early_stopping, self.first_step or 0
@@ -122,7 +138,7 @@ class FitCLI(ZooCLI):
         aids += [] if patience is None else [NoProgress(patience, trainer.limit_val_batches)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [FrozenFeatures(done), *aids, figures, lines, self.stop, checkpoints],
+            "callbacks": [*self.callbacks, FrozenFeatures(done), *aids, figures, lines, self.stop, checkpoints],
             "enable_progress_bar": True,
         }
 
@@ -130,14 +146,49 @@ class FitCLI(ZooCLI):
         root = Path(self.config.trainer.default_root_dir or "runs")
         if not is_first_process():  # only the first process writes: in the others no file is made of the path
             return Run(root)
-        return Run.create(root, self.arguments.names["data"], self.arguments.names["model"])
+        return Run.create(root, self.sources.names["data"], self.sources.names["model"])
+
+    def discard_new_run(self) -> None:
+        """Remove a new run's folder, in which nothing is trained."""
+        if not self.resumed and is_first_process():
+            self.run.discard()
 
 
 def fit(args: Sequence[str]) -> Run:
     """Train a new run, or resume one when the first argument is its folder; print the run folder last.
 
     Args:
-        args: what follows ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart.
+        args: the command line after ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart.
+
+    Returns:
+        The run; errors as ``train``.
+    """
+    quiet, args = "--quiet" in args, [arg for arg in args if arg != "--quiet"]
+    resume = args.pop(0) if args and not args[0].startswith("-") else None
+    run = train(args, resume=resume, quiet=quiet, own_process=True)
+    if is_first_process():
+        print(run.path)
+    return run
+
+
+def train(
+    args: Sequence[str] = (),
+    *configs: tuple[str, Mapping[str, Any]],
+    resume: str | os.PathLike[str] | None = None,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = False,
+    own_process: bool = False,
+) -> Run:
+    """Train a new run, or resume one.
+
+    Args:
+        args: options as on the command line.
+        *configs: name and content of configurations; options win over them.
+        resume: the folder of a run to go on with.
+        callbacks: run beside zoo's own.
+        quiet: print nothing, errors apart.
+        own_process: whether the process does nothing else: a second Ctrl-C ends it at once, and where it is quiet, what
+            libraries print is dropped as well.
 
     Returns:
         The run.
@@ -147,58 +198,58 @@ def fit(args: Sequence[str]) -> Run:
         RunError: the training failed; its checkpoints are kept.
         Interrupted: by Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
-    quiet = "--quiet" in args
-    args = [word for word in args if word != "--quiet"]
-    run = Run.open(args[0]) if args and not args[0].startswith("-") else None
-    if run is None:
-        arguments = resolve(args)
-    else:
-        _require_resumable(args[1:], run)
+    if wrong := [callback for callback in callbacks if not isinstance(callback, Callback)]:
+        raise UserError(f"callbacks: received {wrong[0]!r}; allowed are objects of lightning's Callback")
+    run = None if resume is None else Run.open(Path(resume))
+    if run is not None:
+        require_resumable(run, args, [content for _, content in configs])
         if is_first_process():
             require_free(run)
-        arguments = resolve(args[1:], read_config(run.config), str(run.config))
-    with _unheard(quiet, redirect_stderr):
-        cli = FitCLI("fit", arguments, run)
-    with _failures(cli), _unheard(quiet, redirect_stderr, redirect_stdout):
+        configs = ((str(run.config), read_config(run.config)), *configs)
+    sources, silent = resolve(args, *configs), quiet and own_process
+    with _dropped_output(silent, redirect_stderr):
+        cli = FitCLI("fit", sources, run, callbacks=callbacks, quiet=quiet, own_process=own_process)
+    with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
         _train(cli)
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
-    with _unheard(quiet, redirect_stderr):
+    with _dropped_output(silent, redirect_stderr):
         _report(cli)
-        show_result(cli.run)
-    if is_first_process():
-        print(cli.run.path)
-    return cli.run
+        if not quiet:
+            show_result(cli.run)
+    return Run(cli.trainer.strategy.broadcast(cli.run.path))
 
 
 def _train(cli: FitCLI) -> None:
-    """Train, and say before and after what; the process that writes locks the run and records its state."""
+    """Show what is trained, and train; the process that writes locks the run and records its state."""
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
     with training(cli.run) if is_first_process() else nullcontext():
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
-        show_plan(plan(cli.model, cli.datamodule, cli.trainer) | {"seed": seed, "run": str(cli.run.path)})
+        if not cli.quiet:
+            show_plan(plan(cli.model, cli.datamodule, cli.trainer) | {"seed": seed, "run": str(cli.run.path)})
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
         if cli.trainer.global_step == 0:
-            if not cli.resumed and is_first_process():
-                cli.run.discard()
+            cli.discard_new_run()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
 
 
 @contextmanager
-def _unheard(quiet: bool, *redirects: type[redirect_stdout[Any]] | type[redirect_stderr[Any]]) -> Iterator[None]:
-    """Drop what is printed to these streams, where quiet is wanted."""
-    with open(os.devnull, "w") as nobody, ExitStack() as stack:
-        for redirect in redirects if quiet else ():
-            stack.enter_context(redirect(nobody))
+def _dropped_output(
+    wanted: bool, *redirects: type[redirect_stdout[Any]] | type[redirect_stderr[Any]]
+) -> Iterator[None]:
+    """Drop what is printed to these streams, where that is wanted."""
+    with open(os.devnull, "w") as nowhere, ExitStack() as stack:
+        for redirect in redirects if wanted else ():
+            stack.enter_context(redirect(nowhere))
         yield
 
 
 def _report(cli: FitCLI) -> None:
     """Write the run's report, of its best checkpoint on the validation split; the run is trained whatever happens."""
     if cli.trainer.world_size > 1:
-        print_stderr(f"several processes write no report; make it with: zoo report {cli.run.path}")
+        cli.notify(f"several processes write no report; make it with: zoo report {cli.run.path}")
         return
     with warn_on_error(cli.run):
         for optimizer in cli.trainer.optimizers:  # makes room for the checkpoint, which holds the same
@@ -211,20 +262,7 @@ def _report(cli: FitCLI) -> None:
         batches = predict_batches(cli.trainer, cli.model, cli.datamodule, "val")
         predictions = Predictions(len(cli.model.spec.classes), batches)
         context = ReportContext(cli.run, cli.model, cli.datamodule, device, checkpoint["epoch"])
-        print_stderr(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
-
-
-def _require_resumable(args: Sequence[str], run: Run) -> None:
-    """Refuse options that a resumed run cannot follow: most of what they set is part of its checkpoint."""
-    for word in args:
-        option = word.partition("=")[0]
-        if option.startswith(("--", "-c")) and not option.startswith(RESUME_OPTIONS):
-            raise UserError(
-                f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.*, "
-                "--model.compile, --early_stopping, --logger and where the data is; for anything else train a new run: "
-                "zoo fit --config "
-                f"{run.config} {option} ..."
-            )
+        cli.notify(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
 
 
 @contextmanager

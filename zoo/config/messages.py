@@ -1,37 +1,94 @@
-"""What the parser complains about, in one line: the option, what it received, what is allowed."""
+"""Errors of the parser in one line: the option, what it received, what is allowed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from zoo.config.resolve import Arguments
+from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError, did_you_mean
 
+#: What other programs call an option of zoo's.
+OTHER_NAMES = {
+    "lr": "optimizer.lr",
+    "learning_rate": "optimizer.lr",
+    "weight_decay": "optimizer.weight_decay",
+    "momentum": "optimizer.momentum",
+    "scheduler": "lr_scheduler",
+    "epochs": "trainer.max_epochs",
+    "num_epochs": "trainer.max_epochs",
+    "n_epochs": "trainer.max_epochs",
+    "steps": "trainer.max_steps",
+    "batch": "data.batch_size",
+    "batch_size": "data.batch_size",
+    "bs": "data.batch_size",
+    "workers": "data.num_workers",
+    "num_workers": "data.num_workers",
+    "img_size": "data.image_size",
+    "imgsz": "data.image_size",
+    "image_size": "data.image_size",
+    "root": "data.root",
+    "data_dir": "data.root",
+    "data_root": "data.root",
+    "augment": "data.augmentation",
+    "dataset": "data",
+    "arch": "model",
+    "architecture": "model",
+    "network": "model",
+    "pretrained": "model.weights",
+    "weights": "model.weights",
+    "freeze": "model.freeze",
+    "dropout": "model.architecture.dropout",
+    "mixup": "model.mixup",
+    "device": "trainer.accelerator",
+    "gpus": "trainer.devices",
+    "devices": "trainer.devices",
+    "accelerator": "trainer.accelerator",
+    "precision": "trainer.precision",
+    "amp": "trainer.precision",
+    "output_dir": "trainer.default_root_dir",
+    "save_dir": "trainer.default_root_dir",
+    "checkpoint": "ckpt_path",
+    "seed": "seed_everything",
+    "patience": "early_stopping",
+}
 
-def parser_error(text: str, parser: Any, arguments: Arguments) -> UserError:
+
+def parser_error(text: str, parser: Any, sources: ConfigSources) -> UserError:
     """Return the user's error for an error of jsonargparse.
 
     Args:
         text: jsonargparse's message, often of many lines.
         parser: the parser, whose options are what is allowed.
-        arguments: the command line, for the names of its config files.
+        sources: what the configuration is made of, for the names of its config files.
     """
-    known = [option[2:] for action in parser._actions for option in action.option_strings if option.startswith("--")]
-    known += ["model", "data", "model.architecture", "data.dataset"]
+    allowed = [option[2:] for action in parser._actions for option in action.option_strings if option.startswith("--")]
+    allowed += ["model", "data", "model.architecture", "data.dataset"]
     if match := re.match(r"unrecognized arguments: (.*)", text, re.DOTALL):
-        word = match[1].split()[0]
-        if not word.startswith("-"):
-            return UserError(f"unexpected word '{word}'; options start with --, and a run folder comes first")
-        option = word.lstrip("-").partition("=")[0]
-        return UserError(f"unknown option --{option}{_suggest(option, known, '--')} ('zoo fit --help' shows all)")
+        argument = match[1].split()[0]
+        if not argument.startswith("-"):
+            return UserError(f"unexpected word '{argument}'; options start with --, and a run folder comes first")
+        option = argument.lstrip("-").partition("=")[0]
+        return UserError(f"unknown option --{option}{_suggest(option, allowed, '--')} ('zoo fit --help' shows all)")
     if match := re.search(r"Group '([\w.]*)' does not accept option '([\w.]+)'", text):
-        return _unknown_key(f"{match[1]}.{match[2]}".strip("."), known, arguments)
+        return _unknown_key(f"{match[1]}.{match[2]}".strip("."), allowed, sources)
     key = match[1] if (match := re.search(r'Parser key "([\w.]+)"', text)) else ""
     if not key and (match := re.search(r"Option '([\w.]+)' is not accepted", text)):
-        return _unknown_key(match[1], known, arguments)
+        return _unknown_key(match[1], allowed, sources)
     reason = _reason([line.strip(" -") for line in text.splitlines()])
-    return UserError(f"{key}{_where(key, arguments)}: {reason}" if key else reason)
+    return UserError(f"{key}{_where(key, sources)}: {reason}" if key else reason)
+
+
+def unknown_argument(name: str, arguments: Iterable[str]) -> UserError:
+    """Return the error for an argument that ``zoo.fit`` does not take, of those that it takes."""
+    if name not in OTHER_NAMES:
+        return UserError(f"zoo.fit: unknown argument '{name}'{did_you_mean(name, arguments)}")
+    section, *keys = OTHER_NAMES[name].split(".")
+    value = "..."
+    for key in reversed(keys):
+        value = f"{{'{key}': {value}}}"
+    return UserError(f"zoo.fit: unknown argument '{name}'; did you mean {section}={value}?")
 
 
 def _reason(lines: list[str]) -> str:
@@ -41,37 +98,37 @@ def _reason(lines: list[str]) -> str:
         if match := re.match(r"Problem with given class_path ('.*'):", line):
             ends = (p for p in range(position + 1, len(lines)) if re.match("Given value|Import path|Problem", lines[p]))
             inner = lines[position + 1 : next(ends, len(lines))]
-            key = f"{found[1]}: " if inner and (found := re.match(r'Parser key "([\w.]+)"', inner[0])) else ""
-            return f"class {match[1]}: {key}{_reason(inner)}"
+            option = re.match(r'Parser key "([\w.]+)"', inner[0]) if inner else None
+            return f"class {match[1]}: {f'{option[1]}: ' if option else ''}{_reason(inner)}"
     text = " ".join(lines)
     if match := re.search(r"Multiple subclasses with name (\w+)\. Give the full class path.*?: (.*?)\. ", text):
         return f"several classes are named {match[1]}; give one in full: {match[2]}"
     path = match[1] if (match := re.search(r"Expected a dot import path string: (\S+)", text)) else None
-    given = match[1] if (match := re.search(r".*(?:Given|Got) value: (.*)$", text)) else path
+    value = match[1] if (match := re.search(r".*(?:Given|Got) value: (.*)$", text)) else path
     expected = [match[1] for line in lines if (match := re.match(r"Expected (?:an? )?(.*?)(?:\. Got.*)?$", line))]
     # Where a class may stand, a list is one of classes: the class is what to name.
-    allowed = [word for word in expected if not word.startswith("dot import") and (path is None or "list" not in word)]
-    if allowed and given is not None:
-        return f"received '{given}'; allowed is {' or '.join(_plain(word) for word in dict.fromkeys(allowed))}"
+    allowed = [name for name in expected if not name.startswith("dot import") and (path is None or "list" not in name)]
+    if allowed and value is not None:
+        return f"received '{value}'; allowed is {' or '.join(_plain(name) for name in dict.fromkeys(allowed))}"
     if path is not None:
         return f"received '{path}'; allowed is a class that torch or lightning offers here, or a full class path"
-    told = [line for line in lines if not line.startswith("Parser key")] or lines
-    return " ".join([line for line in told if not line.startswith("Expected ")] or told)
+    reasons = [line for line in lines if not line.startswith("Parser key")] or lines
+    return " ".join([line for line in reasons if not line.startswith("Expected ")] or reasons)
 
 
 def _plain(type_name: str) -> str:
-    """Turn Python's way of writing a type into words."""
+    """Write a type without Python's <class ...> and typing.Literal."""
     type_name = re.sub(r"<class '([\w.]+)'>", lambda match: match[1].rpartition(".")[2] or match[1], type_name)
     return re.sub(r"typing\.Literal\[(.*?)\]", r"\1", type_name)
 
 
-def _unknown_key(key: str, known: list[str], arguments: Arguments) -> UserError:
-    return UserError(f"unknown key '{key}'{_where(key, arguments)}{_suggest(key, known)}")
+def _unknown_key(key: str, options: list[str], sources: ConfigSources) -> UserError:
+    return UserError(f"unknown key '{key}'{_where(key, sources)}{_suggest(key, options)}")
 
 
-def _where(key: str, arguments: Arguments) -> str:
-    """Name the last config file that gives a key, if one does."""
-    for file, config in zip(reversed(arguments.files), reversed(arguments.configs), strict=True):
+def _where(key: str, sources: ConfigSources) -> str:
+    """Name the last config file that holds a key, if one does."""
+    for file, config in zip(reversed(sources.files), reversed(sources.configs), strict=True):
         value: Any = config
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
@@ -80,9 +137,10 @@ def _where(key: str, arguments: Arguments) -> str:
     return ""
 
 
-def _suggest(key: str, known: list[str], prefix: str = "") -> str:
-    """Suggest the nearest known key; a bare word that ends a longer key, ``max_epochs``, means that one."""
-    longer = [option for option in known if option.rpartition(".")[2] == key]
-    if longer:
-        return f"; did you mean '{prefix}{longer[0]}'?"
-    return did_you_mean(prefix + key, [prefix + option for option in known])
+def _suggest(key: str, options: list[str], prefix: str = "") -> str:
+    """Suggest what another program's name means, a longer key that ends in it (``max_epochs``), or the nearest."""
+    plain = key.replace("-", "_")
+    longer = [option for option in options if option.rpartition(".")[2] == plain]
+    if meant := OTHER_NAMES.get(plain) or next(iter(longer), None):
+        return f"; did you mean '{prefix}{meant}'?"
+    return did_you_mean(prefix + key, [prefix + option for option in options])

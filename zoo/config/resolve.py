@@ -1,116 +1,121 @@
-"""Command lines and config files name architectures and data sets in short; here they become one explicit form.
+"""Command lines and config files name architectures and data sets in short; here they get one explicit form.
 
-    --model lenet5   --model.architecture lenet5    model: {architecture: lenet5}
+    --model lenet5   --model.architecture lenet5   model: lenet5   model: {architecture: lenet5}
         ──►  model.architecture.name = lenet5, beside its hyperparameters model.architecture.<name>
 
 and the same for ``--data``, ``data.dataset``. Config files are read strictly: no tags, no key twice. A run's own file
-also says which distribution a name is of (``from``, which no builder can have as a parameter).
+also records the distribution of a name (``from``, which no builder can have as a parameter).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.core.errors import UserError
 from zoo.runs.config_file import SECTIONS, read_config
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """A command line in explicit form.
+@dataclass
+class ConfigSources:
+    """What a configuration is made of; a later source wins over an earlier one, options win over config files.
+
+    A source that names another architecture or data set drops the arguments of the one before, which belong to the
+    other name.
 
     Args:
-        names: ``{"model": architecture, "data": data set}``, as the last of all sources names them.
-        origins: the same, ``distribution==version`` where the source that named it says so.
+        names: ``{"model": architecture, "data": data set}``, as the last source names them.
+        origins: ``distribution==version`` of those names, where the source that named them records it.
         configs: the content of each config file, in order, without those two names.
         files: the names of those files.
         options: all other options, as ``--option=value``.
     """
 
-    names: dict[str, str]
-    origins: dict[str, str]
-    configs: list[dict[str, Any]]
-    files: list[str]
-    options: list[str]
+    names: dict[str, str] = field(default_factory=lambda: {section: default for section, _, default in SECTIONS})
+    origins: dict[str, str] = field(default_factory=lambda: {section: "" for section, _, _ in SECTIONS})
+    configs: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
 
     @property
     def args(self) -> list[str]:
-        """What the parser is given: files first, so that options win over them."""
+        """The command line for the parser: config files first, so that options win over them."""
         return [f"--config={json.dumps(config)}" for config in self.configs] + self.options
 
+    def add_config(self, content: Mapping[str, Any], file: str) -> None:
+        """Add the content of a config file; UserError where it names an architecture or data set in no allowed form."""
+        config = deepcopy(dict(content))
+        for section, key, _ in SECTIONS:
+            if isinstance(config.get(section), str):
+                config[section] = {key: config[section]}
+        for section in ("model", "data", "trainer"):
+            if not isinstance(config.get(section, {}), dict):
+                raise UserError(f"{file}: {section} is {config[section]!r}; allowed is a mapping of its options")
+        for section, key, _ in SECTIONS:
+            values = config.get(section, {})
+            if key not in values:
+                continue
+            builder = {"name": values[key]} if isinstance(values[key], str) else values[key]
+            if not isinstance(builder, dict) or not isinstance(builder.get("name", ""), str):
+                raise UserError(
+                    f"{file}: {section}.{key} is {values[key]!r}; allowed is a name, or a mapping with 'name' and "
+                    "its arguments"
+                )
+            if "name" in builder:
+                self._rename(section, key, builder["name"])
+                self.origins[section] = str(builder.get("from", ""))
+            values[key] = {option: value for option, value in builder.items() if option not in ("name", "from")}
+        self.configs.append(config)
+        self.files.append(file)
 
-def resolve_new(command: str, args: Sequence[str]) -> Arguments:
-    """Bring the command line of a training that is new into explicit form; UserError as ``resolve``, or for a run."""
-    if args and not args[0].startswith("-"):
-        raise UserError(f"unexpected word '{args[0]}'; zoo {command} takes what 'zoo fit' takes for a new run")
-    return resolve(args)
+    def add_options(self, args: Sequence[str]) -> None:
+        """Add options as a user types them; UserError where a config file cannot be used or an option has no value."""
+        for option, value in _pairs(args):
+            if option in ("--config", "-c"):
+                self.add_config(read_config(_require_value(option, value)), str(value))
+                continue
+            for section, key, _ in SECTIONS:
+                if option in (f"--{section}", f"--{section}.{key}", f"--{section}.{key}.name"):
+                    self._rename(section, key, _require_value(option, value))
+                    break
+            else:
+                self.options.append(option if value is None else f"{option}={value}")
+
+    def _rename(self, section: str, key: str, name: str) -> None:
+        if name == self.names[section]:
+            return
+        self.names[section], self.origins[section] = name, ""
+        for config in self.configs:
+            if isinstance(config.get(section), dict):
+                config[section].pop(key, None)
+        self.options = [option for option in self.options if not option.startswith(f"--{section}.{key}.")]
 
 
-def resolve(args: Sequence[str], base: dict[str, Any] | None = None, base_name: str = "") -> Arguments:
-    """Bring a command line into explicit form.
-
-    A source that names another architecture or data set than those before it drops their arguments: they belong to the
-    other name.
+def resolve(args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]) -> ConfigSources:
+    """Bring a configuration into explicit form.
 
     Args:
         args: options as the user typed them.
-        base: a configuration that comes before all options, a run's for example.
-        base_name: its file, for error messages.
+        *configs: name and content of configurations that come before all options: of a run, of a call from Python.
 
     Raises:
         UserError: a config file cannot be used, or an option lacks its value.
     """
-    names = {section: default for section, _, default in SECTIONS}
-    origins = dict.fromkeys(names, "")
-    configs: list[dict[str, Any]] = []
-    files: list[str] = []
-    plain: list[str] = []
+    sources = ConfigSources()
+    for file, content in configs:
+        sources.add_config(content, file)
+    sources.add_options(args)
+    return sources
 
-    def rename(section: str, key: str, name: str) -> None:
-        if name != names[section]:
-            names[section], origins[section] = name, ""
-            for config in configs:
-                if isinstance(config.get(section), dict):
-                    config[section].pop(key, None)
-            plain[:] = [arg for arg in plain if not arg.startswith(f"--{section}.{key}.")]
 
-    def add_config(content: dict[str, Any], file: str) -> None:
-        content = deepcopy(content)
-        for section, key, _ in SECTIONS:
-            values = content.get(section)
-            if isinstance(values, str):
-                raise UserError(f"{file}: {section} is '{values}'; write {section}: {{{key}: {values}}}")
-            if isinstance(values, dict) and key in values:
-                given = {"name": values[key]} if isinstance(values[key], str) else values[key]
-                if not isinstance(given, dict) or not isinstance(given.get("name", ""), str):
-                    raise UserError(
-                        f"{file}: {section}.{key} is {values[key]!r}; allowed is a name, or a mapping with 'name' and "
-                        "its arguments"
-                    )
-                if "name" in given:
-                    rename(section, key, given["name"])
-                    origins[section] = str(given.get("from", ""))
-                values[key] = {option: value for option, value in given.items() if option not in ("name", "from")}
-        configs.append(content)
-        files.append(file)
-
-    if base is not None:
-        add_config(base, base_name)
-    for option, value in _pairs(args):
-        if option in ("--config", "-c"):
-            add_config(read_config(_given(option, value)), str(value))
-            continue
-        for section, key, _ in SECTIONS:
-            if option in (f"--{section}", f"--{section}.{key}", f"--{section}.{key}.name"):
-                rename(section, key, _given(option, value))
-                break
-        else:
-            plain.append(option if value is None else f"{option}={value}")
-    return Arguments(names, origins, configs, files, plain)
+def resolve_new(command: str, args: Sequence[str]) -> ConfigSources:
+    """Bring the command line of a new training into explicit form; UserError as ``resolve``, or for a run."""
+    if args and not args[0].startswith("-"):
+        raise UserError(f"unexpected word '{args[0]}'; zoo {command} takes what 'zoo fit' takes for a new run")
+    return resolve(args)
 
 
 def _pairs(args: Sequence[str]) -> list[tuple[str, str | None]]:
@@ -132,12 +137,12 @@ def _pairs(args: Sequence[str]) -> list[tuple[str, str | None]]:
     return pairs
 
 
-def _is_option(word: str) -> bool:
+def _is_option(arg: str) -> bool:
     """Tell ``--option`` and ``-c`` from a value such as ``-1`` or ``-0.5``."""
-    return word.startswith("-") and len(word) > 1 and not (word[1].isdigit() or word[1] == ".")
+    return arg.startswith("-") and len(arg) > 1 and not (arg[1].isdigit() or arg[1] == ".")
 
 
-def _given(option: str, value: str | None) -> str:
+def _require_value(option: str, value: str | None) -> str:
     if not value:
         raise UserError(f"option {option} needs a value")
     return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +23,9 @@ from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.training.predictions import CollectPredictions, predict_batches
 from zoo.training.task import ImageClassifier
+
+if TYPE_CHECKING:
+    from zoo.export.model_file import Precision
 
 
 class EvaluateCLI(ZooCLI):
@@ -43,12 +46,15 @@ class EvaluateCLI(ZooCLI):
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
-def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[str, float]:
+def evaluate(
+    command: Literal["validate", "test"], args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]
+) -> dict[str, float]:
     """Measure a run, print a table and, after a test, write results.json and the report.
 
     Args:
         command: which split: ``validate`` takes val, ``test`` takes test.
         args: the run folder, then options that override its configuration.
+        *configs: as ``opened``.
 
     Returns:
         Metrics by name, such as ``{"test/accuracy": 0.91}``.
@@ -56,7 +62,7 @@ def evaluate(command: Literal["validate", "test"], args: Sequence[str]) -> dict[
     Raises:
         UserError: the run, an option or the data is wrong, or the run has no checkpoint.
     """
-    cli = opened(command, args)
+    cli = opened(command, args, *configs)
     run = cli.run
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     count = len(cli.datamodule.source(split))
@@ -103,12 +109,35 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
     return write_report(_report_context(cli), split, predictions, output=page)
 
 
-def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
+def export(args: Sequence[str], precision: Precision | None = None) -> tuple[Path, dict[str, Any]]:
+    """Write a run's best checkpoint as one ONNX file.
+
+    Args:
+        args: the run folder, then options that override its configuration, such as ``--data.root``.
+        precision: int8 or fp16; None is float32.
+
+    Returns:
+        ``RUN/model.onnx``, ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``, and its metadata.
+
+    Raises:
+        UserError: the run, an option or the data is wrong.
+        RunError: the file would differ from the checkpoint or cannot be written.
+    """
+    from zoo.export import model_file  # loads onnx
+
+    cli = opened("export", args)
+    path = cli.run.path / ("model.onnx" if precision is None else f"model.{precision}.onnx")
+    origin = model_file.describe_origin(cli.run, cli.checkpoint, cli.checkpoint_path)
+    return path, model_file.export(cli.model, cli.datamodule, path, precision=precision, origin=origin)
+
+
+def opened(command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]) -> EvaluateCLI:
     """Return a run's model, data and trainer.
 
     Args:
         command: the word after ``zoo``, for errors.
         args: the run folder, then options that override its configuration.
+        *configs: name and content of configurations that override it as well; options win over them.
 
     Raises:
         UserError: the run or an option is wrong, or the run has no checkpoint.
@@ -116,11 +145,11 @@ def opened(command: str, args: Sequence[str]) -> EvaluateCLI:
     if not args or args[0].startswith("-"):
         raise UserError(f"which run? zoo {command} RUN, where RUN is the folder that 'zoo fit' printed")
     run = Run.open(args[0])
-    base = read_config(run.config)
-    arguments = resolve(args[1:], base, str(run.config))
-    if arguments.names != resolve([], base).names:
+    own = (str(run.config), read_config(run.config))
+    sources = resolve(args[1:], own, *configs)
+    if sources.names != resolve([], own).names:
         raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
-    return EvaluateCLI(command, arguments, run)
+    return EvaluateCLI(command, sources, run)
 
 
 def _report_context(cli: EvaluateCLI) -> ReportContext:

@@ -35,7 +35,9 @@ def schema() -> dict[str, Any]:
     content = _described(parser)
     kinds: dict[str, registry.Kind] = {"architecture": "architecture", "dataset": "dataset"}
     for section, key, default in SECTIONS:
-        content["properties"][section]["properties"][key] = _names(kinds[key], default)
+        names, described = _names(kinds[key], default), content["properties"][section]
+        described["properties"][key] = names
+        content["properties"][section] = {"anyOf": [names["anyOf"][0], described]}
     for name in CLASSES:
         _allow_others(content["$defs"][name])
     return content

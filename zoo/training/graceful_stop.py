@@ -34,10 +34,11 @@ class GracefulStop(Callback):
 
     Args:
         run: where the checkpoint goes.
+        own_process: let the second signal end the process at once, instead of raising Interrupted.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, own_process: bool = True) -> None:
+        self.run, self.own_process = run, own_process
         self.signum: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -77,10 +78,13 @@ class GracefulStop(Callback):
         return requested
 
     def _handle(self, signum: int, frame: Any) -> None:
-        if self.signum is not None:
+        if self.signum is None:
+            self.signum = signum
+            print("\nstopping after this step; once more leaves at once, without saving", file=sys.stderr, flush=True)
+        elif self.own_process:
             os._exit(128 + signum)
-        self.signum = signum
-        print("\nstopping after this step; once more leaves at once, without saving", file=sys.stderr, flush=True)
+        else:
+            raise Interrupted(signum)
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
