@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import NODE_MODULES, ORT_FILES, ORT_WEB
+from filelock import FileLock
 from PIL import Image
 
 from zoo.cli import main
@@ -98,38 +100,78 @@ def zoo_process(tmp_path) -> Callable[..., subprocess.Popen[str]]:
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory) -> Path:
-    """A run of LeNet-5 on digits, trained for 3 epochs."""
-    folder = tmp_path_factory.mktemp("digits")
-    words = ["fit", "--trainer.max_epochs", "3", "--trainer.default_root_dir", str(folder)]
-    assert main(words) == 0
-    return folder / "digits-lenet5" / "version_0"
+def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder once for all test processes, which run at the same time; return it. Nobody may change it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, done = shared / f"shared-{name}", shared / f"shared-{name}.done"
+        with FileLock(shared / f"shared-{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def digits_model(digits_run) -> Path:
-    """That run as a file, after its test."""
-    assert main(["test", str(digits_run)]) == 0
-    assert main(["export", str(digits_run)]) == 0
+def train_once(tmp_path_factory, make_once) -> Callable[..., Path]:
+    """Train with options of zoo fit, once for all test processes; return a copy of the run for this process."""
+
+    def train(*options: object) -> Path:
+        words = [str(option) for option in options]
+        name = hashlib.sha256(repr(words).encode()).hexdigest()[:12]
+
+        def fit(folder: Path) -> None:
+            assert main(["fit", *words, "--trainer.default_root_dir", str(folder)]) == 0
+
+        copy = shutil.copytree(make_once(name, fit), tmp_path_factory.mktemp(name) / "runs")
+        return next(copy.glob("*/version_0"))
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def digits_run(train_once) -> Path:
+    """A run of LeNet-5 on digits, trained for 3 epochs."""
+    return train_once("--trainer.max_epochs", 3)
+
+
+@pytest.fixture(scope="session")
+def digits_model(digits_run, make_once) -> Path:
+    """The exported file of that run, which was tested before."""
+
+    def export(folder: Path) -> None:
+        run = shutil.copytree(digits_run, folder / digits_run.parent.name / digits_run.name)
+        assert main(["test", str(run)]) == 0
+        assert main(["export", str(run)]) == 0
+
+    exported = make_once("digits-model", export) / digits_run.parent.name / digits_run.name
+    for name in ("results.json", "report.html", "model.onnx"):
+        shutil.copy(exported / name, digits_run / name)
     return digits_run / "model.onnx"
 
 
 @pytest.fixture(scope="session")
-def colour_model(tmp_path_factory):
+def colour_model(make_once) -> Path:
     """A model of colour images of 32x32 and of two classes."""
-    folder = tmp_path_factory.mktemp("colour")
-    random = np.random.default_rng(0)
-    for label, name in enumerate(CLASS_NAMES):
-        (folder / "photos" / name.strip()).mkdir(parents=True)
-        for number in range(20):
-            pixels = random.integers(0, 128, (32, 32, 3), np.uint8) + np.uint8(128 * label)
-            Image.fromarray(pixels).save(folder / "photos" / name.strip() / f"{number}.png")
-    words = ["fit", "--model", "lenet5", "--data", "folder", "--data.root", str(folder / "photos")]
-    words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
-    assert main([*words, "--data.image_size", "32"]) == 0
-    run = folder / "folder-lenet5" / "version_0"
-    assert main(["export", str(run)]) == 0
-    return run / "model.onnx"
+
+    def export(folder: Path) -> None:
+        random = np.random.default_rng(0)
+        for label, name in enumerate(CLASS_NAMES):
+            (folder / "photos" / name.strip()).mkdir(parents=True)
+            for number in range(20):
+                pixels = random.integers(0, 128, (32, 32, 3), np.uint8) + np.uint8(128 * label)
+                Image.fromarray(pixels).save(folder / "photos" / name.strip() / f"{number}.png")
+        words = ["fit", "--model", "lenet5", "--data", "folder", "--data.root", str(folder / "photos")]
+        words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
+        assert main([*words, "--data.image_size", "32"]) == 0
+        assert main(["export", str(folder / "folder-lenet5" / "version_0")]) == 0
+
+    return make_once("colour-model", export) / "folder-lenet5" / "version_0" / "model.onnx"
 
 
 @pytest.fixture(scope="session")
@@ -164,3 +206,12 @@ def real_data() -> Path:
     if not root or not (Path(root) / "cifar-10-batches-py").is_dir():
         pytest.skip("ZOO_DATA_ROOT does not name a folder with cifar-10-batches-py: real data is not there")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """The folder with tf_efficientnet_lite0.safetensors, as ZOO_WEIGHTS names it."""
+    folder = os.environ.get("ZOO_WEIGHTS")
+    if not folder or not (Path(folder) / "tf_efficientnet_lite0.safetensors").is_file():
+        pytest.skip("ZOO_WEIGHTS does not name a folder with tf_efficientnet_lite0.safetensors")
+    return Path(folder)

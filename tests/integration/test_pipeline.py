@@ -1,11 +1,10 @@
-"""Whole runs: fit, test, predict, interruption and resumption, on real images."""
+"""Whole runs: fit, test, predict, on real images; test_resume.py stops and resumes them."""
 
 from __future__ import annotations
 
 import csv
 import json
 import signal
-import time
 
 import pytest
 import torch
@@ -16,12 +15,6 @@ from support import assert_equal_weights, weights
 import zoo as library
 from zoo.runs.folder import Run
 from zoo.training.graceful_stop import GracefulStop
-
-#: Two epochs of 324 steps with everything that draws at random: crops, dropout, order.
-RANDOM_RUN = (
-    *("--data", "digits", "--data.batch_size", "4", "--data.augmentation", "crop"),
-    *("--model.architecture.dropout", "0.3", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "10"),
-)
 
 
 def rows(run):
@@ -37,28 +30,6 @@ def timeless(run):
 def assert_equal_runs(first, second):
     assert timeless(first) == timeless(second)
     assert_equal_weights(first, second)
-
-
-@pytest.fixture(scope="module")
-def whole_run(tmp_path_factory):
-    """RANDOM_RUN without interruption."""
-    from zoo.cli import main
-
-    folder = tmp_path_factory.mktemp("whole")
-    assert main(["fit", *RANDOM_RUN, "--trainer.default_root_dir", str(folder)]) == 0
-    return folder / "digits-lenet5" / "version_0"
-
-
-def wait_for_step(run, step):
-    """Wait until metrics.csv has a row of a step."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if (run / "metrics.csv").exists() and any(
-            f",{number}," in (run / "metrics.csv").read_text() for number in [step]
-        ):
-            return
-        time.sleep(0.01)
-    raise TimeoutError(f"step {step} did not come")
 
 
 def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
@@ -117,23 +88,6 @@ def test_the_tested_accuracy_is_that_of_predicting_each_image(zoo, digits_run):
         guesses = classifier(torch.from_numpy(data.images)).argmax(1).numpy()
     accuracy = float((guesses == data.labels).mean())
     assert json.loads((digits_run / "results.json").read_text())["test/accuracy"] == pytest.approx(accuracy)
-
-
-@pytest.mark.parametrize(
-    ("number", "step", "status"),
-    [(signal.SIGINT, 100, 130), (signal.SIGTERM, 400, 143), (signal.SIGKILL, 100, -9), (signal.SIGKILL, 500, -9)],
-)
-def test_a_stopped_run_resumes_to_equal_weights_and_rows(zoo, zoo_process, tmp_path, whole_run, number, step, status):
-    process = zoo_process("fit", *RANDOM_RUN)
-    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
-    wait_for_step(run, step)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == status
-    if number != signal.SIGKILL:
-        assert err.splitlines()[-1].endswith("resume with: zoo fit runs/digits-lenet5/version_0")
-    assert zoo("fit", run)[0] == 0
-    assert_equal_runs(whole_run, run)
 
 
 def test_a_finished_run_says_where_it_is_and_trains_on_when_asked(zoo, tmp_path):

@@ -83,15 +83,6 @@ def test_a_file_of_another_size_is_made_again(zoo, tmp_path, uncached, folder):
     assert_equal_weights(uncached, tmp_path / out.splitlines()[-1])
 
 
-def test_a_resumed_run_goes_on_from_the_same_features(zoo, tmp_path, uncached):
-    _, out, _ = zoo("fit", *FROZEN[:-1], 2)
-    run = tmp_path / out.splitlines()[-1]
-    status, _, err = zoo("fit", run, "--trainer.max_epochs", 3)
-    assert status == 0
-    assert "the frozen layers ran once" in err
-    assert_equal_weights(uncached, run)
-
-
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
