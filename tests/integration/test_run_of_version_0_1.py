@@ -56,7 +56,7 @@ def test_it_loads_as_a_classifier_with_the_same_probabilities(run, digit):
 
 def test_its_test_measures_the_same(zoo, run):
     before = json.loads((run / "results.json").read_text())
-    status, out, err = zoo("test", run)
+    status, _, err = zoo("test", run)
     assert status == 0, err
     after = json.loads((run / "results.json").read_text())
     assert after.keys() >= before.keys()

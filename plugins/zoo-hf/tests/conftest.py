@@ -1,9 +1,16 @@
-"""No test reaches the hub, and the caches of datasets are this run's own."""
+"""No test reaches the hub, and the cache of datasets is the test's own."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import datasets
+import huggingface_hub
+import pytest
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
-os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="zoo-hf-")
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path_factory, monkeypatch):
+    # Where the libraries keep HF_HUB_OFFLINE and HF_HOME, which they read when they are imported; other tests import
+    # them, too.
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
