@@ -18,7 +18,7 @@ import torch
 import yaml
 
 import zoo
-from zoo.data.sources import as_tensor
+from zoo.data.contract import as_tensor
 from zoo.images.preprocess import to_uint8
 from zoo.runtime import Classifier
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.core.spec import InputSpec
-from zoo.data.sources import as_tensor
+from zoo.data.contract import as_tensor
 from zoo.export.graph import to_onnx
 from zoo.images.preprocess import Preprocess
 from zoo.models.layers import layers

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from zoo.core.errors import UserError
-from zoo.data.augmentation import POLICIES, Policy, policy
+from zoo.data.augmentation import AUGMENTATIONS, Augmentation, augmentation_named
 
 
-def draw(chosen: Policy, count: int, side: int = 16, epoch: int = 0, order=None):
+def draw(chosen: Augmentation, count: int, side: int = 16, epoch: int = 0, order=None):
     order = torch.arange(count) if order is None else order
     generators = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1 + epoch)
     return chosen.draw(order, epoch, (side, side), *generators)
@@ -21,7 +21,7 @@ def batch():
 
 
 def test_every_image_is_cropped_and_flipped_as_its_choice_says(batch):
-    chosen = POLICIES["crop_flip"]
+    chosen = AUGMENTATIONS["crop_flip"]
     choices = draw(chosen, len(batch))
     varied = chosen.apply(batch, choices)
     padded = torch.nn.functional.pad(batch, (0, 0, 2, 2, 2, 2))
@@ -31,7 +31,7 @@ def test_every_image_is_cropped_and_flipped_as_its_choice_says(batch):
 
 
 def test_choices_cover_their_whole_range():
-    choices = draw(POLICIES["crop_flip"], 2000)
+    choices = draw(AUGMENTATIONS["crop_flip"], 2000)
     assert choices.amin(0).tolist() == [0, 0, 0]
     assert choices.amax(0).tolist() == [4, 4, 1]
     assert 0.45 < choices[:, 2].float().mean() < 0.55
@@ -39,8 +39,8 @@ def test_choices_cover_their_whole_range():
 
 def test_every_image_is_mirrored_in_every_other_epoch_wherever_it_stands():
     order = torch.randperm(2000, generator=torch.Generator().manual_seed(5))
-    first, second, third = (draw(POLICIES["crop_flip"], 2000, epoch=epoch) for epoch in range(3))
-    elsewhere = draw(POLICIES["crop_flip"], 2000, epoch=1, order=order)
+    first, second, third = (draw(AUGMENTATIONS["crop_flip"], 2000, epoch=epoch) for epoch in range(3))
+    elsewhere = draw(AUGMENTATIONS["crop_flip"], 2000, epoch=1, order=order)
     assert torch.equal(first[:, 2], 1 - second[:, 2])
     assert torch.equal(first[:, 2], third[:, 2])
     assert torch.equal(elsewhere[:, 2], second[order, 2])
@@ -48,7 +48,7 @@ def test_every_image_is_mirrored_in_every_other_epoch_wherever_it_stands():
 
 
 def test_flip_alone_moves_nothing_else(batch):
-    chosen = POLICIES["flip"]
+    chosen = AUGMENTATIONS["flip"]
     varied = chosen.apply(batch, draw(chosen, len(batch)))
     kept = (varied == batch).flatten(1).all(1)
     mirrored = (varied == batch.flip(2)).flatten(1).all(1)
@@ -58,9 +58,9 @@ def test_flip_alone_moves_nothing_else(batch):
 
 
 def test_none_returns_the_batch(batch):
-    assert POLICIES["none"].apply(batch, draw(POLICIES["none"], len(batch))) is batch
+    assert AUGMENTATIONS["none"].apply(batch, draw(AUGMENTATIONS["none"], len(batch))) is batch
 
 
-def test_an_unknown_policy_names_those_there_are():
+def test_an_unknown_augmentation_names_those_there_are():
     with pytest.raises(UserError, match="unknown augmentation 'crop-flip'; allowed are none, flip, crop, crop_flip"):
-        policy("crop-flip")
+        augmentation_named("crop-flip")

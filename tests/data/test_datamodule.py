@@ -1,211 +1,72 @@
-"""ImageDataModule: any data set, in memory or streamed, gives the same batches."""
+"""ImageDataModule under a Trainer of one's own: Lightning leaves its loaders as they are."""
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 
-import numpy as np
 import pytest
+
+EVALUATE = """
+import sys
+import lightning
 import torch
-from PIL import Image
+import torchmetrics
+import zoo
 
-from zoo.core.errors import DownloadError, ImageError, NoSplitError, UserError
-from zoo.data.datamodule import ImageDataModule, default_root
-from zoo.data.inspection import statistics
-from zoo.data.sources import MemorySource, StreamSource
+class Linear(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Linear(64, 10)
+        self.accuracy = torchmetrics.Accuracy("multiclass", num_classes=10)
+        self.images = torchmetrics.SumMetric()
 
+    def step(self, batch, split):
+        images, labels = batch
+        self.accuracy(self.layer(images.flatten(1) / 255), labels)
+        self.images(len(labels))
+        self.log_dict({f"{split}/accuracy": self.accuracy, f"{split}/images": self.images})
 
-@pytest.fixture
-def photos(tmp_path):
-    """60 images of three classes and many sizes."""
-    rng = np.random.default_rng(0)
-    for number in range(60):
-        folder = tmp_path / "photos" / "abc"[number % 3]
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 256, (rng.integers(20, 60), rng.integers(20, 60), 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    return tmp_path / "photos"
+    def training_step(self, batch, index):
+        images, labels = batch
+        return torch.nn.functional.cross_entropy(self.layer(images.flatten(1) / 255), labels)
 
+    def validation_step(self, batch, index):
+        self.step(batch, "val")
 
-def epoch(data, number=0):
-    loader = data.train_dataloader()
-    loader.sampler.set_epoch(number)
-    return list(loader)
+    def test_step(self, batch, index):
+        self.step(batch, "test")
 
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
 
-def test_the_spec_of_digits_is_computed_from_its_training_pixels():
-    data = ImageDataModule("digits")
-    spec = data.spec
-    assert (spec.classes, spec.channels, spec.height, spec.width) == (tuple("0123456789"), 1, 8, 8)
-    source = data.source("train")
-    pixels = source.images[source.rows].double() / 255
-    assert spec.mean == pytest.approx((pixels.mean().item(),))
-    assert spec.std == pytest.approx((pixels.std(correction=0).item(),))
-
-
-def test_statistics_are_per_channel_and_never_zero():
-    images = torch.zeros(10, 4, 4, 3, dtype=torch.uint8)
-    images[..., 1], images[:5, ..., 2] = 51, 255
-    mean, std = statistics(MemorySource(images, torch.zeros(10, dtype=torch.int64)))
-    assert mean == pytest.approx((0, 0.2, 0.5))
-    assert std == pytest.approx((1 / 255, 1 / 255, 0.5))
-
-
-def test_val_is_taken_from_train_without_overlap_and_by_class():
-    data = ImageDataModule("digits", val_fraction=0.2)
-    train, val = data.source("train"), data.source("val")
-    assert not set(train.rows.tolist()) & set(val.rows.tolist())
-    assert len(train) + len(val) == 1438
-    assert torch.bincount(val.labels[val.rows]).min() >= 27
+if __name__ == "__main__":
+    options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    options |= {"enable_model_summary": False, "max_epochs": 1, "devices": int(sys.argv[1]), "strategy": sys.argv[2]}
+    data, model = zoo.ImageDataModule("digits", batch_size=30), Linear()
+    trainer = lightning.Trainer(**options)
+    results = {}
+    for evaluate in (trainer.validate, trainer.test):
+        results |= evaluate(model, data, verbose=False)[0]
+    trainer.fit(model, data)
+    if trainer.global_rank == 0:
+        images, accuracy = ([results[f"{split}/{name}"] for split in ("val", "test")] for name in ("images", "accuracy"))
+        print("result", *(f"{count:.0f}" for count in images), *(f"{value:.6f}" for value in accuracy))
+"""
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_streaming_gives_the_pixels_that_memory_gives(photos, workers):
-    options = {"root": photos, "batch_size": 10, "image_size": 24}
-    held = ImageDataModule("folder", **options, num_workers=0)
-    streamed = ImageDataModule("folder", **options, num_workers=workers, memory_gib=0)
-    assert isinstance(held.source("train"), MemorySource)
-    assert isinstance(streamed.source("train"), StreamSource)
-    assert held.spec == streamed.spec
-    for (first, a), (second, b) in zip(epoch(held, 1), epoch(streamed, 1), strict=True):
-        assert torch.equal(a, b)
-        assert torch.equal(first, second)
+def evaluate(tmp_path, *arguments):
+    program = tmp_path / "program.py"
+    program.write_text(EVALUATE)
+    done = subprocess.run([sys.executable, program, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("result")]
+    return line.split()[1:]
 
 
-def test_photographs_are_batched_at_the_size_asked_for(photos):
-    images, labels = epoch(ImageDataModule("folder", photos, image_size="20,30", batch_size=16, num_workers=0))[0]
-    assert images.shape == (16, 20, 30, 3)
-    assert images.dtype == torch.uint8
-    assert labels.dtype == torch.int64
-
-
-@pytest.mark.parametrize("memory_gib", [0, 2])
-def test_a_damaged_image_stops_with_its_name_or_is_left_out(photos, memory_gib, capsys):
-    for label in "abc":
-        (photos / label / "broken.png").write_bytes(b"not an image")
-    options = {"root": photos, "image_size": 24, "batch_size": 6, "memory_gib": memory_gib, "num_workers": 0}
-    with pytest.raises(ImageError, match=r"broken\.png: not a readable image"):
-        everything(ImageDataModule("folder", **options))
-    assert everything(ImageDataModule("folder", **options, skip_bad=True)) == 60
-    assert "skipped bad image 1: " in capsys.readouterr().err
-
-
-def everything(data):
-    """Serve every split once; return the number of images."""
-    loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
-    return sum(len(labels) for loader in loaders for _, labels in loader)
-
-
-def test_a_damaged_image_leaves_the_order_of_the_others(photos):
-    options = {"root": photos, "image_size": 24, "batch_size": 6, "num_workers": 0, "skip_bad": True}
-    before = torch.cat([images for images, _ in epoch(ImageDataModule("folder", **options))])
-    data = ImageDataModule("folder", **options)
-    path = data.opened("train").files[0]
-    with open(path, "wb"):
-        pass
-    after = torch.cat([images for images, _ in epoch(data)])
-    assert len(after) == len(before) - 1
-    kept = iter(before)
-    assert all(any(torch.equal(image, other) for other in kept) for image in after)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0}, r"data\.batch_size is 0; allowed is 1 or more"),
-        ({"val_fraction": 1.0}, r"data\.val_fraction is 1\.0"),
-        ({"memory_gib": -1}, r"data\.memory_gib is -1"),
-        ({"num_workers": -1}, r"data\.num_workers is -1"),
-        ({"image_size": "8x8"}, r"data\.image_size is '8x8'; allowed is N or H,W"),
-        ({"image_size": 0}, r"data\.image_size is '0'"),
-        ({"augmentation": "flop"}, r"unknown augmentation 'flop'.*did you mean 'flip'"),
-        ({"dataset": "digit"}, r"unknown data set 'digit'; did you mean 'digits'"),
-        ({"batch_size": 1296}, r"data\.batch_size is 1296 but 'digits' has 1295 training images"),
-    ],
-)
-def test_a_value_outside_what_is_allowed_is_an_error(options, message):
-    with pytest.raises(UserError, match=message):
-        ImageDataModule(**options).train_dataloader()
-
-
-def test_a_spec_given_is_kept_and_its_classes_are_required(photos):
-    spec = ImageDataModule("digits").spec
-    assert ImageDataModule("digits", spec=spec).spec is spec
-    with pytest.raises(UserError, match=r"not expected: a, b, c; missing: 0, 1"):
-        ImageDataModule("folder", photos, spec=spec).source("test")
-    with pytest.raises(UserError, match=r"data\.image_size is 16, but the model was trained at 8,8"):
-        ImageDataModule("digits", image_size=16, spec=spec)
-
-
-def test_a_split_that_does_not_exist_says_so(photos):
-    root = photos.parent / "trained"
-    root.mkdir()
-    photos.rename(root / "train")
-    with pytest.raises(NoSplitError, match="no test/"):
-        ImageDataModule("folder", root, image_size=24).source("test")
-
-
-def test_the_data_root_is_an_environment_variable_or_the_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("ZOO_DATA_ROOT", str(tmp_path))
-    assert default_root() == tmp_path
-    monkeypatch.delenv("ZOO_DATA_ROOT")
-    assert default_root().parts[-2:] == ("zoo", "data")
-
-
-def test_missing_data_without_a_network_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr("torchvision.datasets.CIFAR10.url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
-    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9"):
-        _ = ImageDataModule("cifar10", tmp_path).spec
-
-
-def test_a_reading_process_lives_through_ctrl_c(colour_spec):
-    """A terminal sends it to every process; the main one decides what happens."""
-
-    class Interrupting:
-        def __len__(self):
-            return 4
-
-        def __getitem__(self, index):
-            os.kill(os.getpid(), signal.SIGINT)
-            return np.full((8, 8, 3), index, np.uint8), index
-
-    source = StreamSource(Interrupting(), colour_spec, workers=1, skip_bad=False)
-    [(_, labels)] = source.fetch([torch.arange(4)])
-    assert labels.tolist() == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("taken", [1, 4])
-def test_training_keeps_its_reading_processes_from_epoch_to_epoch(colour_spec, taken):
-    """Also behind an epoch that ended early, whose next batches were being read."""
-
-    class Numbered:
-        def __len__(self):
-            return 8
-
-        def __getitem__(self, index):
-            return np.full((8, 8, 3), index, np.uint8), os.getpid()
-
-    source = StreamSource(Numbered(), colour_spec, workers=2, skip_bad=False).for_training()
-    processes = set()
-    for order in (torch.arange(8), torch.arange(7, -1, -1), torch.arange(8)):
-        wanted = order.split(2)
-        for indices, (images, labels) in itertools.islice(zip(wanted, source.fetch(wanted), strict=True), taken):
-            assert images[:, 0, 0, 0].tolist() == indices.tolist()
-            processes.update(labels.tolist())
-    assert len(processes) == (2 if taken > 1 else 1)
-    assert os.getpid() not in processes
-
-
-def test_a_training_that_ends_leaves_no_reading_process(photos):
-    before = set(multiprocessing.active_children())
-    data = ImageDataModule("folder", photos, image_size=24, batch_size=10, num_workers=2, memory_gib=0)
-    loader = data.train_dataloader()
-    list(loader)
-    assert len(set(multiprocessing.active_children()) - before) == 2
-    data.teardown("fit")
-    assert set(multiprocessing.active_children()) == before
-    assert len(list(loader)) == len(loader)  # another pass is possible
-    assert set(multiprocessing.active_children()) == before
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+def test_two_processes_of_any_trainer_see_each_image_once_and_give_the_figures_of_one(strategy, tmp_path):
+    alone = evaluate(tmp_path, "1", "auto")
+    assert alone[:2] == ["143", "359"]
+    assert evaluate(tmp_path, "2", strategy) == alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.data.augmentation import POLICIES
+from zoo.data.augmentation import AUGMENTATIONS
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource
 
@@ -26,7 +26,7 @@ def labels_of(batches):
 
 
 def make(source, **options):
-    return Loader(source, 10, **({"policy": POLICIES["crop_flip"], "shuffle": True, "seed": 7} | options))
+    return Loader(source, 10, **({"augmentation": AUGMENTATIONS["crop_flip"], "shuffle": True, "seed": 7} | options))
 
 
 def test_an_epoch_serves_every_image_once(source):
@@ -54,7 +54,7 @@ def test_the_global_generator_is_left_alone(source):
 
 
 def test_evaluation_serves_images_in_order_as_they_are(source):
-    batches = epoch(make(source, policy=None, shuffle=False), 5)
+    batches = epoch(make(source, augmentation=None, shuffle=False), 5)
     assert labels_of(batches) == list(range(105))
     assert torch.equal(torch.cat([images for images, _ in batches]), source.images)
 

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from zoo.core.errors import UserError
-from zoo.data.datamodule import ImageDataModule
+from zoo.data.image_data import ImageData
 from zoo.data.loader import Loader
 from zoo.data.sampling import balanced_order, balanced_weights
 from zoo.data.sources import BAD, MemorySource
@@ -80,11 +80,11 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("memory", [0, 1])
 def test_training_is_balanced_from_memory_and_from_a_stream(folder, memory):
-    data = ImageDataModule("folder", folder, memory_gib=memory, num_workers=0, balanced=True, batch_size=8)
-    served = torch.cat([labels for _, labels in data.train_dataloader()])
+    data = ImageData("folder", folder, memory_gib=memory, num_workers=0, balanced=True, batch_size=8)
+    served = torch.cat([labels for _, labels in data.loader("train")])
     assert abs(int((served == 0).sum()) - int((served == 1).sum())) <= 1
     assert len(served) == len(data.source("train"))
-    assert torch.cat([labels for _, labels in data.val_dataloader()]).tolist().count(1) > 1
+    assert torch.cat([labels for _, labels in data.loader("val")]).tolist().count(1) > 1
 
 
 def test_the_weights_are_in_the_checkpoint_and_balanced_in_the_config(zoo, tmp_path, folder):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from zoo.core.spec import InputSpec, Resize
-from zoo.data.datamodule import ImageDataModule
+from zoo.data.image_data import ImageData
 from zoo.images.fast_jpeg import read_for_training
 from zoo.images.files import open_image
 from zoo.images.preprocess import to_uint8
@@ -99,8 +99,8 @@ def photographs(tmp_path):
 
 
 def test_only_training_reads_so(photographs):
-    data = ImageDataModule("folder", photographs, memory_gib=0, num_workers=0, batch_size=4, augmentation="none")
-    loaders = {"train": data.train_dataloader(), "val": data.val_dataloader()}
+    data = ImageData("folder", photographs, memory_gib=0, num_workers=0, batch_size=4, augmentation="none")
+    loaders = {"train": data.loader("train"), "val": data.loader("val")}
     for split, loader in loaders.items():
         dataset, indices = data.opened(split), loader.source.items.indices
         positions = torch.cat([labels for _, labels in loader])
@@ -114,6 +114,6 @@ def test_only_training_reads_so(photographs):
 def test_a_damaged_photograph_is_named(photographs):
     file = photographs / "bees" / "1.jpg"
     file.write_bytes(file.read_bytes()[:1000])
-    data = ImageDataModule("folder", photographs, memory_gib=0, num_workers=0, batch_size=4)
+    data = ImageData("folder", photographs, memory_gib=0, num_workers=0, batch_size=4)
     with pytest.raises(Exception, match=r"bees/1\.jpg: not a readable image"):
-        list(data.train_dataloader())
+        list(data.loader("train"))

@@ -17,7 +17,7 @@ from zoo.config.resolve import resolve
 from zoo.core.errors import RunError, UserError
 from zoo.data.checks.issues import KINDS, Finding, Item, find
 from zoo.data.checks.scan import Survey, surveyed
-from zoo.data.datamodule import ImageDataModule
+from zoo.data.image_data import ImageData
 from zoo.runs.files import require_json, write_json
 
 #: Findings of a kind, and images of a finding, that are shown; the file has all.
@@ -39,7 +39,7 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Fin
     """
     target = None if output is None else require_json(output)
     options = _parsed(name, args)
-    data = ImageDataModule(name, options["root"], num_workers=options["num_workers"])
+    data = ImageData(name, options["root"], num_workers=options["num_workers"])
     surveys, missing = surveyed(name, data.root, options["dataset"], data.num_workers)
     found = find(list(surveys.values()))
     _show(name, surveys, missing, found, output)

@@ -123,7 +123,7 @@ class _Part:
 
     key: str
     starts: str = "--"
-    modules: tuple[str, ...] = ("zoo.config.fit", "zoo.config.builder", "zoo.training.task", "zoo.data.datamodule")
+    modules: tuple[str, ...] = ("zoo.config.fit", "zoo.config.builder", "zoo.training.task", "zoo.data.image_data")
     words: tuple[str, ...] = ()
 
 

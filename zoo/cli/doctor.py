@@ -208,7 +208,7 @@ def show_state(debug: bool = False) -> None:
 
 def _environment() -> Iterator[str]:
     """Yield lines about this machine and its packages, with what is wrong."""
-    from zoo.data.datamodule import default_root
+    from zoo.data.root import default_root
 
     yield f"python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"
     yield ", ".join(f"{name} {_version(name)}" for name in (registry.OWN_DISTRIBUTION, *PACKAGES))

@@ -123,7 +123,7 @@ def _show_weights(builder: Any) -> None:
 def _show_samples(console: Console, name: str, root: str | None, plot: str) -> None:
     """Count a data set's images by split and class, print the counts and draw some of each class."""
     from zoo.data import inspection
-    from zoo.data.datamodule import default_root
+    from zoo.data.root import default_root
     from zoo.reports.plots import ClassRow, draw_samples, require_plot, shrunk
 
     path = require_plot("--plot", plot)
@@ -152,13 +152,13 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
 
 def _show_layers(console: Console, name: str, data: str | None, freeze: str | None, root: str | None) -> None:
     from zoo.core.spec import InputSpec
-    from zoo.data.datamodule import ImageDataModule
+    from zoo.data.image_data import ImageData
     from zoo.models import layers as freezing
 
     if data is None:
         spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)
     else:
-        spec = ImageDataModule(data, root).spec
+        spec = ImageData(data, root).spec
     network = registry.call("architecture", name, (spec,), {})
     frozen: set[str] = set()
     if freeze is not None:

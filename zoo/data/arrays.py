@@ -1,4 +1,4 @@
-"""A data set held in memory as one array: what MNIST, CIFAR and digits are."""
+"""A data set in memory, as one array: MNIST, CIFAR, digits."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ArrayDataset:
-    """Images of one size as one array; the ImageDataModule serves it in whole batches.
+    """Images of one size as one array, which ImageDataModule serves in whole batches.
 
     Args:
         images: uint8 ``(count, height, width, channels)``.
         labels: int64 ``(count,)``, indices into ``classes``.
         classes: class names, in the order of the labels.
-        mean: mean of the training pixels per channel on the scale [0, 1], if known.
-        std: their standard deviation, if known.
-        augmentation: the policy of ``zoo.data.augmentation`` that suits the data.
+        mean: mean of the training pixels per channel, on the scale [0, 1]; None has it computed.
+        std: their standard deviation, likewise.
+        augmentation: the default of training: none, flip, crop or crop_flip.
     """
 
     images: np.ndarray

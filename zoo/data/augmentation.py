@@ -1,13 +1,14 @@
-"""Augmentation of whole uint8 batches, every image with its own crop and flip.
+"""Augmentation of whole uint8 batches: each image gets its own crop and flip.
 
-What happens to an image is a function of (seed, epoch, position in the epoch) alone: ``draw`` makes the choices of a
-whole epoch at once, and a loader picks those of its positions. So any number of processes, and a resumed run, feed
-the network the same pixels.
+Crop and flip depend on (seed, epoch, position in the epoch) alone: ``draw`` draws them for a whole epoch at once, and
+a loader takes those of its positions. So the network gets the same pixels from any number of processes, and in a
+resumed run.
 
-Flips alternate: which half of the images is mirrored in the first epoch is drawn, and in each epoch after it is the
-other half's turn. An image is never seen twice in a row the same way round, and networks learn faster than from flips
-that are drawn anew each epoch (K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024,
-https://arxiv.org/abs/2404.00498, section 3.6).
+Flips alternate: the first epoch mirrors a random half of the images, the next epoch the other half, and so on.
+Networks learn faster from this than from flips that each epoch draws anew (K. Jordan, "94% on CIFAR-10 in 3.29 Seconds
+on a Single GPU", 2024, https://arxiv.org/abs/2404.00498, section 3.6).
+
+To add an augmentation, give ``Augmentation`` a field for it, and ``AUGMENTATIONS`` a name.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from zoo.core.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
-class Policy:
-    """A named way to vary training images.
+class Augmentation:
+    """Random changes of training images.
 
     Args:
-        pad: share of each side that zero pixels are added on, both ends, before a crop of the old size is cut at
-            random; 1/8 is 4 pixels of 32.
-        flip: whether half of the images are mirrored left to right, in each epoch the other half.
+        pad: zero pixels added at both ends of each side, as a share of it, before a random crop of the old size is
+            cut out; 1/8 is 4 pixels of 32.
+        flip: whether each epoch mirrors half of the images left to right.
     """
 
     pad: float = 0.0
     flip: bool = False
 
     def margin(self, side: int) -> int:
-        """Return the pixels added at each end of a side of ``side`` pixels."""
+        """Return how many pixels are added at each end of a side of ``side`` pixels."""
         return round(side * self.pad)
 
     def draw(
@@ -46,14 +47,14 @@ class Policy:
         of_run: torch.Generator,
         of_epoch: torch.Generator,
     ) -> Tensor:
-        """Draw the choices of an epoch.
+        """Draw crop and flip of every image of an epoch.
 
         Args:
-            order: int64 ``(count,)``, which image, 0 to count - 1, stands at each position.
+            order: int64 ``(count,)``, the index of the image at each position, 0 to count - 1.
             epoch: 0, 1, ...
             size: height and width of the images.
-            of_run: what is the same in all epochs is drawn from it.
-            of_epoch: what is drawn anew each epoch.
+            of_run: the same in every epoch: decides which half of the images is mirrored first.
+            of_epoch: another in every epoch: decides the crops.
 
         Returns:
             int16 ``(count, 3)`` by position: row offset, column offset (0 to twice the margin), mirrored (0 or 1).
@@ -66,11 +67,11 @@ class Policy:
         return torch.stack([*columns, mirrored], dim=1)
 
     def apply(self, images: Tensor, choices: Tensor) -> Tensor:
-        """Return the varied batch.
+        """Return the augmented batch, uint8 ``(batch, height, width, channels)``.
 
         Args:
             images: uint8 ``(batch, height, width, channels)``.
-            choices: int16 ``(batch, 3)`` as ``draw`` returns them.
+            choices: int16 ``(batch, 3)``, rows of what ``draw`` returns.
         """
         if not (self.pad or self.flip):
             return images
@@ -85,22 +86,22 @@ class Policy:
         return padded[batch[:, None, None], y[:, :, None], x[:, None, :]]
 
 
-POLICIES: Mapping[str, Policy] = {
-    "none": Policy(),
-    "flip": Policy(flip=True),
-    "crop": Policy(pad=1 / 8),
-    "crop_flip": Policy(pad=1 / 8, flip=True),
+AUGMENTATIONS: Mapping[str, Augmentation] = {
+    "none": Augmentation(),
+    "flip": Augmentation(flip=True),
+    "crop": Augmentation(pad=1 / 8),
+    "crop_flip": Augmentation(pad=1 / 8, flip=True),
 }
 
 
-def policy(name: str) -> Policy:
-    """Return a policy by its name.
+def augmentation_named(name: str) -> Augmentation:
+    """Return an augmentation by its name.
 
     Raises:
-        UserError: there is no such policy.
+        UserError: there is none of this name.
     """
-    if name not in POLICIES:
+    if name not in AUGMENTATIONS:
         raise UserError(
-            f"unknown augmentation '{name}'; allowed are {', '.join(POLICIES)}{did_you_mean(name, POLICIES)}"
+            f"unknown augmentation '{name}'; allowed are {', '.join(AUGMENTATIONS)}{did_you_mean(name, AUGMENTATIONS)}"
         )
-    return POLICIES[name]
+    return AUGMENTATIONS[name]

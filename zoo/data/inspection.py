@@ -1,4 +1,4 @@
-"""What a data set says of itself, or shows in its images: labels, channels, size, mean and standard deviation."""
+"""Labels, channels, size, mean and standard deviation of a data set: by its attributes, else from its images."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ import torch
 
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
-from zoo.data.sources import BAD, MemorySource, Source, as_tensor
+from zoo.core.spec import InputSpec, Resize
+from zoo.data.contract import as_tensor
+from zoo.data.sources import BAD, MemorySource, Source
 
-#: Images of each class that ``summarise`` returns at most, and classes of which it does.
+#: Limits of ``summarise``: images of each class, and classes.
 SAMPLES = 8
 MAX_CLASSES = 100
 
-#: Images that mean and standard deviation are computed from where the data does not fit in memory.
+#: Mean and standard deviation of data that streams are computed from so many images.
 STATISTICS_SAMPLE = 2_000
 
 
 def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of the pixels per channel, on the scale [0, 1].
 
-    All images of a source in memory count, STATISTICS_SAMPLE evenly spaced ones of one that streams. A channel that
-    never varies gets the standard deviation of one level, 1/255.
+    They are those of all images where the source is in memory, else of STATISTICS_SAMPLE evenly spaced images. A
+    constant channel gets the standard deviation of one level, 1/255.
     """
     count = len(source)
     if not isinstance(source, MemorySource):
@@ -45,11 +47,11 @@ def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def labels(dataset: Any, source: Source | None = None) -> np.ndarray:
-    """Return int64 ``(count,)`` labels, from the data set's own list if it has one, else from source or items."""
-    known = getattr(dataset, "labels", None)
-    if known is None:
-        known = source.labels if isinstance(source, MemorySource) else [dataset[i][1] for i in range(len(dataset))]
-    return np.asarray(known, np.int64)
+    """Return int64 ``(count,)``: the data set's ``labels`` if it has them, else those of its source or its items."""
+    values = getattr(dataset, "labels", None)
+    if values is None:
+        values = source.labels if isinstance(source, MemorySource) else [dataset[i][1] for i in range(len(dataset))]
+    return np.asarray(values, np.int64)
 
 
 def channels(dataset: Any) -> int:
@@ -70,16 +72,37 @@ def natural_size(dataset: Any) -> tuple[int, int]:
     return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
 
 
+def geometry(name: str, dataset: Any, image_size: tuple[int, int] | None, like: InputSpec | None) -> InputSpec:
+    """Return the spec of a training split, with mean 0 and standard deviation 1, because the real ones need pixels.
+
+    Args:
+        name: of the data set, for the error.
+        dataset: the training split.
+        image_size: ``(height, width)`` asked for; None takes that of ``like``, else the data set's own.
+        like: what pretrained weights were trained for; None takes everything from the data set.
+
+    Raises:
+        UserError: the weights are for grey images and the data is in colour.
+    """
+    own_channels = channels(dataset)
+    if like is not None and own_channels > like.channels:
+        raise UserError(f"the weights are for grey images, '{name}' is in colour; use other weights")
+    depth, resize = (own_channels, Resize()) if like is None else (like.channels, like.resize)
+    natural = natural_size(dataset) if like is None else (like.height, like.width)
+    height, width = image_size or natural
+    return InputSpec(tuple(map(str, dataset.classes)), depth, height, width, (0.0,) * depth, (1.0,) * depth, resize)
+
+
 @dataclass(frozen=True)
 class Summary:
-    """What a data set holds.
+    """What ``zoo info`` shows of a data set.
 
     Args:
         classes: class names in the order of the labels.
-        counts: for each split the data set has, the images of each class.
-        shapes: of the samples, ``28x28x1`` or ``112x150x3 to 500x333x3``.
-        samples: for each class up to SAMPLES training images, evenly spaced, uint8 ``(height, width, channels)``, made
-            smaller by ``shrink``.
+        counts: by split, the number of images of each class.
+        shapes: smallest and largest shape of the samples: ``28x28x1`` or ``112x150x3 to 500x333x3``.
+        samples: for each class up to SAMPLES training images, evenly spaced, uint8 ``(height, width, channels)``,
+            made smaller by ``shrink``.
     """
 
     classes: list[str]
@@ -89,31 +112,31 @@ class Summary:
 
 
 def summarise(name: str, root: Path, shrink: Callable[[np.ndarray], np.ndarray]) -> Summary:
-    """Count a data set's images and take some of each class.
+    """Count the images of a data set and take samples of each class.
 
     Args:
         name: registered name of the data set.
         root: the data root.
-        shrink: makes a large image smaller.
+        shrink: makes a large image, uint8 ``(height, width, channels)``, smaller.
 
     Raises:
         UserError: the name is unknown, the data set cannot be opened, or it has over MAX_CLASSES classes.
         DownloadError: files are missing and cannot be downloaded.
         ImageError: one of the samples is damaged.
     """
-    found = {"train": registry.call("dataset", name, (root, "train"), {})}
+    splits = {"train": registry.call("dataset", name, (root, "train"), {})}
     for split in ("val", "test"):
         try:
-            found[split] = registry.call("dataset", name, (root, split), {})
+            splits[split] = registry.call("dataset", name, (root, split), {})
         except NoSplitError:
             continue
-    train = found["train"]
-    classes = [str(word) for word in train.classes]
+    train = splits["train"]
+    classes = [str(class_name) for class_name in train.classes]
     if len(classes) > MAX_CLASSES:
         raise UserError(f"samples are drawn of at most {MAX_CLASSES} classes; '{name}' has {len(classes)}")
-    known = {split: labels(dataset) for split, dataset in found.items()}
-    counts = {split: np.bincount(values, minlength=len(classes)).tolist() for split, values in known.items()}
-    depth, train_labels = channels(train), known["train"]
+    by_split = {split: labels(dataset) for split, dataset in splits.items()}
+    counts = {split: np.bincount(values, minlength=len(classes)).tolist() for split, values in by_split.items()}
+    depth, train_labels = channels(train), by_split["train"]
     samples: list[list[np.ndarray]] = []
     shapes: set[tuple[int, ...]] = set()
     for label in range(len(classes)):

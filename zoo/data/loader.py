@@ -1,10 +1,10 @@
-"""Loader: one split's batches, in an order and with an augmentation that (seed, epoch, position) alone decide.
+"""Loader: the batches of a split; (seed, epoch, position) alone decide their order and augmentation.
 
     (seed, epoch) ──► order: position ──► index         source: indices ──► uint8 images, labels
-                 └──► choices: position ──► crop, flip  ────────────────────► varied batch
+                 └──► choices: position ──► crop, flip  ────────────────────► augmented batch
 
 A position is a place in the epoch's order over all processes. Process ``rank`` of ``world_size`` serves positions
-``rank``, ``rank + world_size``, ...; together they serve what one process would.
+``rank``, ``rank + world_size``, ...; together the processes serve what one would.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ import torch
 from torch import Tensor
 
 from zoo.core.errors import ImageError
-from zoo.data.augmentation import Policy
-from zoo.data.sampling import EpochOrder
+from zoo.data.augmentation import Augmentation
+from zoo.data.sampling import EpochSampler
 from zoo.data.sources import BAD, Batch, Source
 
 
 class Loader:
-    """An iterable over one epoch's batches at a time.
+    """An iterable over the batches of an epoch.
 
-    The last batch of an epoch may be shorter; one of a single image is left out of training, because batch
-    normalisation cannot learn from it.
+    The last batch may be shorter. Training leaves out a last batch of one image, from which batch normalisation
+    cannot learn.
 
     Args:
         source: where the images come from.
         batch_size: images in a batch of one process.
-        policy: how images are varied; None serves them as they are.
-        shuffle: whether the order changes each epoch.
+        augmentation: of the images; None serves them as they are.
+        shuffle: whether each epoch has a new order.
         seed: of the run.
-        balance: as in EpochOrder.
+        balance: as in EpochSampler.
         rank: number of this process.
         world_size: number of processes.
     """
 
-    #: Lightning looks for a DataLoader's two samplers; this loader has the one.
+    #: Lightning looks for both samplers of a DataLoader; this loader has only ``sampler``.
     batch_sampler = None
 
     def __init__(
@@ -46,15 +46,15 @@ class Loader:
         source: Source,
         batch_size: int,
         *,
-        policy: Policy | None = None,
+        augmentation: Augmentation | None = None,
         shuffle: bool = False,
         seed: int = 0,
         balance: Tensor | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.source, self.batch_size, self.policy = source, batch_size, policy
-        self.sampler = EpochOrder(len(source), shuffle, seed, balance)
+        self.source, self.batch_size, self.augmentation = source, batch_size, augmentation
+        self.sampler = EpochSampler(len(source), shuffle, seed, balance)
         self.rank, self.world_size = rank, world_size
         self._served = 0
         self._resume: dict[str, int] | None = None
@@ -66,34 +66,34 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield ``(images, labels)``: uint8 ``(batch, height, width, channels)``, int64 ``(batch,)``.
 
-        Nothing is read, and the epoch not looked at, before the first batch is asked for.
+        Nothing is read before the first batch is asked for, and ``set_epoch`` may be called until then.
 
         Raises:
-            ImageError: an image cannot be read, or with skip_bad every image of a batch.
+            ImageError: an image cannot be read, or with skip_bad no image of a batch can.
         """
         self._served = self._first_batch()
         order, choices = self._draw()
         groups = self._grouped(self._position_batches[self._served :])
         fetched = self.source.fetch([order[torch.cat(group)] for group in groups])
         for group, (images, labels) in zip(groups, fetched, strict=True):
-            if self.policy is not None and choices is not None:
-                images = self.policy.apply(images, choices[torch.cat(group)])
+            if self.augmentation is not None and choices is not None:
+                images = self.augmentation.apply(images, choices[torch.cat(group)])
             sizes, damaged = [len(positions) for positions in group], bool((labels == BAD).any())
             for batch in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True):
                 self._served += 1
                 yield _without_bad(*batch) if damaged else batch
 
     def _grouped(self, batches: list[Tensor]) -> list[list[Tensor]]:
-        """Return batches of positions in groups that the source fetches at once."""
+        """Return the batches of positions in groups; the source fetches a group at once."""
         count = max(1, self.source.at_once // self.batch_size)
         return [batches[first : first + count] for first in range(0, len(batches), count)]
 
     def state_dict(self) -> dict[str, int]:
-        """Return the epoch and how many of its batches were served."""
+        """Return the epoch, and how many of its batches were served."""
         return {"epoch": self.sampler.epoch, "served": self._served}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next pass over that epoch begin behind the batches already served."""
+        """Let the next pass over that epoch begin after the batches that were served."""
         self._resume = dict(state)
 
     def _first_batch(self) -> int:
@@ -103,18 +103,19 @@ class Loader:
         return resume["served"]
 
     def _draw(self) -> tuple[Tensor, Tensor | None]:
-        """Return the epoch's order, int64 ``(count,)``, and its augmentation choices, both by position."""
+        """Return the epoch's order, int64 ``(count,)``, and its crops and flips, both by position."""
         sampler, generator = self.sampler, self.sampler.generator()
         order = sampler.draw(generator)
-        if self.policy is None:
+        if self.augmentation is None:
             return order, None
-        return order, self.policy.draw(order, sampler.epoch, self.source.size, sampler.generator_of_run(), generator)
+        of_run = sampler.generator_of_run()
+        return order, self.augmentation.draw(order, sampler.epoch, self.source.size, of_run, generator)
 
     @cached_property
     def _position_batches(self) -> list[Tensor]:
         """Return this process's positions, batch by batch."""
         count = len(self.source)
-        if self.sampler.shuffle:  # in training all processes take the same number of steps
+        if self.sampler.shuffle:  # training: all processes take the same number of steps
             count -= count % self.world_size
         batches = list(torch.split(torch.arange(self.rank, count, self.world_size), self.batch_size))
         if self.sampler.shuffle and len(batches) > 1 and len(batches[-1]) == 1:

@@ -1,4 +1,4 @@
-"""Classes of unequal size: weights that even them out in the loss, and an order that serves each equally often."""
+"""The order of an epoch, and what balances classes of unequal size: weights of the loss, or the order itself."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zoo.data.sources import BAD
 
 
 def balanced_weights(labels: Tensor, classes: Sequence[str]) -> list[float]:
-    """Return a weight for each class, ``images / (classes * images of the class)``, as scikit-learn's ``balanced``.
+    """Return a weight for each class: ``images / (classes * images of the class)``, scikit-learn's ``balanced``.
 
     Args:
-        labels: int64 ``(count,)``; BAD ones do not count.
+        labels: int64 ``(count,)``; BAD labels do not count.
         classes: names, in order.
 
     Raises:
@@ -31,14 +31,14 @@ def balanced_weights(labels: Tensor, classes: Sequence[str]) -> list[float]:
 
 
 def balanced_order(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return an epoch's order, int64 ``(count,)``, in which all classes are equally frequent, up to one image.
+    """Return an epoch's order, int64 ``(count,)``, that has equally many images of each class, up to one.
 
-    An image comes again only when all others of its class have come as often; of a class with more images than its
-    share, other ones are drawn in each epoch.
+    The images of a small class repeat, but none repeats before all others of the class have come as often. Of a large
+    class each epoch draws other images.
 
     Args:
-        labels: int64 ``(count,)``; BAD images and classes without any are left out.
-        generator: what decides the order.
+        labels: int64 ``(count,)``; BAD labels and classes without an image are left out.
+        generator: decides the order.
     """
     count = len(labels)
     classes = torch.bincount(labels[labels != BAD]).nonzero().flatten()
@@ -53,28 +53,27 @@ def balanced_order(labels: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat(chosen)[torch.randperm(count, generator=generator)]
 
 
-class EpochOrder:
-    """The order of one epoch: which index stands at which position.
+class EpochSampler:
+    """Draws the order of an epoch, which (seed, epoch) alone decide.
 
     Lightning finds it as the loader's ``sampler`` and calls ``set_epoch`` before each epoch.
 
     Args:
         count: images in the split.
-        shuffle: a new order each epoch, or 0, 1, 2, ...
+        shuffle: whether each epoch has a new order; otherwise it is 0, 1, 2, ...
         seed: of the run.
-        balance: int64 ``(count,)``, labels whose classes are to come equally often in a shuffled epoch; None takes
-            every image once.
+        balance: int64 ``(count,)``, the labels by which a shuffled epoch is balanced; None serves every image once.
     """
 
     def __init__(self, count: int, shuffle: bool, seed: int, balance: Tensor | None = None) -> None:
         self.count, self.shuffle, self.seed, self.epoch, self.balance = count, shuffle, seed, 0, balance
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch (0, 1, ...) comes next."""
+        """Set the epoch (0, 1, ...) that comes next."""
         self.epoch = epoch
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """Return the epoch's order, int64 ``(count,)``, by the first numbers of its generator."""
+        """Return the epoch's order, int64 ``(count,)``, drawn from ``generator``."""
         if not self.shuffle:
             return torch.arange(self.count)
         if self.balance is not None:
@@ -82,14 +81,14 @@ class EpochOrder:
         return torch.randperm(self.count, generator=generator)
 
     def generator(self) -> torch.Generator:
-        """Return a generator that (seed, epoch) alone determine."""
+        """Return a generator seeded by (seed, epoch)."""
         return _generator(self.seed, self.epoch)
 
     def generator_of_run(self) -> torch.Generator:
-        """Return a generator that the seed alone determines."""
+        """Return a generator seeded by the seed alone: the same in every epoch."""
         return _generator(self.seed)
 
 
-def _generator(*words: int) -> torch.Generator:
-    mixed = np.random.SeedSequence(words).generate_state(1, np.uint64)
+def _generator(*seeds: int) -> torch.Generator:
+    mixed = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(mixed[0]) >> 1)

@@ -1,4 +1,4 @@
-"""Sources of a split's pixels: all of them in memory as one array, or read by workers when they are needed."""
+"""Where the pixels of a split come from: one array in memory, or files that worker processes read when needed."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from torch.utils.data import DataLoader, default_collate
 
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
+from zoo.data.contract import as_tensor
 from zoo.images.files import to_mode
 from zoo.images.preprocess import to_uint8
 
 Batch = tuple[Tensor, Tensor]
 
-#: Bytes of images that are taken from memory, and varied, at once: less stays in the processor's cache, but the calls
-#: into torch for each of many small batches cost more.
+#: Bytes of images that are taken from memory, and augmented, at once: so many fit in the processor's cache, and fewer
+#: would mean more calls into torch.
 AT_ONCE_BYTES = 2**20
 
-#: The label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
+#: Label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
 BAD = -1
 
 
 class Source(Protocol):
-    """Where a loader's images come from."""
+    """Where the images of a loader come from."""
 
-    #: ``(height, width)`` of every image that is served.
+    #: ``(height, width)`` of every image.
     size: tuple[int, int]
-    #: Images that are best fetched at once; batches of fewer are cut from what was fetched.
+    #: Images that are best fetched at once; smaller batches are cut from them.
     at_once: int
 
     def __len__(self) -> int: ...
@@ -46,7 +47,7 @@ class Source(Protocol):
         ...
 
     def subset(self, indices: np.ndarray) -> Source:
-        """Return the source of some of this one's images."""
+        """Return a source of some of the images, by int64 ``(length,)`` indices."""
         ...
 
 
@@ -54,9 +55,9 @@ class MemorySource:
     """All images of a split as one array; a batch is one indexing operation.
 
     Args:
-        images: uint8 ``(count, height, width, channels)``, or floating features ``(count, width)`` in their place.
+        images: uint8 ``(count, height, width, channels)``, or floating-point features ``(count, width)``.
         labels: int64 ``(count,)``.
-        rows: int64 ``(length,)``, which images belong to the split; None for all. The array is shared, not copied.
+        rows: int64 ``(length,)``, the images that belong to the split; None for all. The array is shared, not copied.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None) -> None:
@@ -75,26 +76,25 @@ class MemorySource:
             yield self.images[rows], self.labels[rows]
 
     def subset(self, indices: np.ndarray) -> MemorySource:
-        """Return the source of some of this one's images, sharing the array."""
+        """Return a source of some of the images, which shares the array."""
         return MemorySource(self.images, self.labels, self.rows[torch.from_numpy(indices)])
 
 
 class StreamSource:
-    """Images read one by one when they are needed, by worker processes.
+    """Images that worker processes read when they are needed; a worker collects a whole batch.
 
-    Workers collect whole batches, so each is fetched by itself. Those of training live from epoch to epoch, since
-    starting them takes seconds where they begin with fresh interpreters (macOS, Windows).
+    The workers of training live from epoch to epoch: where they are spawned (macOS, Windows), starting takes seconds.
 
     Args:
-        dataset: map-style data set of ``(image, label)``, an image a PIL image or uint8 ``(height, width, channels)``.
-        spec: the size and channels the images are brought to.
-        workers: processes that read; 0 reads in this one.
-        skip_bad: name damaged images on stderr, once each, instead of raising ImageError.
-        indices: int64 ``(length,)``, which items of the data set belong to the split; None for all.
+        dataset: as ``zoo.data.contract`` says.
+        spec: size and channels that the images are brought to.
+        workers: number of processes; 0 reads in this one.
+        skip_bad: name each damaged image once on stderr instead of raising ImageError.
+        indices: int64 ``(length,)``, the items of the data set that belong to the split; None for all.
     """
 
-    #: Of training, whose workers live on.
-    _kept: DataLoader[Any] | None = None
+    #: The loader of training, whose workers live on.
+    _persistent: DataLoader[Any] | None = None
 
     def __init__(
         self, dataset: Any, spec: InputSpec, *, workers: int, skip_bad: bool, indices: np.ndarray | None = None
@@ -109,8 +109,8 @@ class StreamSource:
 
     def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices."""
-        loader = self._loader() if self._kept is None else self._kept
-        # A list, as _loader made it: another one cannot take its place in a loader that lives on.
+        loader = self._loader() if self._persistent is None else self._persistent
+        # The list is changed in place: a DataLoader that lives on cannot get another one.
         loader.batch_sampler[:] = [indices.tolist() for indices in index_batches]  # type: ignore[index]
         for images, labels, problems in loader:
             for problem in problems:
@@ -122,32 +122,32 @@ class StreamSource:
             yield images, labels
 
     def subset(self, indices: np.ndarray) -> StreamSource:
-        """Return the source of some of this one's images."""
+        """Return a source of some of the images."""
         items = self.items
         return StreamSource(
             items.dataset, items.spec, workers=self.workers, skip_bad=items.skip_bad, indices=items.indices[indices]
         )
 
     def for_training(self) -> StreamSource:
-        """Return the source of the same images; plain files are decoded by ``zoo.images.fast_jpeg``.
+        """Return a source of the same images for training, whose workers live on.
 
-        Only a data set whose class sets ``plain_files`` says that ``__getitem__`` does nothing but open a file.
+        It decodes the files of a data set with ``plain_files`` (``zoo.data.contract``) by ``zoo.images.fast_jpeg``.
         """
         source, items = copy(self), copy(self.items)
-        if vars(type(items.dataset)).get("plain_files"):  # said by the class itself: a subclass may read otherwise
+        if vars(type(items.dataset)).get("plain_files"):  # not inherited: a subclass may read its files otherwise
             from zoo.images.fast_jpeg import read_for_training  # only streaming needs it
 
             items.read_quickly = read_for_training
         source.items = items
-        source._kept = source._loader(persistent=self.workers > 0)
+        source._persistent = source._loader(persistent=self.workers > 0)
         return source
 
     def stop_workers(self) -> None:
-        """End the processes that training keeps; a pass that comes yet starts its own."""
-        self._kept = None
+        """Stop the workers that live on; a later pass starts its own."""
+        self._persistent = None
 
     def _loader(self, persistent: bool = False) -> DataLoader[Any]:
-        """Return a loader whose ``batch_sampler``, a list of batches of indices, is still empty."""
+        """Return a DataLoader whose ``batch_sampler``, a list of batches of indices, is still empty."""
         return DataLoader(
             self.items,  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
             batch_sampler=[],
@@ -155,12 +155,12 @@ class StreamSource:
             persistent_workers=persistent,
             collate_fn=_collate,
             worker_init_fn=leave_signals_to_main,
-            # A generator of its own: the global one must not move with the number of workers.
+            # Its own generator: otherwise the number of workers would change the state of the global one.
             generator=torch.Generator(),
         )
 
     def read_all(self, chunk: int = 64) -> MemorySource:
-        """Read every image once and return them as one array."""
+        """Read every image once, ``chunk`` of them in a batch, and return them as one array."""
         size = (len(self), *self.size, self.items.spec.channels)
         images, labels = torch.empty(size, dtype=torch.uint8), torch.empty(len(self), dtype=torch.int64)
         indices = torch.split(torch.arange(len(self)), chunk)
@@ -170,9 +170,9 @@ class StreamSource:
 
 
 class _Items:
-    """Items brought to one size, in the worker that reads them; a damaged one comes with its error's text."""
+    """The map-style data set of a worker: images of one size; a damaged image comes with the text of its error."""
 
-    #: Reads one plain file, or returns None where it cannot; None takes all items from the data set.
+    #: Reads one file, or returns None where it cannot; without it the data set reads every item.
     read_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
 
     def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
@@ -190,45 +190,41 @@ class _Items:
             if hasattr(image, "getbands"):  # a PIL image, which need not become an array to be scaled
                 return to_uint8(to_mode(image, 1 if spec.channels == 1 else 3), spec), int(label), ""
             return to_uint8(as_tensor(image, spec.channels), spec), int(label), ""
-        except ImageError as error:  # raised in the main process: a worker's exceptions arrive as whole tracebacks
+        except ImageError as error:  # the main process raises it: a worker's exception arrives as a whole traceback
             return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
 
 
 def leave_signals_to_main(worker: int) -> None:
-    """Let a worker live through Ctrl-C, which every process of a terminal gets: the main process ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # DataLoader sets what SIGTERM does
+    """Let a worker ignore Ctrl-C, which a terminal sends to every process: the main process stops the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # DataLoader decides what SIGTERM does
 
 
 def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
     images, labels, problems = zip(*items, strict=True)
-    # In a worker default_collate writes to shared memory at once.
-    return (
-        default_collate(list(images)),
-        torch.tensor(labels, dtype=torch.int64),
-        [problem for problem in problems if problem],
-    )
+    pixels = default_collate(list(images))  # which writes to shared memory in a worker
+    return pixels, torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem]
 
 
-def as_tensor(image: Any, channels: int) -> Tensor:
-    """Return a data set's image as uint8 ``(height, width, channels)``.
+def open_source(dataset: Any, spec: InputSpec, *, memory_bytes: float, workers: int, skip_bad: bool) -> Source:
+    """Return a source of a whole data set: in memory if it is one array, or fits in ``memory_bytes`` at spec's size.
 
     Args:
-        image: a PIL image, or a uint8 array or tensor ``(height, width)`` or ``(height, width, channels)``.
-        channels: 1 or 3; a grey image becomes three equal channels.
+        dataset: as ``zoo.data.contract`` says.
+        spec: size and channels that the images are brought to.
+        memory_bytes: limit above which data streams; arrays do not count, they are in memory already.
+        workers: as in StreamSource.
+        skip_bad: as in StreamSource.
 
     Raises:
-        ImageError: the image is of another type or shape.
+        ImageError: an image is damaged, and skip_bad is off; data that streams is not read yet.
     """
-    if hasattr(image, "getbands"):  # a PIL image
-        image = np.asarray(to_mode(image, 1 if channels == 1 else 3))
-    tensor = torch.as_tensor(np.array(image) if isinstance(image, np.ndarray) else image)
-    if tensor.ndim == 2:
-        tensor = tensor[..., None]
-    if tensor.ndim == 3 and tensor.shape[2] == 1 and channels == 3:
-        tensor = tensor.expand(-1, -1, 3)
-    if tensor.dtype != torch.uint8 or tensor.ndim != 3 or tensor.shape[2] != channels:
-        raise ImageError(
-            f"a data set's image must be a PIL image or uint8 (height, width, {channels}), "
-            f"received {tensor.dtype} {tuple(tensor.shape)}"
-        )
-    return tensor
+    images, labels = getattr(dataset, "images", None), getattr(dataset, "labels", None)
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4 and labels is not None:
+        # torch warns about read-only arrays (those of MNIST's files), though nothing writes to them here.
+        pixels = torch.from_numpy(images if images.flags.writeable else images.copy())
+        if pixels.shape[3] == 1 and spec.channels == 3:
+            pixels = pixels.expand(-1, -1, -1, 3)
+        return MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
+    stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad)
+    fits = len(dataset) * spec.height * spec.width * spec.channels <= memory_bytes
+    return stream.read_all() if fits else stream

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-#: Not an option: a split that followed the run's seed would leak test images into training between runs.
+#: Not an option: if the split followed the run's seed, one run would train on images that another one tests with.
 SPLIT_SEED = 1998
 
 
 def stratified_split(labels: Sequence[int] | np.ndarray, fractions: Sequence[float]) -> list[np.ndarray]:
-    """Split indices so that every part has each class in nearly the same share.
+    """Split indices so that each class has nearly the same share in every part.
 
-    The first part gets what the ``fractions`` of the others leave. A class with at least as many images as there are
-    parts has one image or more in each.
+    The first part gets what the ``fractions`` leave. A class with at least as many images as there are parts has an
+    image in each.
 
     Args:
         labels: ``(count,)`` class indices.
         fractions: share of each further part, each in (0, 1), together less than 1.
 
     Returns:
-        One sorted int64 array of indices a part: first the remainder, then one for each fraction.
+        A sorted int64 array of indices for each part: first the remainder, then one for each fraction.
     """
     labels = np.asarray(labels)
     parts: list[list[np.ndarray]] = [[] for _ in range(len(fractions) + 1)]

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from zoo.core.console import print_stderr
-from zoo.data.datamodule import ImageDataModule, Split
+from zoo.data.contract import Split
+from zoo.data.image_data import ImageData
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
 from zoo.reports.environment import environment, peak_memory
@@ -61,7 +62,7 @@ class ReportContext:
 
     run: Run
     classifier: Classifier
-    data: ImageDataModule
+    data: ImageData
     device: torch.device
     epoch: int
 

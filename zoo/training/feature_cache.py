@@ -12,7 +12,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from zoo.core.console import print_stderr
-from zoo.data.datamodule import ImageDataModule, Split
+from zoo.data.contract import Split
+from zoo.data.datamodule import ImageDataModule
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
@@ -63,7 +64,7 @@ class FrozenFeatures(Callback):
     ) -> None:
         if trainer.world_size > 1:
             raise NoPrefix("several processes train")
-        if loader.policy is not None:
+        if loader.augmentation is not None:
             raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
         if classifier.mixing is not None:
             raise NoPrefix("mixup and cutmix mix what they see, anew in every epoch")

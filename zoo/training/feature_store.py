@@ -22,7 +22,7 @@ from rich.progress import track
 from torch import Tensor
 
 from zoo.core.version import __version__
-from zoo.data.datamodule import Split
+from zoo.data.contract import Split
 from zoo.data.sources import Source
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 from zoo.models.layers import layers

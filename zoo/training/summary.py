@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning.pytorch import Trainer
 
-from zoo.data.datamodule import ImageDataModule
+from zoo.data.image_data import ImageData
 from zoo.models.layers import layers
 from zoo.training.task import ImageClassifier
 
@@ -12,7 +12,7 @@ from zoo.training.task import ImageClassifier
 MAX_MODULES = 400
 
 
-def plan(classifier: ImageClassifier, data: ImageDataModule, trainer: Trainer) -> dict[str, str]:
+def plan(classifier: ImageClassifier, data: ImageData, trainer: Trainer) -> dict[str, str]:
     """Return what a training is made of, each thing by its name.
 
     FLOPs are left out of networks of more than MAX_MODULES, and of those that cannot run on shapes alone.

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.data.checks.duplicates import SIDE
-from zoo.data.contract import require_contract
+from zoo.data.contract import require_dataset
 from zoo.data.sources import leave_signals_to_main
 from zoo.images.files import to_mode
 
@@ -117,7 +117,7 @@ def surveyed(
         except NoSplitError as error:
             missing[split] = str(error)
             continue
-        require_contract(name, split, dataset)
+        require_dataset(name, split, dataset)
         found[split] = survey = _survey(split, dataset, workers)
         if len(survey.labels) and int(survey.labels.max()) >= len(survey.classes):
             raise UserError(

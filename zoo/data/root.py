@@ -1,0 +1,15 @@
+"""Where data lives on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def default_root() -> Path:
+    """Return ``$ZOO_DATA_ROOT``, else a folder in the user's cache."""
+    if folder := os.environ.get("ZOO_DATA_ROOT"):
+        return Path(folder)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("zoo") / "data"
