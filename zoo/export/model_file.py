@@ -33,7 +33,7 @@ from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
-    from zoo.data.datamodule import ImageDataModule
+    from zoo.data.image_data import ImageData
     from zoo.models.classifier import Classifier
 
 Precision = Literal["int8", "fp16"]
@@ -52,7 +52,7 @@ SAMPLE_TOLERANCE = {"float32": 1e-3, "fp16": 0.02, "int8": 0.1}
 
 def export(
     classifier: Classifier,
-    data: ImageDataModule,
+    data: ImageData,
     path: Path,
     *,
     precision: Precision | None = None,
@@ -114,7 +114,7 @@ def describe_origin(run: Run, checkpoint: Mapping[str, Any], checkpoint_path: Pa
     }
 
 
-def _describe_model(classifier: Classifier, data: ImageDataModule) -> dict[str, Any]:
+def _describe_model(classifier: Classifier, data: ImageData) -> dict[str, Any]:
     packages = {"torch": torch, "onnx": onnx, "onnxruntime": onnxruntime}
     return {
         "classes": list(classifier.spec.classes),
@@ -125,7 +125,7 @@ def _describe_model(classifier: Classifier, data: ImageDataModule) -> dict[str, 
     }
 
 
-def _validation_images(data: ImageDataModule) -> torch.Tensor:
+def _validation_images(data: ImageData) -> torch.Tensor:
     """Return one batch of the largest size, uint8 ``(count, height, width, channels)``; images repeat if too few."""
     source, count = data.source("val"), max(BATCH_SIZES)
     images, labels = next(iter(source.fetch([torch.arange(count) % len(source)])))
