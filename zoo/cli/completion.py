@@ -33,6 +33,7 @@ from platformdirs import user_cache_path
 from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import RunError, UserError
+from zoo.core.file_builder import FileBuilder
 from zoo.core.version import __version__
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -144,6 +145,8 @@ def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[
             names = resolve(words).names
             for section, kind in NAMED.items():
                 word, entry = f"--{section}={names[section]}", registry.find(kind, names[section])
+                if isinstance(entry, FileBuilder):  # to complete a line executes no file of the user's
+                    continue
                 modules = (entry.entry_point.module,)
                 parts.append(_Part(f"{word} {entry.origin}", f"--{section}.{kind}.", modules, (word,)))
     for option, (text, choices, flag) in _options(parts, prefix).items():

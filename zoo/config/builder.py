@@ -174,6 +174,7 @@ class ZooCLI(LightningCLI):
         if self.checkpoint_path is not None:
             self.checkpoint = read_checkpoint(self.checkpoint_path)
             architecture = self.config.model.architecture.as_dict()
+            architecture["name"] = registry.recorded("architecture", architecture["name"])["name"]
             require_same_architecture(self.checkpoint, self.checkpoint_path, architecture)
 
     def default_checkpoint(self) -> Path | None:
@@ -228,7 +229,8 @@ class ZooCLI(LightningCLI):
         kinds: dict[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
         for section, kind in kinds.items():
             name = self.sources.names[section]
-            content[section][kind] = {"name": name, "from": registry.find(kind, name).origin} | content[section][kind]
+            builder = content[section][kind] | registry.recorded(kind, name)
+            content[section][kind] = {key: builder[key] for key in dict.fromkeys(["name", "from", *builder])}
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 

@@ -15,8 +15,10 @@ from zoo.config.builder import ZooCLI
 from zoo.config.help import FIT
 from zoo.config.resolve import ConfigSources, resolve
 from zoo.config.resume import require_resumable
+from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
+from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
@@ -117,6 +119,7 @@ class FitCLI(ZooCLI):
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
             if is_first_process():
+                self._keep_network_file()
                 write_atomically(self.run.config, self.resolved_config())
         except BaseException:
             self.discard_new_run()
@@ -146,7 +149,13 @@ class FitCLI(ZooCLI):
         root = Path(self.config.trainer.default_root_dir or "runs")
         if not is_first_process():  # only the first process writes: in the others no file is made of the path
             return Run(root)
-        return Run.create(root, self.sources.names["data"], self.sources.names["model"])
+        return Run.create(root, self.sources.names["data"], self.model.architecture["name"])
+
+    def _keep_network_file(self) -> None:
+        """Copy a network that is one file into the run, which goes on with the copy."""
+        entry = registry.find("architecture", self.sources.names["model"], self.model.architecture["from"])
+        if isinstance(entry, FileBuilder):
+            write_atomically(self.run.path / entry.path.name, entry.content)
 
     def discard_new_run(self) -> None:
         """Remove a new run's folder, in which nothing is trained."""

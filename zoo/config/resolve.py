@@ -4,7 +4,8 @@
         ──►  model.architecture.name = lenet5, beside its hyperparameters model.architecture.<name>
 
 and the same for ``--data``, ``data.dataset``. Config files are read strictly: no tags, no key twice. A run's own file
-also records the distribution of a name (``from``, which no builder can have as a parameter).
+also records the distribution of a name (``from``, which no builder can have as a parameter), or the file of a network
+with its SHA-256, which lies beside it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import UserError
+from zoo.core.file_builder import locate
 from zoo.runs.config_file import SECTIONS, read_config
 
 
@@ -65,8 +68,9 @@ class ConfigSources:
                     "its arguments"
                 )
             if "name" in builder:
-                self._rename(section, key, builder["name"])
-                self.origins[section] = str(builder.get("from", ""))
+                origin = str(builder.get("from", ""))
+                self._rename(section, key, locate(builder["name"], origin, Path(file).parent))
+                self.origins[section] = origin
             values[key] = {option: value for option, value in builder.items() if option not in ("name", "from")}
         self.configs.append(config)
         self.files.append(file)

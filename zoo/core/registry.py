@@ -27,6 +27,7 @@ from threading import Thread
 from typing import Any, Literal
 
 from zoo.core.errors import UserError, did_you_mean
+from zoo.core.file_builder import FileBuilder, is_file_name, is_file_origin, open_file
 
 Kind = Literal["architecture", "dataset", "command"]
 
@@ -169,11 +170,15 @@ def _named(kind: Kind, name: str) -> list[Entry]:
 
 def kinds(name: str) -> list[Kind]:
     """Return the kinds of which a name is registered, from metadata: of ``family/name`` those of the family."""
+    if is_file_name(name):
+        return ["architecture"]
     return [kind for kind in GROUPS if _named(kind, name)]
 
 
-def find(kind: Kind, name: str, origin: str = "") -> Entry:
+def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder:
     """Return the one entry that ``name``, or ``distribution:name``, stands for; of ``family/name`` the family's.
+
+    An architecture's name may also be that of a Python file (zoo.core.file_builder).
 
     Args:
         kind: of the name.
@@ -181,8 +186,11 @@ def find(kind: Kind, name: str, origin: str = "") -> Entry:
         origin: the ``distribution==version`` it was last seen in, for the error where it is gone.
 
     Raises:
-        UserError: no distribution registers the name, or several do and none of them is zoo itself.
+        UserError: no distribution registers the name, or several do and none of them is zoo itself; or the file cannot
+            be read, or differs from its origin.
     """
+    if kind == "architecture" and is_file_name(name):
+        return open_file(name, origin)
     named = _named(kind, name)
     own = [entry for entry in named if entry.distribution == OWN_DISTRIBUTION]
     if own or len(named) == 1:
@@ -202,13 +210,19 @@ def load(kind: Kind, name: str, origin: str = "") -> Callable[..., Any]:
     """
     entry = find(kind, name, origin)
     value = entry.load()
-    if not entry.family:
+    if isinstance(entry, FileBuilder) or not entry.family:
         return value  # type: ignore[no-any-return]
     member = name.rpartition(":")[2].partition("/")[2]
     accepts = getattr(value, "accepts", None)  # of a family that has more names than it can list
     if f"{entry.name}/{member}" not in entry.members() and not (accepts is not None and accepts(member)):
         raise _unknown(kind, name, origin)
     return value.builder(member)  # type: ignore[no-any-return]
+
+
+def recorded(kind: Kind, name: str, origin: str = "") -> dict[str, str]:
+    """Return what a run records of a name: ``{"name": ..., "from": origin}``; errors as ``find``."""
+    entry = find(kind, name, origin)
+    return {"name": entry.name if isinstance(entry, FileBuilder) else name, "from": entry.origin}
 
 
 def list_names(kind: Kind) -> list[str]:
@@ -221,9 +235,14 @@ def list_names(kind: Kind) -> list[str]:
 
 
 def _unknown(kind: Kind, name: str, origin: str) -> UserError:
+    if is_file_origin(origin):
+        return UserError(f"{WORDS[kind]} '{name}' is of {origin}, a file in the run's folder: open it by zoo.load(RUN)")
     if origin:
         return UserError(f"{WORDS[kind]} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
-    return UserError(f"unknown {WORDS[kind]} '{name}'{did_you_mean(name, list_names(kind))} ('zoo list' shows all)")
+    names = list_names(kind)
+    members = " or ".join(f"'{member}'" for member in names if member.endswith(f"/{name}"))
+    hint = f"; did you mean {members}?" if members else did_you_mean(name, names)
+    return UserError(f"unknown {WORDS[kind]} '{name}'{hint} ('zoo list' shows all)")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from zoo.core.errors import CheckpointError
+from zoo.core.file_builder import is_file_name, locate
 from zoo.core.spec import InputSpec
 from zoo.models.classifier import Classifier
 from zoo.runs.folder import Run
@@ -65,25 +66,32 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     else:
         run = Run.open(path)
         path = run.trained()
-    classifier = classifier_of(read_checkpoint(path), path, Classifier)
+    classifier = classifier_of(read_checkpoint(path), path, Classifier, run.path)
     classifier.run = run if run.config.is_file() else None
     return classifier
 
 
-def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifier]) -> AnyClassifier:
+def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifier], folder: Path) -> AnyClassifier:
     """Return the classifier that a checkpoint describes, in evaluation mode.
 
     Args:
         checkpoint: as ``read_checkpoint`` returns it.
         path: its file, for errors.
         kind: Classifier itself takes no hyperparameter of the training.
+        folder: of the run, which holds the file of a network that is one; no other file is executed.
 
     Raises:
         UserError: its architecture is not installed.
         CheckpointError: it describes no such classifier, or its weights do not fit.
     """
     try:
-        arguments = checkpoint["hyper_parameters"].items()
+        hyperparameters = dict(checkpoint["hyper_parameters"])
+        architecture = hyperparameters["architecture"]
+        name = locate(architecture["name"], architecture.get("from", ""), folder)
+        if is_file_name(name) and name == architecture["name"]:
+            raise CheckpointError(f"{path} names the file {name} without its SHA-256, so it is not executed")
+        hyperparameters["architecture"] = {**architecture, "name": name}
+        arguments = hyperparameters.items()
         classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error

@@ -13,6 +13,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from zoo.core import registry
+from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.images.preprocess import Preprocess
 from zoo.models import layers, prediction
@@ -52,9 +53,13 @@ class Classifier(nn.Module):
         self.spec = spec if isinstance(spec, InputSpec) else InputSpec.from_dict(spec)
         hyperparameters = {"name": architecture} if isinstance(architecture, str) else dict(architecture)
         name, origin = hyperparameters.pop("name"), hyperparameters.pop("from", "")
-        origin = registry.find("architecture", name, origin).origin
-        self.architecture = {"name": name, "from": origin, **hyperparameters}
-        self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters)
+        self.architecture = {**registry.recorded("architecture", name, origin), **hyperparameters}
+        self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters, origin)
+        if not isinstance(self.network, nn.Module):
+            raise UserError(
+                f"architecture '{self.architecture['name']}' breaks the contract: it must return an nn.Module, "
+                f"received {type(self.network).__name__}"
+            )
         self.channels_last = set_memory_format(self.network, self.spec, channels_last)
         self.preprocess = Preprocess(self.spec, memory_format(self.channels_last))
         self.run: Run | None = None

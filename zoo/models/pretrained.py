@@ -240,9 +240,9 @@ def _of_checkpoint(given: str, wanted: Mapping[str, Any], path: Path, content: d
         raise UserError(f"{path} is a checkpoint, but not one of this zoo: {error}") from error
     if not _is_state(content["state_dict"]):
         raise UserError(f"{path} is a checkpoint, but not one of this zoo: its state_dict holds no weights")
-    if name != wanted["name"]:
+    if name != registry.recorded("architecture", wanted["name"])["name"]:
         raise UserError(f"{path} is of architecture '{name}', --model is '{wanted['name']}'; use one and the same")
-    differing = [key for key in found if key in wanted and key != "from" and found[key] != wanted[key]]
+    differing = [key for key in found if key in wanted and key not in ("name", "from") and found[key] != wanted[key]]
     if differing:
         theirs = ", ".join(f"{key} {found[key]!r}" for key in differing)
         ours = ", ".join(f"{key} {wanted[key]!r}" for key in differing)

@@ -66,7 +66,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove a run that was made but not trained: its small files and empty folders, never anything else."""
-        for path in (self.config, self.state, self.lock):
+        for path in (self.config, self.state, self.lock, *self.path.glob("*.py")):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # a folder that holds something stays
             self.last.parent.rmdir()
