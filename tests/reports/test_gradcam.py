@@ -1,4 +1,4 @@
-"""Grad-CAM against what it must be where it is known, and on networks of every family."""
+"""Grad-CAM against the class activation map, and on networks of every family."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Pooled(nn.Module):
 def test_it_is_the_class_activation_map_where_maps_are_averaged():
     torch.manual_seed(0)
     network, images = Pooled().eval(), torch.randn(4, 3, 8, 8)
-    found = find_feature_map(network, images)
-    assert found == FeatureMap("features", 0, (8, 8))
+    feature_map = find_feature_map(network, images)
+    assert feature_map == FeatureMap("features", 0, (8, 8))
     with torch.no_grad():
         maps, answers = network.features(images), network(images).argmax(dim=1)
-        known = (network.head.weight[answers][:, :, None, None] * maps).sum(dim=1).relu()
-    known = known / known.amax(dim=(1, 2), keepdim=True)
-    torch.testing.assert_close(heat_maps(network, images, found), known)
+        expected = (network.head.weight[answers][:, :, None, None] * maps).sum(dim=1).relu()
+    expected = expected / expected.amax(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(heat_maps(network, images, feature_map), expected)
 
 
 def test_weights_and_their_gradients_stay_as_they_are():
@@ -67,10 +67,10 @@ def test_a_convolutional_network_has_a_last_map(name, size, module):
     spec = InputSpec(("a", "b", "c"), 3, size, size, (0.5,) * 3, (0.5,) * 3)
     torch.manual_seed(0)
     network, images = create_architecture(name, spec).eval(), torch.randn(2, 3, size, size)
-    found = find_feature_map(network, images)
-    assert found is not None
-    assert found.module.startswith(module), found
-    heat = heat_maps(network, images, found)
+    feature_map = find_feature_map(network, images)
+    assert feature_map is not None
+    assert feature_map.module.startswith(module), feature_map
+    heat = heat_maps(network, images, feature_map)
     assert heat.shape == (2, size, size)
     assert bool(heat.isfinite().all())
     assert float(heat.min()) >= 0
@@ -94,6 +94,26 @@ class Attended(nn.Module):
 )
 def test_a_network_without_maps_has_none(network):
     assert find_feature_map(network.eval(), torch.randn(1, 3, 8, 8)) is None
+
+
+class Reused(nn.Module):
+    """Uses one module before and after its last map."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.relu = nn.Conv2d(3, 5, 3, padding=1), nn.ReLU()
+        self.dense, self.head = nn.Linear(320, 6), nn.Linear(6, 4)
+
+    def forward(self, images):
+        return self.head(self.relu(self.dense(self.relu(self.convolution(images)).flatten(1))))
+
+
+def test_the_map_may_be_an_earlier_output_of_a_module_that_is_used_twice():
+    torch.manual_seed(0)
+    network, images = Reused().eval(), torch.randn(2, 3, 8, 8)
+    feature_map = find_feature_map(network, images)
+    assert feature_map == FeatureMap("relu", 0, (8, 8))
+    assert heat_maps(network, images, feature_map).amax(dim=(1, 2)).tolist() == pytest.approx([1, 1])
 
 
 def test_a_map_of_a_single_place_is_none():

@@ -15,16 +15,16 @@ from zoo.config.builder import add_builder
 from zoo.config.messages import parser_error
 from zoo.config.resolve import resolve
 from zoo.core.errors import RunError, UserError
-from zoo.data.checks.issues import KINDS, Finding, Item, find
-from zoo.data.checks.scan import Survey, surveyed
+from zoo.data.checks.issues import KINDS, Issue, Item, find_issues
+from zoo.data.checks.scan import SplitScan, scan_dataset
 from zoo.data.image_data import ImageData
 from zoo.runs.files import require_json, write_json
 
-#: Findings of a kind, and images of a finding, that are shown; the file has all.
+#: Issues of a kind, and images of an issue, that are shown; the file of --output has all.
 SHOWN, SHOWN_ITEMS = 10, 4
 
 
-def check(name: str, args: Sequence[str], output: str | None = None) -> list[Finding]:
+def check(name: str, args: Sequence[str], output: str | None = None) -> list[Issue]:
     """Look at every image of a data set, print what is wrong with it and, if asked, write it.
 
     Args:
@@ -35,23 +35,23 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Fin
     Raises:
         UserError: an option is wrong, or the data set cannot be opened.
         DownloadError: files are missing and cannot be downloaded.
-        RunError: images cannot be read, or the same picture is in two splits; all findings are shown before.
+        RunError: images cannot be read, or the same picture is in two splits; all issues are shown before.
     """
     target = None if output is None else require_json(output)
     options = _parsed(name, args)
     data = ImageData(name, options["root"], num_workers=options["num_workers"])
-    surveys, missing = surveyed(name, data.root, options["dataset"], data.num_workers)
-    found = find(list(surveys.values()))
-    _show(name, surveys, missing, found, output)
+    scans, missing = scan_dataset(name, data.root, options["dataset"], data.num_workers)
+    issues = find_issues(list(scans.values()))
+    _show(name, scans, missing, issues, output)
     if target is not None:
-        write_json(target, _described(name, data.root, surveys, missing, found))
-    faults = {kind: sum(finding.kind == kind for finding in found) for kind in ("unreadable", "leak")}
+        write_json(target, _described(name, data.root, scans, missing, issues))
+    faults = {kind: sum(issue.kind == kind for issue in issues) for kind in ("unreadable", "leak")}
     if any(faults.values()):
         raise RunError(
             f"{name} has {faults['unreadable']} unreadable and {faults['leak']} leaking pictures; "
             "repair or remove them before training"
         )
-    return found
+    return issues
 
 
 def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
@@ -72,50 +72,50 @@ def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
 
 
 def _show(
-    name: str, surveys: Mapping[str, Survey], missing: Mapping[str, str], found: Sequence[Finding], output: str | None
+    name: str, scans: Mapping[str, SplitScan], missing: Mapping[str, str], issues: Sequence[Issue], output: str | None
 ) -> None:
     console = Console(highlight=False, emoji=False, markup=False)
     table = Table(title=f"{name}: all images", title_justify="left")
     for column in ("split", "images", "classes", "smallest class", "largest class"):
         table.add_column(column, justify="right" if column in ("images", "classes") else "left")
-    for survey in surveys.values():
-        counts = survey.counts
+    for scan in scans.values():
+        counts = scan.counts
         least, most = min(counts), max(counts)
-        names = [survey.classes[counts.index(count)] if least < most else "each" for count in (least, most)]
+        names = [scan.classes[counts.index(count)] if least < most else "each" for count in (least, most)]
         ends = [f"{count:,} {_printable(name)}" for count, name in zip((least, most), names, strict=True)]
-        table.add_row(survey.split, f"{len(survey.labels):,}", f"{len(counts):,}", *ends)
+        table.add_row(scan.split, f"{len(scan.labels):,}", f"{len(counts):,}", *ends)
     console.print(table)
     for split, reason in missing.items():
         note = "; fit takes it from train, so what is twice in train may leak into it" if split == "val" else ""
         console.print(_printable(reason) + note, soft_wrap=True)
-    kinds = {kind: [finding for finding in found if finding.kind == kind] for kind in KINDS}
-    if not found:
+    kinds = {kind: [issue for issue in issues if issue.kind == kind] for kind in KINDS}
+    if not issues:
         console.print("nothing found")
         return
     table = Table(title="findings", title_justify="left")
     for column in ("finding", "meaning", "number", "images"):
         table.add_column(column, justify="right" if column in ("number", "images") else "left")
-    for kind, findings in kinds.items():
-        if findings:
-            images = len({(item.split, item.index) for finding in findings for item in finding.items})
-            table.add_row(kind, KINDS[kind], f"{len(findings):,}", f"{images:,}" if images else "")
+    for kind, group in kinds.items():
+        if group:
+            images = len({(item.split, item.index) for issue in group for item in issue.items})
+            table.add_row(kind, KINDS[kind], f"{len(group):,}", f"{images:,}" if images else "")
     console.print(table)
-    for kind, findings in kinds.items():
-        for finding in findings[:SHOWN]:
-            _show_finding(console, finding)
-        if len(findings) > SHOWN:
+    for kind, group in kinds.items():
+        for issue in group[:SHOWN]:
+            _show_issue(console, issue)
+        if len(group) > SHOWN:
             rest = "--output FILE.json writes all" if output is None else f"{output} has all"
-            console.print(f"{kind}: {len(findings) - SHOWN:,} more; {rest}", soft_wrap=True)
+            console.print(f"{kind}: {len(group) - SHOWN:,} more; {rest}", soft_wrap=True)
 
 
-def _show_finding(console: Console, finding: Finding) -> None:
-    shown = [_place(item) for item in finding.items[:SHOWN_ITEMS]]
-    more = f" and {len(finding.items) - SHOWN_ITEMS:,} more" if len(finding.items) > SHOWN_ITEMS else ""
-    what = _printable(finding.what)
-    if finding.kind == "unreadable" and finding.items[0].file is not None and finding.items[0].file in finding.what:
+def _show_issue(console: Console, issue: Issue) -> None:
+    shown = [_place(item) for item in issue.items[:SHOWN_ITEMS]]
+    more = f" and {len(issue.items) - SHOWN_ITEMS:,} more" if len(issue.items) > SHOWN_ITEMS else ""
+    what = _printable(issue.what)
+    if issue.kind == "unreadable" and issue.items[0].file is not None and issue.items[0].file in issue.what:
         shown = []  # the reason names the file
     places = f": {', '.join(shown)}{more}" if shown else ""
-    console.print(f"{finding.kind}: {what}{places}", soft_wrap=True)
+    console.print(f"{issue.kind}: {what}{places}", soft_wrap=True)
 
 
 def _place(item: Item) -> str:
@@ -130,27 +130,27 @@ def _printable(text: str) -> str:
 
 
 def _described(
-    name: str, root: Path, surveys: Mapping[str, Survey], missing: Mapping[str, str], found: Sequence[Finding]
+    name: str, root: Path, scans: Mapping[str, SplitScan], missing: Mapping[str, str], issues: Sequence[Issue]
 ) -> dict[str, Any]:
     """Return everything as JSON holds it."""
     return {
         "dataset": name,
         "root": str(root),
         "splits": {
-            split: {"images": len(survey.labels), "classes": dict(zip(survey.classes, survey.counts, strict=True))}
-            for split, survey in surveys.items()
+            split: {"images": len(scan.labels), "classes": dict(zip(scan.classes, scan.counts, strict=True))}
+            for split, scan in scans.items()
         },
         "missing_splits": dict(missing),
         "findings": [
             {
-                "kind": finding.kind,
-                "what": finding.what,
-                **({} if finding.difference is None else {"difference": round(finding.difference, 6)}),
+                "kind": issue.kind,
+                "what": issue.what,
+                **({} if issue.difference is None else {"difference": round(issue.difference, 6)}),
                 "images": [
                     {"split": item.split, "index": item.index, "class": item.class_name, "file": item.file}
-                    for item in finding.items
+                    for item in issue.items
                 ],
             }
-            for finding in found
+            for issue in issues
         ],
     }

@@ -1,17 +1,18 @@
-"""Which of many images show the same picture: thumbnails that differ less than different pictures ever would.
+"""Find images that show the same picture, although their pixels differ: resized, re-encoded or brightened copies.
 
     thumbnails ──► projection ──► k-d tree ──► candidates ──► difference of thumbnails ──► pairs ──► groups
-                                                                     ▲ limit, from the data's own look-alikes
+                                                                     ▲ limit, estimated from the data
 
-The difference of two thumbnails is 1 minus the correlation of their pixels: 0 for the same picture, brighter or of more
-contrast too, about 1 for two that have nothing in common. Thumbnails on principal axes are never farther apart than as
-a whole (C. Faloutsos, M. Ranganathan, Y. Manolopoulos, "Fast Subsequence Matching in Time-Series Databases", 1994), so
-candidates leave no pair out. Copies that are cropped, turned or mirrored are other pictures here.
+The difference of two thumbnails is 1 minus the correlation of their pixels: 0 for the same picture, also if brightness
+or contrast changed, and about 1 for unrelated pictures. Cropped, rotated or mirrored copies count as other pictures.
 
-How much copies may differ depends on the data. Handwritten ones look alike, photographs do not: of 398 photographs no
-two differ by less than 0.064, of 70,000 MNIST digits the closest two by 0.0055, and what JPEG makes of a photograph
-(quality 30, or half the size at 75) differs from it by 0.0014 at most. So look-alikes are counted where copies are
-rare, and from their number the limit is taken below which a tenth of a pair is to be expected by chance: within a
+No pair is missed among the candidates, because a projection on principal axes never increases a distance
+(C. Faloutsos, M. Ranganathan, Y. Manolopoulos, "Fast Subsequence Matching in Time-Series Databases", 1994).
+
+How much copies may differ depends on the data, because handwritten digits resemble each other and photographs do not:
+the smallest difference between two of 398 photographs is 0.064, between two of 70,000 MNIST digits 0.0055; JPEG
+(quality 30, or half the size at 75) changes a photograph by at most 0.0014. So similar pictures are counted at a
+difference that copies do not reach, and the limit is set where 0.1 pairs of different pictures are expected: within a
 distance r their number grows as a power of r (E. Levina, P. Bickel, "Maximum Likelihood Estimation of Intrinsic
 Dimension", 2004).
 """
@@ -28,96 +29,96 @@ from scipy.spatial import KDTree
 #: Height and width of a thumbnail, in pixels.
 SIDE = 32
 
-#: Bounds of the limit: JPEG of quality 50 stays below the lowest, different pictures begin above the highest.
+#: Bounds of the limit: JPEG of quality 50 stays below the lower, different pictures begin above the upper.
 LOWEST, HIGHEST = 0.001, 0.016
 
-#: Pairs that differ by HIGHEST to twice as much are look-alikes; halving a difference leaves one in 2**POWER of them.
-#: Measured between 0.008 and 0.032: 4.3 on MNIST, 3.8 on Fashion-MNIST, 3.5 on digits.
+#: Similar pictures differ by HIGHEST to 2 * HIGHEST; of these pairs, one in 2**POWER remains when the difference is
+#: halved. Measured between 0.008 and 0.032: a power of 4.3 on MNIST, 3.8 on Fashion-MNIST, 3.5 on digits.
 POWER = 4
 EXPECTED = 0.1
 
-#: Images whose look-alikes are counted, and from which the principal axes are taken.
+#: Images that are sampled to count similar pictures and to compute the principal axes.
 SAMPLE = 2_000
 
-#: Principal axes that the tree holds, and neighbours of an image that are looked at.
+#: Dimensions of the tree, and nearest neighbours of an image that become candidates.
 AXES, NEIGHBOURS = 24, 16
 
-#: Thumbnails whose grey levels have a smaller standard deviation show nothing that could be compared.
+#: Standard deviation of grey levels below which a thumbnail is too uniform to compare.
 FLAT = 2.0
 
-#: Thumbnails, or pairs of them, that are worked on at a time: 16 MiB of float32 each.
+#: Thumbnails or pairs per block: 16 MiB of float32.
 BLOCK = 4_096
 
 
 def near_pairs(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the pairs of images that show the same picture.
 
-    Memory: 0.4 kB an image beside the thumbnails. Of an image with over NEIGHBOURS copies the nearest are found.
+    Takes 0.4 kB of memory per image beside the thumbnails. Of an image with more than NEIGHBOURS copies, the nearest
+    copies are found.
 
     Args:
-        thumbnails: uint8 ``(count, SIDE, SIDE)``, each another image.
+        thumbnails: uint8 ``(count, SIDE, SIDE)``, of images with different pixels.
 
     Returns:
         int64 ``(pairs, 2)`` indices, the smaller first, and float32 ``(pairs,)`` differences, at most HIGHEST.
     """
-    flat = np.concatenate([block.reshape(len(block), -1).std(axis=1) < FLAT for block in _blocks(thumbnails)] or [[]])
-    shown = np.flatnonzero(~flat.astype(bool))
-    if len(shown) < 2:
+    deviations = [block.reshape(len(block), -1).std(axis=1) for block in _blocks(thumbnails)]
+    compared = np.flatnonzero(np.concatenate(deviations) >= FLAT) if deviations else np.empty(0, np.int64)
+    if len(compared) < 2:
         return np.empty((0, 2), np.int64), np.empty(0, np.float32)
-    pictures = thumbnails if len(shown) == len(thumbnails) else thumbnails[shown]
+    pictures = thumbnails if len(compared) == len(thumbnails) else thumbnails[compared]
     sample = np.sort(np.random.default_rng(0).permutation(len(pictures))[:SAMPLE])
-    points = _projected(pictures, sample)
+    points = _project(pictures, sample)
     tree = KDTree(points)
-    limit = _limit(_look_alikes(pictures, points, tree, sample), len(sample), len(pictures))
-    found: list[np.ndarray] = []
+    limit = _limit(_count_similar(pictures, points, tree, sample), len(sample), len(pictures))
+    candidates: list[np.ndarray] = []
     for start in range(0, len(points), BLOCK):
         _, near = tree.query(points[start : start + BLOCK], k=NEIGHBOURS + 1, distance_upper_bound=_radius(limit))
         own = np.arange(start, start + len(near))[:, None]
-        rows, columns = np.nonzero((near != own) & (near < len(points)))  # a place without a neighbour holds the count
-        pairs = np.stack([rows + start, near[rows, columns]], axis=1)
-        found.append(np.sort(pairs, axis=1))
-    pairs = np.unique(np.concatenate(found), axis=0)
+        rows, columns = np.nonzero((near != own) & (near < len(points)))  # the tree fills missing neighbours with count
+        candidates.append(np.sort(np.stack([rows + start, near[rows, columns]], axis=1), axis=1))
+    pairs = np.unique(np.concatenate(candidates), axis=0)
     differences = _differences(pictures, pairs)
     same = differences <= limit
-    return shown[pairs[same]], differences[same]
+    return compared[pairs[same]], differences[same]
 
 
 def groups(pairs: np.ndarray, count: int) -> list[np.ndarray]:
-    """Join pairs into groups of images that are connected by them.
+    """Join pairs into groups of connected images.
 
     Args:
         pairs: int64 ``(pairs, 2)`` indices.
-        count: of all images.
+        count: number of all images.
 
     Returns:
-        For each group of two images or more its indices, ascending; the groups by their first.
+        The indices of each group of two or more images, ascending; groups are ordered by their first index.
     """
     if len(pairs) == 0:
         return []
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    _, names = connected_components(graph, directed=False)
+    _, numbers = connected_components(graph, directed=False)
     involved = np.unique(pairs)
-    order = involved[np.argsort(names[involved], kind="stable")]
-    found = np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
-    return sorted(found, key=lambda group: int(group[0]))
+    order = involved[np.argsort(numbers[involved], kind="stable")]
+    members = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+    return sorted(members, key=lambda group: int(group[0]))
 
 
-def _limit(look_alikes: int, sampled: int, count: int) -> float:
-    """Return the difference below which EXPECTED pairs of different pictures are to be expected.
+def _limit(similar: int, sampled: int, count: int) -> float:
+    """Return the difference below which EXPECTED pairs of different pictures are expected.
 
     Args:
-        look_alikes: neighbours of the sampled images that differ by HIGHEST to twice as much.
-        sampled: images whose neighbours were counted.
-        count: of all images.
+        similar: neighbours of the sampled images that differ by HIGHEST to 2 * HIGHEST.
+        sampled: number of sampled images.
+        count: number of all images.
     """
-    # Each pair has two ends; one neighbour more, because a sample without any does not prove that there are none.
-    pairs = (look_alikes + 1) * count / sampled / 2
-    expected = pairs / (2**POWER - 1)  # at HIGHEST
+    # Each pair is counted from both ends. One more, because a sample without similar pictures does not exclude them.
+    pairs = (similar + 1) * count / sampled / 2
+    expected = pairs / (2**POWER - 1)  # below HIGHEST
     return float(np.clip(HIGHEST * (EXPECTED / expected) ** (1 / POWER), LOWEST, HIGHEST))
 
 
-def _look_alikes(pictures: np.ndarray, points: np.ndarray, tree: KDTree, sample: np.ndarray) -> int:
-    """Count the neighbours of sampled pictures that differ by HIGHEST to twice as much."""
+def _count_similar(pictures: np.ndarray, points: np.ndarray, tree: KDTree, sample: np.ndarray) -> int:
+    """Count the neighbours of sampled pictures that differ by HIGHEST to 2 * HIGHEST."""
     total = 0
     for start in range(0, len(sample), 100):
         chosen = sample[start : start + 100]
@@ -129,24 +130,24 @@ def _look_alikes(pictures: np.ndarray, points: np.ndarray, tree: KDTree, sample:
     return total
 
 
-def _projected(pictures: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    """Return float32 ``(count, AXES)``: normalised pictures on the principal axes of a sample."""
-    vectors = _normalised(pictures[sample])
+def _project(pictures: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """Project normalised pictures on the principal axes of a sample; float32 ``(count, AXES)``."""
+    vectors = _normalise(pictures[sample])
     _, axes = np.linalg.eigh(vectors.T @ vectors)
-    return np.concatenate([_normalised(block) @ axes[:, -AXES:] for block in _blocks(pictures)])
+    return np.concatenate([_normalise(block) @ axes[:, -AXES:] for block in _blocks(pictures)])
 
 
 def _differences(pictures: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return float32 ``(pairs,)``, 1 minus the correlation of each two pictures."""
-    parts = [
-        1 - np.einsum("ij,ij->i", _normalised(pictures[block[:, 0]]), _normalised(pictures[block[:, 1]]))
+    """Return 1 minus the correlation of each pair of pictures; float32 ``(pairs,)``."""
+    differences = [
+        1 - np.einsum("ij,ij->i", _normalise(pictures[block[:, 0]]), _normalise(pictures[block[:, 1]]))
         for block in _blocks(pairs)
     ]
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+    return np.concatenate(differences) if differences else np.empty(0, np.float32)
 
 
-def _normalised(pictures: np.ndarray) -> np.ndarray:
-    """Return float32 ``(count, SIDE * SIDE)`` of mean 0 and length 1."""
+def _normalise(pictures: np.ndarray) -> np.ndarray:
+    """Return the pictures as vectors of mean 0 and length 1; float32 ``(count, SIDE * SIDE)``."""
     vectors = pictures.reshape(len(pictures), -1).astype(np.float32)
     vectors -= vectors.mean(axis=1, keepdims=True)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -154,7 +155,7 @@ def _normalised(pictures: np.ndarray) -> np.ndarray:
 
 
 def _radius(difference: float) -> float:
-    """Return how far apart two normalised pictures of a difference are, a little more for rounding."""
+    """Return the distance of two normalised pictures with this difference, plus a margin for rounding."""
     return float(np.sqrt(2 * difference)) + 1e-4
 
 

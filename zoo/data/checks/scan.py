@@ -1,8 +1,8 @@
-"""Every image of every split, looked at once: can it be read, what are its size and mode, a digest, a thumbnail.
+"""Read every image of every split once: can it be decoded, and what are its size, mode, digest and thumbnail.
 
-    data set ──► workers: read, digest, shrink ──► Look at each image ──► Survey of the split
+    data set ──► workers: read, digest, shrink ──► ImageRecord of each image ──► SplitScan
 
-What is kept of an image takes 1.2 kB, whatever its size.
+A scan takes 1.2 kB of memory per image, whatever the image's size.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from zoo.images.files import to_mode
 
 SPLITS = ("train", "val", "test")
 
-#: Images that a worker hands over at a time.
+#: Records that a worker returns at a time.
 CHUNK = 64
 
 
-class Look(NamedTuple):
-    """What one image shows.
+class ImageRecord(NamedTuple):
+    """What the scan keeps of one image.
 
     Args:
-        label: of its class; -1 where the image cannot be read and the data set has no list of labels.
-        size: width and height of the file, in pixels; 0, 0 where it cannot be read.
+        label: of its class; -1 if the image cannot be read and the data set has no list of labels.
+        size: width and height of the file, in pixels; 0, 0 if it cannot be read.
         mode: of the file, as Pillow calls it.
-        digest: 16 bytes that only the same pixels have.
+        digest: 16 bytes that are equal only for equal pixels.
         thumbnail: uint8 ``(SIDE, SIDE)``, grey.
-        problem: why it cannot be read; empty where it can.
+        problem: why it cannot be read, or empty.
     """
 
     label: int
@@ -54,19 +54,19 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Survey:
-    """A split as it was found; all arrays in the order of its items.
+class SplitScan:
+    """The records of a split; all arrays are in the order of its items.
 
     Args:
         split: train, val or test.
-        classes: names, in the order of the labels.
-        labels: int64 ``(count,)``, -1 where it is not known.
-        sizes: int64 ``(count, 2)``, width and height in pixels; 0 where the image cannot be read.
-        modes: Pillow's names, ``""`` where the image cannot be read.
-        digests: ``(count,)`` of 16 bytes, the same for the same pixels.
+        classes: names in the order of the labels.
+        labels: int64 ``(count,)``, -1 if unknown.
+        sizes: int64 ``(count, 2)``, width and height in pixels; 0 if the image cannot be read.
+        modes: Pillow's names, ``""`` if the image cannot be read.
+        digests: ``(count,)`` of 16 bytes, equal for equal pixels.
         thumbnails: uint8 ``(count, SIDE, SIDE)``, grey.
-        problems: why images cannot be read, by index.
-        files: path of each image, or None where the data set does not know it.
+        problems: by index, why an image cannot be read.
+        files: path of each image, or None if the data set has no paths.
     """
 
     split: str
@@ -88,29 +88,29 @@ class Survey:
 
     @property
     def counts(self) -> list[int]:
-        """Images of each class."""
+        """Number of images of each class."""
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes)).tolist()  # type: ignore[no-any-return]
 
 
-def surveyed(
+def scan_dataset(
     name: str, root: Path, options: Mapping[str, Any], workers: int
-) -> tuple[dict[str, Survey], dict[str, str]]:
-    """Look at every image of a data set.
+) -> tuple[dict[str, SplitScan], dict[str, str]]:
+    """Read every image of a data set.
 
     Args:
         name: registered name of the data set.
         root: the data root.
         options: of the data set.
-        workers: processes that read images; those of a data set that lies in memory are read in this one.
+        workers: processes that read images; a data set in memory is read in this process.
 
     Returns:
-        Surveys by split, and why a split is missing, by split.
+        Scans by split, and for each missing split why it is missing.
 
     Raises:
         UserError: the data set cannot be opened or breaks its contract.
         DownloadError: files are missing and cannot be downloaded.
     """
-    found, missing = {}, {}
+    scans, missing = {}, {}
     for split in SPLITS:
         try:
             dataset = registry.call("dataset", name, (root, split), options, variant="as_found")
@@ -118,42 +118,42 @@ def surveyed(
             missing[split] = str(error)
             continue
         require_dataset(name, split, dataset)
-        found[split] = survey = _survey(split, dataset, workers)
-        if len(survey.labels) and int(survey.labels.max()) >= len(survey.classes):
+        scans[split] = scan = _scan_split(split, dataset, workers)
+        if len(scan.labels) and int(scan.labels.max()) >= len(scan.classes):
             raise UserError(
                 f"data set '{name}' breaks the contract: the labels of its {split} split must be "
-                f"0 to {len(survey.classes) - 1}, received {survey.labels.max()}"
+                f"0 to {len(scan.classes) - 1}, received {scan.labels.max()}"
             )
-    if not found:
+    if not scans:
         raise UserError(f"data set '{name}' has no split at all: {'; '.join(missing.values())}")
-    return found, missing
+    return scans, missing
 
 
-def _survey(split: str, dataset: Any, workers: int) -> Survey:
+def _scan_split(split: str, dataset: Any, workers: int) -> SplitScan:
     count = len(dataset)
     labels, sizes = np.full(count, -1, np.int64), np.zeros((count, 2), np.int64)
     modes, digests = np.full(count, "", "U8"), np.zeros(count, "S16")
     thumbnails, problems = np.zeros((count, SIDE, SIDE), np.uint8), {}
     loader: DataLoader[Any] = DataLoader(
-        _Looks(dataset),  # type: ignore[arg-type]  # map-style by its two methods, no subclass of Dataset
+        _Records(dataset),  # type: ignore[arg-type]  # map-style by its two methods, not a subclass of Dataset
         batch_size=CHUNK,
         num_workers=0 if isinstance(getattr(dataset, "images", None), np.ndarray) else min(workers, count // CHUNK + 1),
         collate_fn=list,
         worker_init_fn=leave_signals_to_main,
     )
     chunks = track(loader, split, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    for index, look in enumerate(look for chunk in chunks for look in chunk):
-        labels[index], sizes[index], modes[index] = look.label, look.size, look.mode
-        digests[index], thumbnails[index] = look.digest, look.thumbnail
-        if look.problem:
-            problems[index] = look.problem
+    for index, record in enumerate(record for chunk in chunks for record in chunk):
+        labels[index], sizes[index], modes[index] = record.label, record.size, record.mode
+        digests[index], thumbnails[index] = record.digest, record.thumbnail
+        if record.problem:
+            problems[index] = record.problem
     path = getattr(dataset, "path", None)
     files = None if path is None else [str(path(index)) for index in range(count)]
-    return Survey(split, list(map(str, dataset.classes)), labels, sizes, modes, digests, thumbnails, problems, files)
+    return SplitScan(split, list(map(str, dataset.classes)), labels, sizes, modes, digests, thumbnails, problems, files)
 
 
-class _Looks:
-    """A data set of what its images show, made in the worker that reads them."""
+class _Records:
+    """A map-style data set of ImageRecords, so that workers make them."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -163,26 +163,26 @@ class _Looks:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Look:
+    def __getitem__(self, index: int) -> ImageRecord:
         try:
             item, label = self.dataset[index]
-            image = _image(item)
+            image = _to_image(item)
             size, mode = item.size if hasattr(item, "getbands") else image.size, getattr(item, "mode", image.mode)
-            if self.path is not None:  # the data set gives the image as networks see it, the file tells more
+            if self.path is not None:  # the data set has converted the image; its file has the original size and mode
                 with Image.open(self.path(index)) as file:
                     size, mode = file.size, file.mode
-        except Exception as error:  # whatever a data set raises for an item that is damaged, the others are looked at
+        except Exception as error:  # a data set may raise any exception for a damaged item; the scan goes on
             label = -1 if self.labels is None else int(self.labels[index])
             text = " ".join(str(error).split()) or type(error).__name__
-            return Look(label, (0, 0), "", bytes(16), np.zeros((SIDE, SIDE), np.uint8), text)
+            return ImageRecord(label, (0, 0), "", bytes(16), np.zeros((SIDE, SIDE), np.uint8), text)
         pixels = np.ascontiguousarray(image)
         digest = blake2b(pixels.data, digest_size=16, salt=repr(pixels.shape).encode()[:16]).digest()
         thumbnail = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-        return Look(int(label), size, mode, digest, thumbnail)
+        return ImageRecord(int(label), size, mode, digest, thumbnail)
 
 
-def _image(item: Any) -> Image.Image:
-    """Return an item's image as a PIL image, upright, of mode L or RGB.
+def _to_image(item: Any) -> Image.Image:
+    """Convert an item's image to an upright PIL image of mode L or RGB.
 
     Raises:
         TypeError: it is neither a PIL image nor a uint8 array of one or three channels.
