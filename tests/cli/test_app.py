@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 from support import error_of
 
-from zoo.cli.app import COMMANDS
+from zoo.cli.parser import COMMANDS
 
 
 def test_list_shows_every_name(zoo):

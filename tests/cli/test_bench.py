@@ -9,9 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.cli import bench as benching
-from zoo.cli.bench import Bench
-from zoo.cli.speed import BenchCLI, data_speed, step_speed
+from zoo.cli.bench import advice
+from zoo.cli.speed import BenchCLI, Speeds, data_speed, step_speed
 from zoo.config.resolve import resolve
 
 #: LightningCLI calls what jsonargparse will remove in version 5; the command itself keeps that to itself.
@@ -62,9 +61,9 @@ def test_no_process_reads_beside_what_is_measured_next(tmp_path):
 
 
 def test_bfloat16_is_not_advised_where_it_is_slow(monkeypatch):
-    monkeypatch.setattr(benching, "fast_bfloat16", lambda device: False)
-    found = Bench([900.0], [90.0], [85.0], floor=100.0)
-    assert "bf16" not in " ".join(benching.advice(BenchCLI("bench", resolve([]), None), found))
+    monkeypatch.setattr("zoo.training.device.fast_bfloat16", lambda device: False)
+    speeds = Speeds([900.0], [90.0], [85.0], floor=100.0)
+    assert "bf16" not in " ".join(advice(BenchCLI("bench", resolve([]), None), speeds))
 
 
 @pytest.mark.parametrize(
@@ -72,10 +71,10 @@ def test_bfloat16_is_not_advised_where_it_is_slow(monkeypatch):
     [(10.0, 90.0, 9.0, "num_workers"), (900.0, 90.0, 20.0, "around each batch"), (900.0, 90.0, 85.0, "bf16-mixed")],
 )
 def test_the_advice_is_about_what_takes_the_time(monkeypatch, data, step, fit, word):
-    monkeypatch.setattr(benching, "fast_bfloat16", lambda device: True)
+    monkeypatch.setattr("zoo.training.device.fast_bfloat16", lambda device: True)
     cli = BenchCLI("bench", resolve([]), None)
-    found = Bench([data], [step], [fit], floor=100.0)
-    assert word in benching.advice(cli, found)[0]
+    speeds = Speeds([data], [step], [fit], floor=100.0)
+    assert word in advice(cli, speeds)[0]
 
 
 @pytest.mark.parametrize(

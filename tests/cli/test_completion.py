@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.cli.app import COMMANDS
-from zoo.config.fit import RESUME_OPTIONS
+from zoo.cli.parser import COMMANDS
+from zoo.config.resume import RESUME_OPTIONS
 
 #: Sources the registration and calls it as bash does when TAB is pressed; prints a candidate a line.
 BASH = """
@@ -97,9 +97,25 @@ def test_names_are_completed_without_torch(complete, no_torch, line, candidates)
 
 def test_commands_are_completed_those_of_plugins_included(complete, install):
     install("plugin-greet", "[zoo.commands]\ngreet = plugin_greet:greet\n", "raise SystemExit(7)\n", "plugin_greet")
-    assert {word.strip() for word in complete("zoo ")} == {*COMMANDS, "greet"}
+    assert {word.strip() for word in complete("zoo ")} >= {*COMMANDS, "greet"}
     assert complete("zoo gre") == ["greet "]
     assert complete("zoo info gre") == ["greet "]
+
+
+def test_a_command_of_a_plugin_is_completed_by_its_own_parser(complete, install):
+    source = """
+import argparse
+print("loud")
+def parser():
+    parser = argparse.ArgumentParser(prog="zoo greet")
+    parser.add_argument("--loudly", action="store_true")
+    parser.add_argument("--language", choices=["english", "french"])
+    return parser
+def greet(argv): ...
+"""
+    install("plugin-greet", "[zoo.commands]\ngreet = plugin_greet:greet\n", source, "plugin_greet")
+    assert complete("zoo greet --loud") == ["--loudly "]
+    assert complete("zoo greet --language f") == ["french "]
 
 
 def test_a_run_is_completed_folder_by_folder(complete, no_torch, environment):
@@ -205,7 +221,7 @@ def test_a_plugin_that_cannot_be_imported_leaves_the_other_options(complete, ins
 @pytest.mark.parametrize("damage", ["{", "folder"])
 def test_a_cache_that_is_damaged_or_cannot_be_written_costs_time_only(complete, tmp_path, monkeypatch, damage):
     complete("zoo fit --trainer.max_ep")
-    [path] = Path(os.environ["XDG_CACHE_HOME"], "zoo").iterdir()
+    [path] = Path(os.environ["XDG_CACHE_HOME"], "zoo").glob("options-*")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     cache = tmp_path / "cache" / "zoo" / path.name
     if damage == "folder":

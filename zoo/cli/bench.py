@@ -1,7 +1,7 @@
-"""zoo bench: how fast a training runs, which part of it takes the time, and what would help.
+"""zoo bench: measure how fast a training runs, which part takes the time, and what would make it faster.
 
 data path alone ───┐
-network step alone ├─► images per second, alternating, n rounds ─► shares, advice, table, JSON
+network step alone ├─► images per second, in turn, n rounds ─► shares, advice, table, JSON
 whole zoo fit ─────┤
 peers (--against) ─┘
 """
@@ -9,55 +9,39 @@ peers (--against) ─┘
 from __future__ import annotations
 
 import shutil
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
-import torch
-from rich.console import Console
-from rich.table import Table
-
-from zoo.cli.speed import BenchCLI, data_speed, fit_speed, matrix_rate, peer_speed, step_speed
-from zoo.config.resolve import resolve_new
+from zoo.cli.parser import COMMANDS, Parser
+from zoo.cli.quiet import silence_libraries
 from zoo.core import registry
 from zoo.core.errors import UserError
-from zoo.data.sources import MemorySource
-from zoo.models.layers import layers
-from zoo.models.weights import offered_weights
 from zoo.runs.files import require_json, write_json
-from zoo.training.device import fast_bfloat16
 
-#: What whole trainings are compared with (zoo.cli.peers).
+if TYPE_CHECKING:
+    from zoo.cli.speed import BenchCLI, Speeds
+
+#: Other ways to train the same, which whole trainings are compared with (zoo.cli.peers).
 PEERS = ("loop", "lightning")
 
 
-@dataclass
-class Bench:
-    """What was measured, in images per second where nothing else is said; one value a round.
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser("bench", f"{COMMANDS['bench']}. Other options are those of 'zoo fit'.", fit_options="new")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="that each measurement takes (default: 5)")
+    peers = "compare with: loop, lightning or loop,lightning"
+    parser.add_argument("--against", metavar="PEERS", default="", help=peers)
+    parser.add_argument("--output", metavar="FILE", help="also write a .json file")
+    return parser
 
-    Args:
-        data: the data path alone: order, reading, augmentation, batches.
-        step: forward, backward and the optimizer's step on one batch that is always the same.
-        fit: ``zoo fit`` with everything a user has switched on, while it trains.
-        peers: the same by other means, by name.
-        floor: what the arithmetic alone allows: the network's FLOPs over the measured rate of a matrix product.
-        gflops: that rate.
-        memory_mib: the most that the process of ``zoo fit`` held at once.
-    """
 
-    data: list[float] = field(default_factory=list)
-    step: list[float] = field(default_factory=list)
-    fit: list[float] = field(default_factory=list)
-    peers: dict[str, list[float]] = field(default_factory=dict)
-    floor: float = 0.0
-    gflops: float = 0.0
-    memory_mib: float = 0.0
-
-    def shares(self) -> dict[str, float]:
-        """Return which share of a fit's time its parts would take alone; of parts that overlap more than 1 in all."""
-        whole = statistics.median(self.fit)
-        return {"data": whole / statistics.median(self.data), "step": whole / statistics.median(self.step)}
+def main(argv: Sequence[str]) -> None:
+    """Measure how fast a training runs and what would make it faster."""
+    options, rest = parser().parse_known_args(argv)
+    peers = [name for name in options.against.split(",") if name]
+    bench(rest, rounds=options.rounds, seconds=options.seconds, against=peers, output=options.output)
 
 
 def bench(
@@ -67,11 +51,11 @@ def bench(
     seconds: float = 5.0,
     against: Sequence[str] = (),
     output: str | None = None,
-) -> Bench:
+) -> Speeds:
     """Measure a training, and print where its time goes.
 
     Args:
-        args: what would follow ``zoo fit``.
+        args: arguments of ``zoo fit``.
         rounds: how often everything is measured, one after the other.
         seconds: that each measurement takes.
         against: names of PEERS.
@@ -85,65 +69,60 @@ def bench(
         raise UserError(f"--rounds is {rounds} and --seconds {seconds}; allowed are 1 or more and more than 0")
     if wrong := [name for name in against if name not in PEERS]:
         raise UserError(f"--against is '{wrong[0]}'; allowed are {' and '.join(PEERS)}")
-    target = None if output is None else require_json(output)
+    path = None if output is None else require_json(output)
+
+    from zoo.cli.speed import BenchCLI, measure
+    from zoo.config.resolve import resolve_new
+
+    silence_libraries()
     cli = BenchCLI("bench", resolve_new("bench", args), None)
-    if "loop" in against and not isinstance(cli.datamodule.source("train"), MemorySource):
-        raise UserError("the loop trains on data in memory, and this streams; leave loop out, or raise data.memory_gib")
-    found = Bench(peers={name: [] for name in against})
-    found.gflops = matrix_rate(cli.device) / 1e9
-    flops = 3 * sum(layer.flops for layer in layers(cli.model.network, cli.model.spec))  # backward is two forwards
-    found.floor = 1e9 * found.gflops / max(flops, 1)
-    for _ in range(rounds):
-        found.data.append(data_speed(cli, seconds))
-        found.step.append(step_speed(cli, seconds))
-        batches = max(2, round(seconds * min(found.data[-1], found.step[-1]) / cli.datamodule.batch_size))
-        speed, memory = fit_speed(args, batches)
-        found.fit.append(speed)
-        found.memory_mib = max(found.memory_mib, memory)
-        for name in against:
-            found.peers[name].append(peer_speed(name, args, batches))
-    _show(cli, found)
-    if target is not None:
-        write_json(target, _described(cli, found, rounds, seconds))
-    return found
+    speeds = measure(cli, args, rounds, seconds, against)
+    _show(cli, speeds)
+    if path is not None:
+        write_json(path, _described(cli, speeds) | {"rounds": rounds, "seconds": seconds})
+    return speeds
 
 
-def _show(cli: BenchCLI, found: Bench) -> None:
-    """Print a table, one line of advice a finding."""
-    whole, shares = statistics.median(found.fit), found.shares()
+def _show(cli: BenchCLI, speeds: Speeds) -> None:
+    """Print a table, shares and advice."""
+    from rich.console import Console
+    from rich.table import Table
+
+    whole, shares = median(speeds.fit), speeds.shares()
     table = Table()
     for column in ("images per second", "median", "range", "times the fit"):
         table.add_column(column, justify="left" if column == "images per second" else "right")
-    rows = {"data path alone": found.data, "network step alone": found.step, "zoo fit": found.fit}
-    for name, values in (rows | found.peers).items():
+    rows = {"data path alone": speeds.data, "network step alone": speeds.step, "zoo fit": speeds.fit}
+    for name, values in (rows | speeds.peers).items():
         spread = f"{min(values):,.0f} to {max(values):,.0f}"
-        ratio = f"{statistics.median(values) / whole:.2f}"
-        table.add_row(name, f"{statistics.median(values):,.0f}", spread, ratio)
-    table.add_row("arithmetic alone", f"{found.floor:,.0f}", "", f"{found.floor / whole:.2f}")
+        table.add_row(name, f"{median(values):,.0f}", spread, f"{median(values) / whole:.2f}")
+    table.add_row("arithmetic alone", f"{speeds.floor:,.0f}", "", f"{speeds.floor / whole:.2f}")
     console = Console(highlight=False, emoji=False, markup=False)
     console.print(table)
     lines = [
         f"of the fit's time the data path alone would take {shares['data']:.0%}, the network step {shares['step']:.0%}",
-        f"most memory held: {found.memory_mib:,.0f} MiB; matrix product: {found.gflops:,.0f} GFLOP/s on {cli.device}",
-        *advice(cli, found),
+        f"most memory held: {speeds.memory_mib:,.0f} MiB; matrix product: {speeds.gflops:,.0f} GFLOP/s on {cli.device}",
+        *advice(cli, speeds),
     ]
     for line in lines:
         console.print(line, soft_wrap=True)
 
 
-def advice(cli: BenchCLI, found: Bench) -> list[str]:
-    """Return what would make the training faster, the most first; a line each."""
-    shares, data = found.shares(), cli.datamodule
+def advice(cli: BenchCLI, speeds: Speeds) -> list[str]:
+    """Return what would make the training faster, a line each, the most effective first."""
+    from zoo.models.weights import offered_weights
+    from zoo.training.device import fast_bfloat16
+
+    shares, data = speeds.shares(), cli.datamodule
+    larger_batch = f"--data.batch_size above {data.batch_size}"
     if shares["data"] >= shares["step"]:
         workers = f"--data.num_workers above {data.num_workers}, where there are more cores"
         return [f"reading images takes the most: {workers}; --data.memory_gib above the data's size holds it in memory"]
     if shares["step"] < 0.7:
-        return [
-            f"neither part takes the most, what is around each batch does: --data.batch_size above {data.batch_size}"
-        ]
+        return [f"neither part takes the most, what is around each batch does: {larger_batch}"]
     lines = []
-    if statistics.median(found.step) < 0.3 * found.floor:
-        lines.append(f"the network's step is far from the arithmetic: --data.batch_size above {data.batch_size}")
+    if median(speeds.step) < 0.3 * speeds.floor:
+        lines.append(f"the network's step is far from the arithmetic: {larger_batch}")
     if fast_bfloat16(cli.device.type) and cli.trainer.precision == "32-true":
         lines.append("the network's step takes the most: --trainer.precision bf16-mixed")
     if not cli.compile and shutil.which("c++"):
@@ -153,8 +132,10 @@ def advice(cli: BenchCLI, found: Bench) -> list[str]:
     return lines
 
 
-def _described(cli: BenchCLI, found: Bench, rounds: int, seconds: float) -> dict[str, Any]:
+def _described(cli: BenchCLI, speeds: Speeds) -> dict[str, Any]:
     """Return everything as JSON holds it."""
+    import torch
+
     return {
         "model": cli.sources.names["model"],
         "data": cli.sources.names["data"],
@@ -162,12 +143,10 @@ def _described(cli: BenchCLI, found: Bench, rounds: int, seconds: float) -> dict
         "device": str(cli.device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "rounds": rounds,
-        "seconds": seconds,
-        "images_per_second": {"data": found.data, "step": found.step, "fit": found.fit, **found.peers},
-        "floor_images_per_second": found.floor,
-        "matrix_gflops": found.gflops,
-        "memory_mib": found.memory_mib,
-        "shares": found.shares(),
-        "advice": advice(cli, found),
+        "images_per_second": {"data": speeds.data, "step": speeds.step, "fit": speeds.fit, **speeds.peers},
+        "floor_images_per_second": speeds.floor,
+        "matrix_gflops": speeds.gflops,
+        "memory_mib": speeds.memory_mib,
+        "shares": speeds.shares(),
+        "advice": advice(cli, speeds),
     }

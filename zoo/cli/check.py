@@ -1,27 +1,40 @@
-"""zoo check: look at every image of every split before training, and say what is wrong."""
+"""zoo check: read every image of every split before training, and report what is wrong."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonargparse
-from rich.console import Console
-from rich.table import Table
-
-from zoo.config.builder import add_builder
-from zoo.config.messages import parser_error
-from zoo.config.resolve import resolve
+from zoo.cli.parser import Parser
+from zoo.cli.quiet import silence_libraries
 from zoo.core.errors import RunError, UserError
-from zoo.data.checks.issues import KINDS, Issue, Item, find_issues
-from zoo.data.checks.scan import SplitScan, scan_dataset
-from zoo.data.image_data import ImageData
-from zoo.runs.files import require_json, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from zoo.data.checks.issues import Issue, Item
+    from zoo.data.checks.scan import SplitScan
 
 #: Issues of a kind, and images of an issue, that are shown; the file of --output has all.
 SHOWN, SHOWN_ITEMS = 10, 4
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser("check", epilog="As in 'zoo fit': --data.num_workers, and --data.dataset.<name>, its own.")
+    parser.add_argument("dataset", metavar="DATA", help="a data set that 'zoo list datasets' shows")
+    parser.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
+    parser.add_argument("--output", metavar="FILE", help="also write all issues to a .json file")
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Read all images of a data set: damage, duplicates, leaks, odd classes and sizes."""
+    options, rest = parser().parse_known_args(argv)
+    root = [] if options.root is None else [f"--data.root={options.root}"]
+    check(options.dataset, [*root, *rest], options.output)
 
 
 def check(name: str, args: Sequence[str], output: str | None = None) -> list[Issue]:
@@ -37,8 +50,14 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
         DownloadError: files are missing and cannot be downloaded.
         RunError: images cannot be read, or the same picture is in two splits; all issues are shown before.
     """
+    from zoo.data.checks.issues import find_issues
+    from zoo.data.checks.scan import scan_dataset
+    from zoo.data.image_data import ImageData
+    from zoo.runs.files import require_json, write_json
+
     target = None if output is None else require_json(output)
     options = _parsed(name, args)
+    silence_libraries()
     data = ImageData(name, options["root"], num_workers=options["num_workers"])
     scans, missing = scan_dataset(name, data.root, options["dataset"], data.num_workers)
     issues = find_issues(list(scans.values()))
@@ -56,6 +75,12 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
 
 def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
     """Return ``{"root": ..., "num_workers": ..., "dataset": options of the data set}``."""
+    import jsonargparse
+
+    from zoo.config.builder import add_builder
+    from zoo.config.messages import parser_error
+    from zoo.config.resolve import resolve
+
     arguments = resolve(["--data", name, *args])
     if arguments.names != resolve(["--data", name]).names:
         raise UserError(f"zoo check {name} is told which data set; leave --data and --model out")
@@ -74,6 +99,11 @@ def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
 def _show(
     name: str, scans: Mapping[str, SplitScan], missing: Mapping[str, str], issues: Sequence[Issue], output: str | None
 ) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from zoo.data.checks.issues import KINDS
+
     console = Console(highlight=False, emoji=False, markup=False)
     table = Table(title=f"{name}: all images", title_justify="left")
     for column in ("split", "images", "classes", "smallest class", "largest class"):

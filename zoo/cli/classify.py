@@ -1,4 +1,4 @@
-"""Image files through a trained network: that of a run, or one with pretrained weights as it was published."""
+"""Classify image files by a run's network, or by a pretrained network as it was published."""
 
 from __future__ import annotations
 

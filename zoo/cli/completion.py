@@ -1,10 +1,10 @@
-"""Completion in bash, zsh and fish: what a word may become, by argcomplete, without torch.
+"""Completion in bash, zsh and fish, by argcomplete and without torch.
 
-    shell ──COMP_LINE──► zoo.cli.app: its parser ──► complete ──► candidates, and the process ends
-                                                    ▲ names, from metadata; folders and files
-                                                    ▲ options of training, from a file in the user's cache
+    shell ──COMP_LINE──► zoo.cli.app ──► complete: the command's own parser ──► candidates, and the process ends
+                                            ▲ names, from metadata; folders and files
+                                            ▲ options of training, from a file in the user's cache
 
-Only LightningCLI's parser knows the options of training, and its import takes 5 s. It is asked when an option is
+Only LightningCLI's parser knows the options of training, and its import takes 5 s. Completion asks it when an option is
 completed for the first time, and again when zoo, lightning, torch or a file that defines the options has changed.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -30,6 +31,7 @@ from argcomplete.completers import ChoicesCompleter
 from argcomplete.lexers import split_line
 from platformdirs import user_cache_path
 
+from zoo.cli.parser import COMMANDS
 from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import RunError, UserError
@@ -42,28 +44,41 @@ from zoo.runs.folder import Run
 NAMED: Mapping[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
 
 
-def complete(parser: argparse.ArgumentParser) -> None:
-    """Tell the shell what the word under the cursor may become, and end the process.
+def complete(program: argparse.ArgumentParser) -> None:
+    """Print what the word under the cursor may become, as the shell expects it, and end the process.
 
     Args:
-        parser: that of the whole command line; what training and the commands of plugins take is added to it.
+        program: the parser of ``zoo`` without a command; the commands are added to it.
     """
     _, prefix, _, words, _ = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))
     words = words[int(os.environ["_ARGCOMPLETE"]) :]  # the shell says where the arguments start
-    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    commands = program.add_subparsers()
     for entry in registry.entries("command"):
         if entry.name not in commands.choices:
-            command = commands.add_parser(entry.name, help=f"of {entry.distribution} {entry.version}", add_help=False)
-            command.add_argument("words", nargs="*")
-    chosen = next((word for word in words if not word.startswith("-")), "")
-    if chosen in ("fit", "validate", "test", "report", "export", "bench", "find"):
-        _add_options(commands.choices[chosen], chosen, words[words.index(chosen) + 1 :], prefix)
+            own = [_parser(entry)] if entry.name == chosen else []
+            line = COMMANDS.get(entry.name, f"of {entry.distribution} {entry.version}")
+            command = commands.add_parser(entry.name, help=line, parents=own, add_help=False)
+            if own:
+                _add_options(command, own[0], words[words.index(chosen) + 1 :], prefix)
     for command in commands.choices.values():
         for action in command._actions:
             if action.choices is None and not hasattr(action, "completer"):
                 key = action.option_strings[-1] if action.option_strings else action.dest
-                action.completer = COMPLETERS.get(key, _paths)
-    autocomplete(parser, always_complete_options=False)
+                action.completer = COMPLETERS.get(key, _paths)  # type: ignore[attr-defined]
+    autocomplete(program, always_complete_options=False)
+
+
+def _parser(entry: registry.Entry) -> argparse.ArgumentParser:
+    """Return a command's own parser: what ``parser()`` in its module returns; without one it takes paths."""
+    with suppress(Exception):  # of a plugin: the command itself will say it
+        entry.load()
+        parser = sys.modules[entry.entry_point.module].parser()
+        if isinstance(parser, argparse.ArgumentParser):
+            return parser
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("paths", nargs="*")
+    return parser
 
 
 def _names(*kinds: registry.Kind, prefix: str, **_: Any) -> Iterator[str]:
@@ -86,7 +101,7 @@ def _names(*kinds: registry.Kind, prefix: str, **_: Any) -> Iterator[str]:
 
 def _listed(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:
     """Yield what ``zoo list`` takes: a kind, then a name."""
-    from zoo.cli.listing import KINDS
+    from zoo.cli.list import KINDS
 
     first = next(iter(parsed_args.what or ()), "")
     yield from () if first else KINDS
@@ -124,23 +139,27 @@ class _Part:
 
     key: str
     starts: str = "--"
-    modules: tuple[str, ...] = ("zoo.config.fit", "zoo.config.builder", "zoo.training.task", "zoo.data.image_data")
+    modules: tuple[str, ...] = ("zoo.config.builder", "zoo.config.resume", "zoo.training.task", "zoo.data.image_data")
     words: tuple[str, ...] = ()
 
 
-def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[str], prefix: str) -> None:
-    """Add the options of training: of a run those that it can follow, else all and those of the names on the line."""
-    first, parts = words[0] if words else "", [_Part("run")]
-    if command == "fit" and not first.startswith("-"):
-        parser.add_argument("run", nargs="?")
-    if command == "fit":
-        parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
-    if command in ("bench", "find") or (command == "fit" and (not first or first.startswith("-"))):
-        parts = [_Part("fit")]
-        parser.add_argument("--config", help="a YAML file")
-        parser.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
+def _add_options(
+    command: argparse.ArgumentParser, own: argparse.ArgumentParser, words: Sequence[str], prefix: str
+) -> None:
+    """Add the options of ``zoo fit`` that a command takes: those that a run can follow, or all, the names' included."""
+    fit_options = getattr(own, "fit_options", "none")
+    if fit_options == "none":
+        return
+    if own.prog == "zoo fit" and not (words and words[0].startswith("-")):
+        fit_options = "run" if words else "new"
+        command.add_argument("run", nargs="?")
+    parts = [_Part("run" if fit_options == "run" else "fit")]
+    if fit_options == "new":
+        command.add_argument("--config", help="a YAML file")
+        if own.prog == "zoo fit":
+            command.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
         for section, kind in NAMED.items():
-            parser.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")
+            command.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")
         with suppress(UserError):  # half typed, unknown, or a file that is not there: the command will say it
             names = resolve(words).names
             for section, kind in NAMED.items():
@@ -150,8 +169,8 @@ def _add_options(parser: argparse.ArgumentParser, command: str, words: Sequence[
                 modules = (entry.entry_point.module,)
                 parts.append(_Part(f"{word} {entry.origin}", f"--{section}.{kind}.", modules, (word,)))
     for option, (text, choices, flag) in _options(parts, prefix).items():
-        if option not in parser._option_string_actions:
-            action = parser.add_argument(option, help=text, action="store_true" if flag else "store")
+        if option not in command._option_string_actions:
+            action = command.add_argument(option, help=text, action="store_true" if flag else "store")
             if choices:  # not argparse's own, which would stop at any other value
                 action.completer = ChoicesCompleter(choices)  # type: ignore[attr-defined]
 
@@ -187,7 +206,7 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
     parser = capture_parser(lambda: ZooCLI("fit", arguments, None))
     found: dict[str, Any] = {}
     for part in parts:
-        files = (sys.modules[module].__file__ for module in part.modules)
+        files = (import_module(module).__file__ for module in part.modules)
         found[part.key] = {"files": _times(filter(None, files)), "options": {}}
     own = tuple(f"--{section}.{kind}." for section, kind in NAMED.items())
     for action in parser._actions:

@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import IO, Any
 
-from rich.console import Console
-from rich.table import Table
-
+from zoo.cli.app import DEBUG
+from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.registry import Entry
 
@@ -36,6 +35,17 @@ PATIENCE = 60
 WORKS = "works"
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy", "pillow")
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    return Parser("doctor", epilog="--debug shows the traceback of each entry point that raises.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Show versions, devices and data root, and load every entry point."""
+    parser().parse_args(argv)
+    show_state(DEBUG.get())
 
 
 @dataclass(frozen=True)
@@ -181,6 +191,9 @@ def show_state(debug: bool = False) -> None:
     Args:
         debug: print the tracebacks of entry points that raise.
     """
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
     for line in _environment():
         console.print(line)

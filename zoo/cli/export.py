@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo.config import run
-from zoo.export.model_file import Precision
-from zoo.export.web import check_folder, write_page
+from zoo.cli.parser import Parser, run_parser
+from zoo.cli.quiet import silence_libraries
+
+if TYPE_CHECKING:
+    from zoo.export.model_file import Precision
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = run_parser("export", epilog="Options of fit override what the run was trained with: --data.root")
+    parser.add_argument(
+        "--quantize",
+        choices=("int8", "fp16"),
+        help="write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split",
+    )
+    parser.add_argument("--web", metavar="FOLDER", help="also write a web page that runs the file in the browser")
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Write a run as one ONNX file with preprocessing and class names inside."""
+    options, rest = parser().parse_known_args(argv)
+    export([options.run, *rest], options.quantize, options.web)
 
 
 def export(args: Sequence[str], precision: Precision | None = None, page: str | None = None) -> Path:
@@ -26,6 +46,10 @@ def export(args: Sequence[str], precision: Precision | None = None, page: str | 
         UserError: the run, an option or the data is wrong.
         RunError: the file would differ from the checkpoint or cannot be written.
     """
+    from zoo.config import run
+    from zoo.export.web import check_folder, write_page
+
+    silence_libraries()
     if page is not None:
         check_folder(Path(page))
     path, metadata = run.export(args, precision)

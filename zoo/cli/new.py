@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.errors import UserError
 
@@ -184,6 +185,21 @@ PARTS: Mapping[str, tuple[str, str, str, str, str]] = {
         "zoo $distribution lenet",
     ),
 }
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser("new")
+    parser.add_argument("package", metavar="PACKAGE", help="the folder to make, named like the package: my-plugin")
+    kind = "what it adds, more than once for more (default: architecture and dataset)"
+    parser.add_argument("--kind", action="append", choices=tuple(PARTS), default=[], help=kind)
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Write a package that adds names to zoo."""
+    options = parser().parse_args(argv)
+    new_package(options.package, options.kind)
 
 
 def new_package(path: str, kinds: Sequence[str]) -> Path:

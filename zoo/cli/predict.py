@@ -1,4 +1,4 @@
-"""zoo predict: the likeliest classes of image files, by a run, an exported file or a network as it was published."""
+"""zoo predict: the likeliest classes of image files, by a run, an exported model or a pretrained network."""
 
 from __future__ import annotations
 
@@ -9,16 +9,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from zoo import runtime
-from zoo.config.resolve import ConfigSources
+from zoo.cli.parser import Parser
+from zoo.cli.quiet import silence_libraries
+from zoo.config.resolve import ConfigSources, resolve
 from zoo.core.errors import UserError
-from zoo.images.files import as_user_errors, decode, named_images
 from zoo.runs.files import require_folder, write_atomically
 
-Guess = tuple[str, float]
+#: A class name and its probability.
+Prediction = tuple[str, float]
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser("predict")
+    parser.add_argument(
+        "paths",
+        metavar="RUN_AND_IMAGES",
+        nargs="+",
+        help="a run folder, checkpoint or .onnx file, then images or folders; with --model or --config images alone",
+    )
+    parser.add_argument("--model", metavar="NAME", help="instead of RUN: a network as published, with --model.weights")
+    parser.add_argument("--model.weights", dest="weights", metavar="WEIGHTS", help="DEFAULT, another name, a file ...")
+    parser.add_argument("--config", metavar="FILE", help="instead of RUN: a YAML file that names model and weights")
+    parser.add_argument("--top_k", type=int, default=10, help="classes shown for an image (default: 10)")
+    parser.add_argument("--output", metavar="FILE", help="also write a .csv or .json file")
+    parser.add_argument("--plot", metavar="FILE", help="also draw each image beside its classes: .png, .svg or .pdf")
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Classify images with a run, an exported model or a pretrained network."""
+    options = parser().parse_args(argv)
+    named = {"--config": options.config, "--model": options.model, "--model.weights": options.weights}
+    network = [f"{option}={value}" for option, value in named.items() if value is not None]
+    paths = options.paths
+    model = resolve(network) if network else paths.pop(0)
+    if not paths:
+        raise UserError("which images? zoo predict RUN IMAGE_OR_FOLDER...")
+    silence_libraries()
+    predict(model, paths, top_k=options.top_k, output=options.output, plot=options.plot)
 
 
 def predict(
@@ -28,7 +57,7 @@ def predict(
     top_k: int = 10,
     output: str | None = None,
     plot: str | None = None,
-) -> list[list[Guess]]:
+) -> list[list[Prediction]]:
     """Classify image files and print a table of the likeliest classes; if asked, write them to files.
 
     Args:
@@ -46,6 +75,8 @@ def predict(
         UserError: the model, an option or a path is wrong.
         ImageError: an image cannot be read; nothing is written.
     """
+    from zoo.images.files import decode, named_images
+
     if top_k < 1:
         raise UserError(f"--top_k is {top_k}; allowed is 1 or more")
     suffix = Path(output).suffix.lower() if output is not None else ""
@@ -57,19 +88,21 @@ def predict(
     if plot is not None:
         _require_plot(plot, len(files))
     if isinstance(model, str) and model.endswith(".onnx"):
-        guesses = _by_file(model, files, top_k)
+        predictions = _by_exported_model(model, files, top_k)
     else:
         from zoo.cli.classify import classify  # loads torch
 
-        guesses = classify(model, files, top_k)
+        predictions = classify(model, files, top_k)
     if output is not None:
-        write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, guesses))
+        write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, predictions))
     if plot is not None:
         from zoo.reports.plots import draw_guesses, shrunk
 
-        draw_guesses(Path(plot), [Path(path).name for path in files], [shrunk(decode(path)) for path in files], guesses)
-    _show(files, guesses)
-    return guesses
+        draw_guesses(
+            Path(plot), [Path(path).name for path in files], [shrunk(decode(path)) for path in files], predictions
+        )
+    _show(files, predictions)
+    return predictions
 
 
 def _require_plot(plot: str, count: int) -> None:
@@ -80,40 +113,44 @@ def _require_plot(plot: str, count: int) -> None:
         raise UserError(f"--plot draws at most {MAX_IMAGES} images, received {count}; write them to --output instead")
 
 
-def _by_file(model: str, files: Sequence[str], top_k: int) -> list[list[Guess]]:
-    """Return the guesses of an exported file."""
+def _by_exported_model(model: str, files: Sequence[str], top_k: int) -> list[list[Prediction]]:
+    from zoo import runtime
+    from zoo.images.files import as_user_errors
+
     with as_user_errors():
-        return [
-            [(name, value) for name, value in named] for named in runtime.Classifier(model).predict_batch(files, top_k)
-        ]
+        predictions = runtime.Classifier(model).predict_batch(files, top_k)
+    return [[(name, probability) for name, probability in pairs] for pairs in predictions]
 
 
-def _show(files: Sequence[str], guesses: Sequence[list[Guess]]) -> None:
+def _show(files: Sequence[str], predictions: Sequence[list[Prediction]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table()
     table.add_column("image", overflow="fold")
     table.add_column("class")
     table.add_column("probability", justify="right")
-    for path, pairs in zip(files, guesses, strict=True):
+    for path, pairs in zip(files, predictions, strict=True):
         for rank, (name, probability) in enumerate(pairs):
             table.add_row(path if rank == 0 else "", name, f"{probability:.2%}", end_section=rank == len(pairs) - 1)
     Console(highlight=False, emoji=False, markup=False).print(table)
 
 
-def _csv(files: Sequence[str], guesses: Sequence[list[Guess]]) -> str:
+def _csv(files: Sequence[str], predictions: Sequence[list[Prediction]]) -> str:
     """Return one line an image: file, class, probability, class_2, probability_2, ..."""
-    suffixes = ["", *(f"_{rank}" for rank in range(2, len(guesses[0]) + 1))]
-    header = ["file", *(word + suffix for suffix in suffixes for word in ("class", "probability"))]
+    suffixes = ["", *(f"_{rank}" for rank in range(2, len(predictions[0]) + 1))]
+    header = ["file", *(column + suffix for suffix in suffixes for column in ("class", "probability"))]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(header)
-    for path, pairs in zip(files, guesses, strict=True):
+    for path, pairs in zip(files, predictions, strict=True):
         writer.writerow([path, *(value for pair in pairs for value in pair)])
     return text.getvalue()
 
 
-def _json(files: Sequence[str], guesses: Sequence[list[Guess]]) -> str:
+def _json(files: Sequence[str], predictions: Sequence[list[Prediction]]) -> str:
     rows: list[dict[str, Any]] = [
         {"file": path, "predictions": [{"class": name, "probability": value} for name, value in pairs]}
-        for path, pairs in zip(files, guesses, strict=True)
+        for path, pairs in zip(files, predictions, strict=True)
     ]
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""How fast a training is, its parts alone, and its peers: images per second of each, as ``zoo bench`` measures them."""
+"""What ``zoo bench`` measures: images per second of a training, of its parts alone and of its peers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.config.fit import FitCLI
-from zoo.core.errors import RunError
+from zoo.core.errors import RunError, UserError
+from zoo.data.sources import MemorySource
+from zoo.models.layers import layers
 from zoo.reports.environment import most_memory
 
 #: Side of the square float32 matrices whose product gives the machine's rate.
@@ -32,6 +36,65 @@ class BenchCLI(FitCLI):
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
         self.device = self.trainer.strategy.root_device
         self.model = self.trainer.precision_plugin.convert_module(self.model.to(self.device))  # type: ignore[assignment]
+
+
+@dataclass
+class Speeds:
+    """What was measured: images per second, one value a round, where nothing else is said.
+
+    Args:
+        data: the data path alone: order, reading, augmentation, batches.
+        step: forward, backward and the optimizer's step on one batch that is always the same.
+        fit: ``zoo fit`` with everything that is switched on, while it trains.
+        peers: other ways to train the same, by name.
+        floor: what the arithmetic alone allows: the measured rate of a matrix product over the network's FLOPs.
+        gflops: that rate.
+        memory_mib: the most that the process of ``zoo fit`` held at once.
+    """
+
+    data: list[float] = field(default_factory=list)
+    step: list[float] = field(default_factory=list)
+    fit: list[float] = field(default_factory=list)
+    peers: dict[str, list[float]] = field(default_factory=dict)
+    floor: float = 0.0
+    gflops: float = 0.0
+    memory_mib: float = 0.0
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of a fit's time that each part takes alone; parts that overlap sum to more than 1."""
+        whole = median(self.fit)
+        return {"data": whole / median(self.data), "step": whole / median(self.step)}
+
+
+def measure(cli: BenchCLI, args: Sequence[str], rounds: int, seconds: float, against: Sequence[str]) -> Speeds:
+    """Measure a training, its parts and its peers in turn.
+
+    Args:
+        cli: built from args.
+        args: arguments of ``zoo fit``.
+        rounds: how often.
+        seconds: that each measurement takes.
+        against: names of peers.
+
+    Raises:
+        UserError: the loop cannot train data that streams.
+        RunError: a training failed.
+    """
+    if "loop" in against and not isinstance(cli.datamodule.source("train"), MemorySource):
+        raise UserError("the loop trains on data in memory, and this streams; leave loop out, or raise data.memory_gib")
+    speeds = Speeds(peers={name: [] for name in against}, gflops=matrix_rate(cli.device) / 1e9)
+    flops = 3 * sum(layer.flops for layer in layers(cli.model.network, cli.model.spec))  # backward is two forwards
+    speeds.floor = 1e9 * speeds.gflops / max(flops, 1)
+    for _ in range(rounds):
+        speeds.data.append(data_speed(cli, seconds))
+        speeds.step.append(step_speed(cli, seconds))
+        batches = max(2, round(seconds * min(speeds.data[-1], speeds.step[-1]) / cli.datamodule.batch_size))
+        speed, memory = fit_speed(args, batches)
+        speeds.fit.append(speed)
+        speeds.memory_mib = max(speeds.memory_mib, memory)
+        for name in against:
+            speeds.peers[name].append(peer_speed(name, args, batches))
+    return speeds
 
 
 def data_speed(cli: BenchCLI, seconds: float) -> float:
@@ -93,8 +156,8 @@ def fit_speed(args: Sequence[str], batches: int) -> tuple[float, float]:
     """Run ``zoo fit`` for two short epochs; return images per second in the second, and its peak memory in MiB."""
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
         limits = {"max_epochs": 2, "limit_train_batches": batches, "limit_val_batches": 2, "default_root_dir": folder}
-        words = [*args, *(f"--trainer.{key}={value}" for key, value in limits.items())]
-        memory = _run([sys.executable, "-m", "zoo", "fit", *words])[1]
+        options = [f"--trainer.{key}={value}" for key, value in limits.items()]
+        memory = _run([sys.executable, "-m", "zoo", "fit", *args, *options])[1]
         [metrics] = Path(folder).glob("*/*/metrics.csv")
         with metrics.open(newline="", encoding="utf-8") as file:
             speeds = [float(row["images_per_second"]) for row in csv.DictReader(file) if row["images_per_second"]]

@@ -242,7 +242,8 @@ def _unknown(kind: Kind, name: str, origin: str) -> UserError:
     names = list_names(kind)
     members = " or ".join(f"'{member}'" for member in names if member.endswith(f"/{name}"))
     hint = f"; did you mean {members}?" if members else did_you_mean(name, names)
-    return UserError(f"unknown {WORDS[kind]} '{name}'{hint} ('zoo list' shows all)")
+    listing = "zoo --help" if kind == "command" else "zoo list"
+    return UserError(f"unknown {WORDS[kind]} '{name}'{hint} ('{listing}' shows all)")
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ class Option:
 
 
 #: What zoo passes to a builder itself; every other parameter is an option of the user's.
-GIVEN: Mapping[Kind, tuple[str, ...]] = {"architecture": ("spec",), "dataset": ("root", "split"), "command": ("words",)}
+GIVEN: Mapping[Kind, tuple[str, ...]] = {"architecture": ("spec",), "dataset": ("root", "split"), "command": ("argv",)}
 
 
 def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:

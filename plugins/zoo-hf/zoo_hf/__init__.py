@@ -12,8 +12,6 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from zoo import DownloadError, ImageError, NoSplitError, UserError
 
 #: Formats that lie under the data root; every other name is one of the hub's.
@@ -84,6 +82,8 @@ class Table:
     """
 
     def __init__(self, rows: Any, image_column: str, label_column: str, classes: list[str]) -> None:
+        import numpy as np  # not above: to list its names loads nothing
+
         self.rows, self.image_column, self.classes = rows, image_column, classes
         values = rows.with_format(None)[label_column][:]
         if values and isinstance(values[0], str):

@@ -1,59 +1,39 @@
-"""zoo list and zoo info: what is registered, from metadata; one name's documentation and options."""
+"""zoo info: describe a registered name: its origin, documentation and options; a network's layers."""
 
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from zoo.cli.parser import Parser
+from zoo.cli.quiet import silence_libraries
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
 from zoo.models.weights import offered_weights
 
-KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser("info")
+    parser.add_argument("name", metavar="NAME", help="a name that 'zoo list' shows")
+    parser.add_argument("--data", metavar="NAME", help="show a network's layers for the images of this data set")
+    parser.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
+    parser.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
+    parser.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
+    return parser
 
 
-def show_names(words: Sequence[str]) -> None:
-    """Print the registered names.
-
-    Args:
-        words: optionally ``architectures`` or ``datasets``, then optionally a shell pattern.
-
-    Raises:
-        UserError: there are more words, or no name matches.
-    """
-    kinds = [KINDS[words[0]]] if words and words[0] in KINDS else list(KINDS.values())
-    patterns = words[1:] if words and words[0] in KINDS else words
-    if len(patterns) > 1:
-        raise UserError(f"zoo list takes [architectures|datasets] [PATTERN], received {' '.join(words)!r}")
-    pattern = patterns[0] if patterns else "*"
-    rows = [(name, entry) for kind in kinds for name, entry in _named(kind)]
-    found = [(name, entry) for name, entry in rows if fnmatchcase(name, pattern)]
-    if not found:
-        near = did_you_mean(pattern, [*(name for name, _ in rows), *KINDS])
-        raise UserError(f"no registered name matches '{pattern}'{near}")
-    # Plain columns: a table library takes seconds to lay out ten thousand names.
-    lines = [("kind", "name", "distribution", "version")]
-    lines += [(registry.WORDS[entry.kind], name, entry.distribution, entry.version) for name, entry in found]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _named(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:
-    """Yield every name with its entry; a family that cannot list its names is reported on stderr and passed over."""
-    yield from ((entry.name, entry) for entry in registry.entries(kind))
-    for family in registry.entries(kind, family=True):
-        try:
-            yield from ((name, family) for name in family.members())
-        except UserError as error:
-            print(f"warning: {error}", file=sys.stderr)
+def main(argv: Sequence[str]) -> None:
+    """Describe a registered name: its options, a network's layers."""
+    options = parser().parse_args(argv)
+    if options.plot is not None:
+        silence_libraries()
+    show_info(options.name, options.data, options.freeze, options.root, options.plot)
 
 
 def show_info(

@@ -1,0 +1,75 @@
+"""zoo list: show the registered names, from metadata."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from zoo.cli.parser import Parser
+from zoo.core import registry
+from zoo.core.errors import UserError, did_you_mean
+
+KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
+
+#: Names in a hint.
+HINTED = 5
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser("list")
+    what = "which, such as '*mnist*'"
+    parser.add_argument("what", nargs="*", metavar="[architectures|datasets] [PATTERN]", help=what)
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """List the registered architectures and data sets."""
+    show_names(parser().parse_args(argv).what)
+
+
+def show_names(arguments: Sequence[str]) -> None:
+    """Print the registered names.
+
+    Args:
+        arguments: optionally ``architectures`` or ``datasets``, then optionally a shell pattern.
+
+    Raises:
+        UserError: there are more arguments, or no name matches.
+    """
+    kinds = [KINDS[arguments[0]]] if arguments and arguments[0] in KINDS else list(KINDS.values())
+    patterns = arguments[1:] if arguments and arguments[0] in KINDS else arguments
+    if len(patterns) > 1:
+        raise UserError(f"zoo list takes [architectures|datasets] [PATTERN], received {' '.join(arguments)!r}")
+    pattern = patterns[0] if patterns else "*"
+    names = [(name, entry) for kind in kinds for name, entry in _names(kind)]
+    matches = [(name, entry) for name, entry in names if fnmatchcase(name, pattern)]
+    if not matches:
+        raise UserError(f"no registered name matches '{pattern}'{_hint(pattern, [name for name, _ in names])}")
+    # Plain columns: a table library takes seconds to lay out ten thousand names.
+    rows = [("kind", "name", "distribution", "version")]
+    rows += [(registry.WORDS[entry.kind], name, entry.distribution, entry.version) for name, entry in matches]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _hint(pattern: str, names: Sequence[str]) -> str:
+    """Return which names contain a pattern that matches none, a few of them, else the nearest one."""
+    containing = [name for name in names if pattern.strip("*").lower() in name.lower()]
+    if not containing:
+        return did_you_mean(pattern, [*names, *KINDS])
+    others = len(containing) - HINTED
+    more = f" and {others:,} more" if others > 0 else ""
+    return f", but these contain it: {', '.join(containing[:HINTED])}{more} (zoo list '*{pattern.strip('*')}*')"
+
+
+def _names(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:
+    """Yield every name with its entry; skip a family that cannot list its names, and say so on stderr."""
+    yield from ((entry.name, entry) for entry in registry.entries(kind))
+    for family in registry.entries(kind, family=True):
+        try:
+            yield from ((name, family) for name in family.members())
+        except UserError as error:
+            print(f"warning: {error}", file=sys.stderr)

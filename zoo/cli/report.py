@@ -1,0 +1,39 @@
+"""zoo report: write a page about one run, or a page that compares several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoo.cli.parser import RUN_HELP, Parser
+from zoo.cli.quiet import silence_libraries
+from zoo.core.errors import UserError
+
+
+def parser() -> Parser:
+    """Return the command's parser."""
+    parser = Parser(
+        "report",
+        fit_options="run",
+        epilog="The page shows the test split once the run was tested, else the validation split. Options of fit "
+        "override what the run was trained with: --data.root, --trainer.*",
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=f"{RUN_HELP}; several are compared")
+    parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html; several runs need it)")
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Write a page about one run, or a page that compares several, and print its path."""
+    options, rest = parser().parse_known_args(argv)
+    if len(options.runs) == 1:
+        from zoo.config.run import report
+
+        silence_libraries()
+        print(report([*options.runs, *rest], options.output))
+        return
+    if rest:
+        raise UserError(f"unknown option {rest[0]} of a comparison; allowed is: zoo report RUN RUN... --output FILE")
+
+    from zoo.reports.comparison import compare
+
+    print(compare(options.runs, options.output))
