@@ -1,32 +1,37 @@
-"""Files come from their publishers whole and verified, or not at all."""
+"""Downloads of pinned files: complete and verified, or an error and no file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import sys
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from urllib.request import Request, urlopen
+
+from filelock import FileLock, Timeout
 
 from zoo.core.errors import DownloadError
 
-#: Seconds without a byte after which a server counts as gone.
+#: Seconds without a byte after which a download fails; its average speed is checked as often.
 TIMEOUT = 30
+
+#: Bytes a second below which a download fails.
+SLOWEST = 1_000
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file its publisher offers.
+    """A published file.
 
     Args:
         urls: addresses to try in order.
-        checksum: of the whole file: ``md5:`` or ``sha256:`` and the first hexadecimal digits, all where known.
-        size: what the file weighs, for people: ``"170 MB"``; empty where nobody says.
+        checksum: of the whole file: ``md5:`` or ``sha256:`` and its hexadecimal digits, or the first of them.
+        size: shown to people: ``"170 MB"``; may be empty.
     """
 
     urls: Sequence[str]
@@ -41,10 +46,10 @@ class RemoteFile:
 
 
 def fetch(remote: RemoteFile, target: Path) -> Path:
-    """Make sure that ``target`` exists, downloading it if it does not; a file already there is used as it is.
+    """Download a file, unless ``target`` exists, which is used as it is.
 
-    The download is written beside the target, its checksum is compared, and only then is it moved into place: an
-    interrupted or concurrent download leaves nothing that a later run would open.
+    The download goes to a file beside the target, which is moved into place once its checksum is verified. A download
+    that was killed leaves that file; the next one overwrites it. Of two processes one downloads and the other waits.
 
     Args:
         remote: where the file comes from.
@@ -54,23 +59,21 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
         ``target``.
 
     Raises:
-        DownloadError: no address delivered the file with its checksum, or the folder cannot be written.
+        DownloadError: no address delivered a file with the checksum in time, or the folder cannot be written.
     """
     if target.exists():
         return target
-    from torch.hub import download_url_to_file
-
     problems = []
     size = f" ({remote.size})" if remote.size else ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as folder:
-            part = Path(folder, target.name)
+        with one_process(target) as part:
+            if target.exists():  # downloaded by the process that was waited for
+                return target
             for url in remote.urls:
                 print(f"downloading {url}{size} to {target}", file=sys.stderr)
                 try:
-                    with _time_limit():
-                        download_url_to_file(url, str(part), progress=sys.stderr.isatty())
+                    _download(url, part)
                 except (OSError, ValueError, HTTPException) as error:
                     problems.append(f"{url}: {error}")
                     continue
@@ -87,11 +90,51 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
 
 
 @contextmanager
-def _time_limit() -> Iterator[None]:
-    """Bound how long a socket may stay silent: the downloader sets no limit itself."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
+def one_process(target: Path) -> Iterator[Path]:
+    """Let one process at a time make ``target``; yield the path it makes it at, which is removed afterwards.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    part, lock_file = (target.with_name(f".{target.name}.{suffix}") for suffix in ("part", "lock"))
+    lock = FileLock(lock_file)
     try:
-        yield
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process that makes {target}", file=sys.stderr)
+            lock.acquire()
+    except NotImplementedError:
+        pass  # the file system has no locks: two processes at once spoil each other's file, whose checksum then differs
+    try:
+        yield part
     finally:
-        socket.setdefaulttimeout(before)
+        part.unlink(missing_ok=True)
+        lock_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _download(url: str, path: Path) -> None:
+    """Write what an address returns to a file.
+
+    Raises:
+        OSError: the server does not answer, is silent for TIMEOUT seconds, slower than SLOWEST, or ends too early.
+    """
+    request = Request(url, headers={"User-Agent": "zoo-classifiers"})
+    with urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as file:
+        total, received = int(response.headers.get("Content-Length") or 0), 0
+        checked_at, checked = time.monotonic(), 0
+        while chunk := response.read1(2**20):
+            file.write(chunk)
+            received += len(chunk)
+            if sys.stderr.isatty():
+                of_total = f" of {total / 1e6:,.1f}" if total else ""
+                print(f"\r{received / 1e6:,.1f}{of_total} MB", end="", file=sys.stderr, flush=True)
+            if (seconds := time.monotonic() - checked_at) > TIMEOUT:
+                if received - checked < SLOWEST * seconds:
+                    raise OSError(f"slower than {SLOWEST:,} bytes a second")
+                checked_at, checked = time.monotonic(), received
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    if total and received != total:
+        raise OSError(f"it ended after {received:,} of {total:,} bytes")

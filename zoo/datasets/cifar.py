@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 
-from zoo.core.download import RemoteFile, fetch
+from zoo.core.download import RemoteFile, fetch, one_process
 from zoo.core.errors import DownloadError, NoSplitError
 from zoo.data.arrays import ArrayDataset
 
@@ -95,23 +94,25 @@ def _read_split(
     return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), np.uint8), labels.astype(np.int64), classes
 
 
-def _unpack(archive: Path, folder: Path, wanted: Sequence[str]) -> None:
-    """Unpack the wanted files of an archive into a folder that appears whole or not at all."""
+def _unpack(archive: Path, folder: Path, names: Sequence[str]) -> None:
+    """Unpack some files of an archive into a folder; each appears whole or not at all.
+
+    Raises:
+        DownloadError: the archive is damaged, or a member is missing, a link or larger than MAX_BATCH_BYTES.
+    """
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as temporary,
-            tarfile.open(archive) as tar,
-        ):
-            for name in wanted:
-                member = tar.getmember(f"{folder.name}/{name}")
-                content = tar.extractfile(member) if member.isreg() and member.size < MAX_BATCH_BYTES else None
-                if content is None:
+        with tarfile.open(archive) as tar:
+            members = [tar.getmember(f"{folder.name}/{name}") for name in names]
+            for member in members:
+                if not member.isreg() or member.size >= MAX_BATCH_BYTES:
                     raise KeyError(f"{member.name} is a link or larger than {MAX_BATCH_BYTES:,} bytes")
-                Path(temporary, name).write_bytes(content.read())
             folder.mkdir(exist_ok=True)
-            for name in wanted:
-                if not (folder / name).exists():
-                    os.replace(Path(temporary, name), folder / name)
+            for name, member in zip(names, members, strict=True):
+                content = cast(IO[bytes], tar.extractfile(member))  # a regular file's is never None
+                with one_process(folder / name) as part:
+                    if not (folder / name).exists():
+                        part.write_bytes(content.read())
+                        os.replace(part, folder / name)
     except (OSError, EOFError, KeyError, tarfile.TarError) as error:
         raise DownloadError(f"{archive}: cannot be unpacked: {error}; remove it to have it downloaded again") from error
 
