@@ -11,6 +11,7 @@ import html.parser
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from PIL import Image
 from sklearn import metrics
 from sklearn.datasets import load_digits
 
+from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
 from zoo.reports.evaluation import Predictions
 from zoo.reports.page import read_figures, render
@@ -259,26 +261,15 @@ def many_classes(count):
         logits[labels, labels] += 4
         predictions.add(torch.zeros(count, 8, 8, 1, dtype=torch.uint8), labels, logits)
     metrics = predictions.metrics()
-    values = describe_predictions(predictions, metrics, names) | {"heat_maps": [], "results": {}}
-    others = {
-        "curves": [],
-        "samples": [],
-        "speed": None,
-        "legend": [],
-        "origins": {},
-        "training": {},
-        "environment": {},
-    }
-    others |= {
-        "split": "val",
-        "epoch": 1,
-        "settings": {"architecture": "cnn"},
-        "augmentation": "none",
-        "sample_split": "val",
-        "memory": "",
-        "config": "",
-    }
-    return metrics, render("report.html", {"classes": names, **metrics.to_json()}, title="many", **(values | others))
+    values = describe_predictions(predictions, metrics, names) | {"heat_maps": []}
+    classifier = SimpleNamespace(architecture={"name": "cnn"}, spec=InputSpec(tuple(names), 1, 8, 8, (0.5,), (0.5,)))
+    data = SimpleNamespace(dataset_name="many", batch_size=32, augmentation_name=lambda: "none")
+    config = {"optimizer": {"class_path": "torch.optim.Adam", "init_args": {}}, "seed_everything": 0}
+    config |= {"model": {"weights": None, "architecture": {"name": "cnn"}}, "data": {"dataset": {"name": "many"}}}
+    values |= {"classifier": classifier, "data": data, "config": config, "config_text": "", "memory": "1 MiB"}
+    values |= {"parameters": 1, "frozen": 0, "epochs": 1, "epoch": 1, "split": "val", "sample_split": "val"}
+    values |= {"curves": [], "legend": [], "samples": [], "speed": None, "training": {}, "environment": {}}
+    return metrics, render("report.html", {"classes": names, **metrics.to_json()}, title="many", **values)
 
 
 def test_a_thousand_classes_fit_in_a_page():

@@ -14,11 +14,11 @@ from zoo.core.errors import RunError, UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from zoo.data.checks.issues import Issue, Item
-    from zoo.data.checks.scan import SplitScan
+    from zoo.data.checks.issues import Issue
+    from zoo.data.checks.scan import ImageRecord, SplitScan
 
 #: Issues of a kind, and images of an issue, that are shown; the file of --output has all.
-SHOWN, SHOWN_ITEMS = 10, 4
+SHOWN, SHOWN_IMAGES = 10, 4
 
 
 def parser() -> Parser:
@@ -113,7 +113,7 @@ def _show(
         least, most = min(counts), max(counts)
         names = [scan.classes[counts.index(count)] if least < most else "each" for count in (least, most)]
         ends = [f"{count:,} {_printable(name)}" for count, name in zip((least, most), names, strict=True)]
-        table.add_row(scan.split, f"{len(scan.labels):,}", f"{len(counts):,}", *ends)
+        table.add_row(scan.split, f"{len(scan.records):,}", f"{len(counts):,}", *ends)
     console.print(table)
     for split, reason in missing.items():
         note = "; fit takes it from train, so what is twice in train may leak into it" if split == "val" else ""
@@ -127,7 +127,7 @@ def _show(
         table.add_column(column, justify="right" if column in ("number", "images") else "left")
     for kind, group in kinds.items():
         if group:
-            images = len({(item.split, item.index) for issue in group for item in issue.items})
+            images = len({(image.split, image.index) for issue in group for image in issue.images})
             table.add_row(kind, KINDS[kind], f"{len(group):,}", f"{images:,}" if images else "")
     console.print(table)
     for kind, group in kinds.items():
@@ -139,19 +139,19 @@ def _show(
 
 
 def _show_issue(console: Console, issue: Issue) -> None:
-    shown = [_place(item) for item in issue.items[:SHOWN_ITEMS]]
-    more = f" and {len(issue.items) - SHOWN_ITEMS:,} more" if len(issue.items) > SHOWN_ITEMS else ""
+    shown = [_place(image) for image in issue.images[:SHOWN_IMAGES]]
+    more = f" and {len(issue.images) - SHOWN_IMAGES:,} more" if len(issue.images) > SHOWN_IMAGES else ""
     what = _printable(issue.what)
-    if issue.kind == "unreadable" and issue.items[0].file is not None and issue.items[0].file in issue.what:
+    if issue.kind == "unreadable" and issue.images[0].file is not None and issue.images[0].file in issue.what:
         shown = []  # the reason names the file
     places = f": {', '.join(shown)}{more}" if shown else ""
     console.print(f"{issue.kind}: {what}{places}", soft_wrap=True)
 
 
-def _place(item: Item) -> str:
-    if item.file is not None:
-        return _printable(item.file)
-    return f"{item.split} {item.index}" + ("" if item.class_name is None else f" ({_printable(item.class_name)})")
+def _place(image: ImageRecord) -> str:
+    if image.file is not None:
+        return _printable(image.file)
+    return f"{image.split} {image.index}" + ("" if image.class_name is None else f" ({_printable(image.class_name)})")
 
 
 def _printable(text: str) -> str:
@@ -167,7 +167,7 @@ def _described(
         "dataset": name,
         "root": str(root),
         "splits": {
-            split: {"images": len(scan.labels), "classes": dict(zip(scan.classes, scan.counts, strict=True))}
+            split: {"images": len(scan.records), "classes": dict(zip(scan.classes, scan.counts, strict=True))}
             for split, scan in scans.items()
         },
         "missing_splits": dict(missing),
@@ -177,8 +177,8 @@ def _described(
                 "what": issue.what,
                 **({} if issue.difference is None else {"difference": round(issue.difference, 6)}),
                 "images": [
-                    {"split": item.split, "index": item.index, "class": item.class_name, "file": item.file}
-                    for item in issue.items
+                    {"split": image.split, "index": image.index, "class": image.class_name, "file": image.file}
+                    for image in issue.images
                 ],
             }
             for issue in issues

@@ -118,25 +118,28 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
     values: dict[str, Any] = {"metrics": None}
     if metrics is not None:
         figures |= metrics.to_json()
-        values = {"results": _results(metrics), **describe_predictions(predictions, metrics, classes)}
+        values = describe_predictions(predictions, metrics, classes)
         values |= _explain(context, predictions.mistakes[:HEAT_MAPS] + predictions.uncertain_correct[:HEAT_MAPS])
-    names = {"architecture": config["model"]["architecture"], "data set": config["data"]["dataset"]}
+    parameters = list(context.classifier.network.parameters())
     return render(
         "report.html",
         figures,
         title=run.title,
         split=split,
-        settings=_settings(context, config, len(history.epochs)),
+        config=config,
+        classifier=context.classifier,
+        data=context.data,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        frozen=sum(parameter.numel() for parameter in parameters if not parameter.requires_grad),
+        epochs=len(history.epochs),
         epoch=context.epoch + 1,
         legend=charts.legend(("train", "val")),
         curves=_curves(history, context.epoch + 1),
-        augmentation=context.data.augmentation_name(),
         sample_split=sample_split,
         samples=list(zip(*(images.numpy() for images in samples), strict=True)),
         speed=_speed(history),
         memory=training.get("memory", "not known: another process trained, and left no report"),
-        config=run.config.read_text(encoding="utf-8"),
-        origins={f"{kind} {value['name']}": str(value.get("from", "not recorded")) for kind, value in names.items()},
+        config_text=run.config.read_text(encoding="utf-8"),
         training=training,
         environment=environment(),
         **values,
@@ -146,7 +149,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
 def describe_predictions(
     predictions: Predictions, metrics: ClassificationMetrics, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the values of templates/predictions.html except those of Grad-CAM and of the settings."""
+    """Return the values of templates/predictions.html except those of Grad-CAM and of the classifier."""
     many = len(classes) > TABLE_CLASSES
     alt = f"Confusion of {len(classes)} classes: {metrics.accuracy:.1%} of the images lie on the diagonal"
     error = f"expected calibration error {metrics.calibration.error:.2%}"
@@ -185,39 +188,6 @@ def _training_environment(context: ReportContext, fitted: bool) -> dict[str, str
         return {**environment(), "device": str(context.device), "memory": peak_memory(context.device)}
     recorded = read_figures(context.run.report).get("training")
     return {str(key): str(value) for key, value in recorded.items()} if isinstance(recorded, dict) else {}
-
-
-def _results(metrics: ClassificationMetrics) -> dict[str, str]:
-    top5 = {} if metrics.top5_accuracy is None else {"top-5 accuracy": f"{metrics.top5_accuracy:.2%}"}
-    return {
-        "accuracy": f"{metrics.accuracy:.2%}",
-        **top5,
-        "macro F1": f"{metrics.macro_f1:.4f}",
-        "calibration error": f"{metrics.calibration.error:.2%}",
-    }
-
-
-def _settings(context: ReportContext, config: dict[str, Any], epochs: int) -> dict[str, str]:
-    """Return what was trained on which data, and how."""
-    classifier, spec, optimizer = context.classifier, context.classifier.spec, config["optimizer"]
-    parameters = list(classifier.network.parameters())
-    frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
-    rate = (optimizer.get("init_args") or {}).get("lr")
-    return {
-        "architecture": classifier.architecture["name"],
-        **{key: str(value) for key, value in classifier.architecture.items() if key not in ("name", "from")},
-        "parameters": f"{sum(parameter.numel() for parameter in parameters):,}",
-        **({"frozen parameters": f"{frozen:,}"} if frozen else {}),
-        "pretrained weights": str(config["model"]["weights"] or "none"),
-        "data set": context.data.dataset_name,
-        "classes": f"{len(spec.classes):,}",
-        "network input": f"{spec.height}x{spec.width}x{spec.channels}",
-        "batch size": f"{context.data.batch_size:,}",
-        "optimizer": optimizer["class_path"].rpartition(".")[2] + (f", rate {rate:g}" if rate is not None else ""),
-        "seed": str(config["seed_everything"]),
-        "epochs": str(epochs),
-        "checkpoint": f"epoch {context.epoch + 1}",
-    }
 
 
 def _curves(history: History, best_epoch: int) -> list[tuple[str, str]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
-from zoo.data.checks.duplicates import FLAT, groups, near_pairs
-from zoo.data.checks.scan import SplitScan
+from zoo.data.checks.duplicates import FLAT, SIDE, groups, near_pairs
+from zoo.data.checks.scan import SPLITS, ImageRecord, SplitScan
 
 #: Ratio between the largest and the smallest class from which classes are imbalanced.
 IMBALANCE = 5
@@ -38,29 +39,19 @@ KINDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Item:
-    """One image: its split, its index there, its class (None if unknown) and its file (None if it has none)."""
-
-    split: str
-    index: int
-    class_name: str | None
-    file: str | None
-
-
-@dataclass(frozen=True)
 class Issue:
     """Something wrong with a data set.
 
     Args:
         kind: one of KINDS.
         what: a description in one line.
-        items: the images concerned.
+        images: the images concerned.
         difference: for equal pictures: 0 for the same pixels, else the largest difference of two thumbnails.
     """
 
     kind: str
     what: str
-    items: tuple[Item, ...] = ()
+    images: Sequence[ImageRecord] = ()
     difference: float | None = None
 
 
@@ -70,93 +61,60 @@ def find_issues(scans: Sequence[SplitScan]) -> list[Issue]:
     Args:
         scans: of its splits; the classes of the first are the reference for the others.
     """
-    images = _Images(scans)
-    issues = [*_unreadable(images), *_duplicates(images), *_file_names(images), *_modes(images), *_sizes(images)]
-    issues += _flat(images)
+    records = [record for scan in scans for record in scan.records]
+    readable = [record for record in records if not record.problem]
+    issues = [Issue("unreadable", record.problem, [record]) for record in records if record.problem]
+    issues += [*_duplicates(readable), *_file_names(records, scans), *_modes(readable), *_sizes(readable)]
+    flat = [record for record in readable if record.thumbnail.std() < FLAT]
+    issues += [Issue("one colour", "hardly any contrast", [record]) for record in flat]
     for scan in scans:
         issues += _classes(scan, scans[0])
     order = list(KINDS)
     return sorted(issues, key=lambda issue: order.index(issue.kind))
 
 
-class _Images:
-    """The images of all splits, numbered one split after the other."""
-
-    def __init__(self, scans: Sequence[SplitScan]) -> None:
-        self.scans = scans
-        self.starts = np.cumsum([0, *(len(scan.labels) for scan in scans)])
-        self.readable = np.flatnonzero(np.concatenate([scan.readable for scan in scans]))
-        self.sizes = np.concatenate([scan.sizes for scan in scans])
-        self.modes = np.concatenate([scan.modes for scan in scans])
-        self.digests = np.concatenate([scan.digests for scan in scans])
-
-    def item(self, number: int) -> Item:
-        position = int(np.searchsorted(self.starts, number, side="right")) - 1
-        scan, index = self.scans[position], int(number - self.starts[position])
-        label = int(scan.labels[index])
-        file = None if scan.files is None else scan.files[index]
-        return Item(scan.split, index, scan.classes[label] if label >= 0 else None, file)
-
-    def items(self, numbers: np.ndarray) -> tuple[Item, ...]:
-        return tuple(self.item(int(number)) for number in numbers)
-
-    def thumbnails(self, numbers: np.ndarray) -> np.ndarray:
-        """Return uint8 ``(count, SIDE, SIDE)`` for ascending numbers."""
-        cuts = np.searchsorted(numbers, self.starts)
-        parts = [
-            scan.thumbnails[numbers[begin:end] - start]
-            for scan, start, begin, end in zip(self.scans, self.starts, cuts, cuts[1:], strict=False)
-        ]
-        return np.concatenate(parts)
-
-
-def _unreadable(images: _Images) -> Iterator[Issue]:
-    for scan, start in zip(images.scans, images.starts, strict=False):
-        for index, problem in scan.problems.items():
-            yield Issue("unreadable", problem, (images.item(int(start) + index),))
-
-
-def _duplicates(images: _Images) -> Iterator[Issue]:
+def _duplicates(readable: Sequence[ImageRecord]) -> Iterator[Issue]:
     """Yield groups of images with equal pixels, then groups that show the same picture in other pixels."""
-    _, first, inverse = np.unique(images.digests[images.readable], return_index=True, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    members = np.split(images.readable[order], np.flatnonzero(np.diff(inverse[order])) + 1) if len(order) else []
-    for numbers in sorted((numbers for numbers in members if len(numbers) > 1), key=lambda numbers: int(numbers[0])):
-        yield from _same_picture(images.items(numbers), 0.0)
-    distinct = np.argsort(first)
-    pairs, differences = near_pairs(images.thumbnails(images.readable[first[distinct]]))
-    for group in groups(pairs, len(first)):
-        numbers = np.sort(np.concatenate([members[distinct[index]] for index in group]))
-        yield from _same_picture(images.items(numbers), float(differences[np.isin(pairs[:, 0], group)].max()))
+    by_digest: dict[bytes, list[ImageRecord]] = {}
+    for record in readable:
+        by_digest.setdefault(record.digest, []).append(record)
+    distinct = list(by_digest.values())
+    for images in distinct:
+        if len(images) > 1:
+            yield from _same_picture(images, 0.0)
+    thumbnails = np.array([images[0].thumbnail for images in distinct], np.uint8).reshape(-1, SIDE, SIDE)
+    pairs, differences = near_pairs(thumbnails)
+    for group in groups(pairs, len(distinct)):
+        images = [record for index in group for record in distinct[index]]
+        images.sort(key=lambda record: (SPLITS.index(record.split), record.index))
+        yield from _same_picture(images, float(differences[np.isin(pairs[:, 0], group)].max()))
 
 
-def _same_picture(items: tuple[Item, ...], difference: float) -> Iterator[Issue]:
-    splits = list(dict.fromkeys(item.split for item in items))
-    classes = list(dict.fromkeys(item.class_name or "unknown" for item in items))
+def _same_picture(images: Sequence[ImageRecord], difference: float) -> Iterator[Issue]:
+    splits = list(dict.fromkeys(image.split for image in images))
+    classes = list(dict.fromkeys(image.class_name or "unknown" for image in images))
     alike = "same pixels" if difference == 0 else f"nearly the same (difference {difference:.4f})"
-    kind, where = ("leak", " and ".join(splits)) if len(splits) > 1 else ("duplicates", splits[0])
-    yield Issue(kind, f"{alike}, in {where}", items, difference)
+    kind = "leak" if len(splits) > 1 else "duplicates"
+    yield Issue(kind, f"{alike}, in {' and '.join(splits)}", images, difference)
     if len(classes) > 1:
-        yield Issue("two classes", f"{alike}, as {' and '.join(classes)}", items, difference)
+        yield Issue("two classes", f"{alike}, as {' and '.join(classes)}", images, difference)
 
 
-def _file_names(images: _Images) -> Iterator[Issue]:
+def _file_names(records: Sequence[ImageRecord], scans: Sequence[SplitScan]) -> Iterator[Issue]:
     """Yield files named after another class and not their own, if most files are named after their own class."""
-    names = {name: _tokens(name) for scan in images.scans for name in scan.classes}
-    own, misnamed, total = 0, [], 0
-    for item in map(images.item, range(int(images.starts[-1]))):
-        if item.file is None or item.class_name is None:
-            continue
-        total += 1
-        tokens = _tokens(PurePath(item.file).stem)
+    names = {name: _tokens(name) for scan in scans for name in scan.classes}
+    named = [record for record in records if record.file is not None and record.class_name is not None]
+    own, misnamed = 0, []
+    for record in named:
+        tokens = _tokens(PurePath(str(record.file)).stem)
         matches = [name for name, parts in names.items() if parts and _contains(tokens, parts)]
-        if item.class_name in matches:
+        if record.class_name in matches:
             own += 1
         elif matches:
-            misnamed.append((item, matches))
-    if total and own / total >= NAMED:
-        for item, matches in misnamed:
-            yield Issue("file name", f"named after {' and '.join(matches)}, but under {item.class_name}", (item,))
+            text = f"named after {' and '.join(matches)}, but under {record.class_name}"
+            misnamed.append(Issue("file name", text, [record]))
+    if named and own / len(named) >= NAMED:
+        yield from misnamed
 
 
 def _tokens(text: str) -> list[str]:
@@ -188,24 +146,20 @@ def _classes(scan: SplitScan, reference: SplitScan) -> Iterator[Issue]:
         yield Issue("imbalance", f"{text}always answering {most} is right in {share:.1%}")
 
 
-def _modes(images: _Images) -> Iterator[Issue]:
+def _modes(readable: Sequence[ImageRecord]) -> Iterator[Issue]:
     """Yield each mode that is not the most common one."""
-    modes, counts = np.unique(images.modes[images.readable], return_counts=True)
-    for mode in modes:
-        if mode != modes[counts.argmax()]:
-            numbers = images.readable[images.modes[images.readable] == mode]
-            yield Issue("mode", f"{mode}, where most are {modes[counts.argmax()]}", images.items(numbers))
+    modes = Counter(record.mode for record in readable)
+    usual = max(sorted(modes), key=modes.__getitem__, default="")
+    for mode in sorted(modes.keys() - {usual}):
+        yield Issue("mode", f"{mode}, where most are {usual}", [record for record in readable if record.mode == mode])
 
 
-def _sizes(images: _Images) -> Iterator[Issue]:
+def _sizes(readable: Sequence[ImageRecord]) -> Iterator[Issue]:
     """Yield images of another size than the rule; without a rule, images far from the median size or shape."""
-    sizes = images.sizes[images.readable]
-    if len(sizes) == 0:
-        return
-    distinct, inverse, counts = np.unique(sizes, axis=0, return_inverse=True, return_counts=True)
-    if counts.max() >= RULE * len(sizes):
-        width, height = distinct[counts.argmax()]
-        odd = {f"not {width}x{height} as nearly all": inverse != counts.argmax()}
+    sizes = np.array([record.size for record in readable]).reshape(-1, 2)
+    [(usual, count)] = Counter(record.size for record in readable).most_common(1) or [((0, 0), 0)]
+    if count >= RULE * len(sizes):
+        odd = {f"not {usual[0]}x{usual[1]} as nearly all": (sizes != usual).any(axis=1)}
     else:
         side, shape = np.sqrt(sizes.prod(axis=1)), sizes.max(axis=1) / sizes.min(axis=1)
         usual_side, usual_shape = np.median(side), np.median(shape)
@@ -216,12 +170,4 @@ def _sizes(images: _Images) -> Iterator[Issue]:
         }
     for text, chosen in odd.items():
         if chosen.any():
-            yield Issue("size", text, images.items(images.readable[chosen]))
-
-
-def _flat(images: _Images) -> Iterator[Issue]:
-    """Yield images whose thumbnails have hardly any contrast."""
-    for scan, start in zip(images.scans, images.starts, strict=False):
-        for index in np.flatnonzero(scan.readable):
-            if scan.thumbnails[index].std() < FLAT:
-                yield Issue("one colour", "hardly any contrast", (images.item(int(start) + int(index)),))
+            yield Issue("size", text, [record for record, is_odd in zip(readable, chosen, strict=True) if is_odd])
