@@ -10,7 +10,7 @@ from PIL import Image
 
 import zoo as library
 from zoo.cli import main
-from zoo.core import registry
+from zoo.core import entry_points, registry
 from zoo.core.errors import UserError
 
 
@@ -93,7 +93,7 @@ def test_a_family_that_fails_leaves_the_other_names(install, source):
 
 
 def test_a_family_that_hangs_leaves_the_other_names(install, monkeypatch, capsys):
-    monkeypatch.setattr(registry, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(entry_points, "ANSWER_SECONDS", 0.2)
     source = "print('hello')\nimport time\ntime.sleep(3)\n"
     install("plugin-k", "[zoo.architecture_families]\nfam = plugin_k\n", source, "plugin_k")
     assert main(["list"]) == 0

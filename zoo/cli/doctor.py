@@ -162,8 +162,10 @@ def _broken_clause(entry: Entry, value: Any) -> str:
             return f"breaks the contract: names() {_failure(error)}"
         return "" if all(isinstance(name, str) for name in names) else "breaks the contract: names() gives texts"
     if not callable(value):
-        return f"breaks the contract: {registry.WORDS[entry.kind]} must be callable, received {type(value).__name__}"
-    given = registry.GIVEN[entry.kind]
+        return (
+            f"breaks the contract: {registry.KIND_NAMES[entry.kind]} must be callable, received {type(value).__name__}"
+        )
+    given = registry.PASSED_BY_ZOO[entry.kind]
     try:
         inspect.signature(value).bind_partial(*given)
     except TypeError:
@@ -208,7 +210,7 @@ def show_state(debug: bool = False) -> None:
     for found in diagnose(everything):
         entry = found.entry
         seconds = "" if found.seconds is None else f"{found.seconds:.2f}"
-        table.add_row(f"{entry.word} {entry.name}", f"{entry.distribution} {entry.version}", seconds, found.state)
+        table.add_row(f"{entry.kind_name} {entry.name}", f"{entry.distribution} {entry.version}", seconds, found.state)
         if found.state != WORKS:
             wrong.append(found)
     Console(highlight=False, emoji=False, markup=False).print(table)

@@ -63,7 +63,7 @@ def show_info(
         entry = registry.find(kind, name)
         builder = registry.load(kind, name)
         prefix = {"architecture": "--model", "dataset": "--data", "command": "zoo"}[kind]
-        print(f"{registry.WORDS[kind]} {name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
+        print(f"{registry.KIND_NAMES[kind]} {name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
         print(inspect.getdoc(builder) or "(its author wrote no documentation)")
         if kind == "command":
             continue

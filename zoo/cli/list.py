@@ -49,7 +49,7 @@ def show_names(arguments: Sequence[str]) -> None:
         raise UserError(f"no registered name matches '{pattern}'{_hint(pattern, [name for name, _ in names])}")
     # Plain columns: a table library takes seconds to lay out ten thousand names.
     rows = [("kind", "name", "distribution", "version")]
-    rows += [(registry.WORDS[entry.kind], name, entry.distribution, entry.version) for name, entry in matches]
+    rows += [(registry.KIND_NAMES[entry.kind], name, entry.distribution, entry.version) for name, entry in matches]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

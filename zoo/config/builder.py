@@ -250,15 +250,17 @@ def _whole_numbers_first(parser: LightningArgumentParser) -> None:
 def add_builder(parser: jsonargparse.ArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
     """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
     builder = registry.load(kind, name, origin)
-    given = list(inspect.signature(builder).parameters)[: len(registry.GIVEN[kind])]
-    parser.add_argument(f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.WORDS[kind]}.")
+    given = list(inspect.signature(builder).parameters)[: len(registry.PASSED_BY_ZOO[kind])]
+    parser.add_argument(
+        f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.KIND_NAMES[kind]}."
+    )
     try:
         if inspect.isclass(builder):
             parser.add_class_arguments(builder, key, skip=set(given), instantiate=False, fail_untyped=False)
         else:
             parser.add_function_arguments(builder, key, skip=set(given), fail_untyped=False)
     except ValueError as error:
-        raise UserError(f"{registry.WORDS[kind]} '{name}' breaks the contract: its options: {error}") from error
+        raise UserError(f"{registry.KIND_NAMES[kind]} '{name}' breaks the contract: its options: {error}") from error
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -1,1 +1,1 @@
-"""What every layer stands on: errors, the input specification, the registry of names, downloads. No torch."""
+"""Errors, the input specification, the registry of names, downloads: what every package uses. No torch."""

@@ -1,4 +1,4 @@
-"""The errors users see: one line that says what was received, what is allowed and what to do."""
+"""The errors that users see: one line with what was received, what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ class ZooError(Exception):
     """Base of every error zoo raises on purpose; the command line prints it as one line.
 
     Attributes:
-        exit_status: what the command ends with, 1 (the run failed) or 2 (the user must change something).
+        exit_status: of the command: 1 (the run failed) or 2 (the user must change something).
     """
 
     exit_status = 1
 
 
 class UserError(ZooError, ValueError):
-    """Something the user gave cannot work: an option, a file, a name. Nothing was trained or written."""
+    """An option, a file or a name that cannot work. Nothing was trained or written."""
 
     exit_status = 2
 
 
 class RunError(ZooError, RuntimeError):
-    """A run that was well asked for failed: the loss is not finite, the disk is full, a worker died."""
+    """A run failed though its options are right: the loss is not finite, the disk is full, a worker died."""
 
 
 class NoSplitError(ZooError, LookupError):
-    """Raised by a data set's builder to say that it has no such split.
+    """A data set has no such split; its builder raises this.
 
-    Without ``val`` the ImageDataModule splits ``train``; without ``test`` the test command says so.
+    Where ``val`` is missing, ImageDataModule takes it from ``train``; ``zoo test`` needs ``test``.
 
     Args:
         split: the split that does not exist.
-        hint: what the user can do to have it, one sentence.
+        hint: one sentence, what the user can do to get it.
     """
 
     exit_status = 2
@@ -44,20 +44,20 @@ class NoSplitError(ZooError, LookupError):
 
 
 class DownloadError(ZooError, OSError):
-    """A file is not in the data root and could not be downloaded or did not match its checksum."""
+    """A file is not in the data root, and could not be downloaded or does not match its checksum."""
 
     exit_status = 2
 
 
 class ImageError(UserError):
-    """An image file that cannot be used; the message starts with its path."""
+    """An image cannot be used; the message starts with the path of its file."""
 
 
 class CheckpointError(UserError):
-    """A checkpoint that is missing, unreadable, unsafe or belongs to something else."""
+    """A checkpoint is missing, unreadable, unsafe or of another network."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` with the one of ``names`` nearest to ``name``, or an empty string."""
+    near = get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""

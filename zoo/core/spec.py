@@ -1,4 +1,4 @@
-"""InputSpec: what a network must know of its data, and an application of its network."""
+"""InputSpec: what a network needs to know about its data, and an application about its network."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Interpolation = Literal["bilinear", "bicubic"]
 class Resize:
     """How an image of any size becomes ``height`` x ``width``.
 
-    The image is scaled, antialiased and with its aspect ratio kept, until it covers ``height / crop`` x
-    ``width / crop``; then the centre ``height`` x ``width`` is cut out.
+    The image is scaled, antialiased and without distortion, until it covers ``height / crop`` x ``width / crop``; then
+    the centre ``height`` x ``width`` is cut out.
 
     Args:
-        crop: share of the scaled image's side that is kept, in (0, 1]; 0.875 is the usual 224 out of 256.
+        crop: side of the centre as a share of the scaled image's side, in (0, 1]; the usual 224 out of 256 is 0.875.
         interpolation: bilinear or bicubic.
 
     Raises:
-        UserError: a value is outside what is allowed above.
+        UserError: a value is not allowed.
     """
 
     crop: float = 1.0
@@ -40,19 +40,19 @@ class Resize:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The agreement between data, network and application.
+    """What data, network and application agree on.
 
     Args:
         classes: class names in the order of the labels, at least two, all different.
         channels: 1 (grey) or 3 (RGB).
-        height: pixels the network sees, at least 1.
-        width: pixels the network sees, at least 1.
-        mean: mean of the training pixels per channel, pixels scaled to [0, 1].
+        height: of the network's input, in pixels, at least 1.
+        width: of the network's input, in pixels, at least 1.
+        mean: of the training pixels per channel, on the scale [0, 1].
         std: standard deviation per channel on the same scale, more than 0.
-        resize: the rule that brings other sizes to ``height`` x ``width``.
+        resize: the rule that brings images of other sizes to ``height`` x ``width``.
 
     Raises:
-        UserError: a value is outside what is allowed above.
+        UserError: a value is not allowed.
     """
 
     classes: tuple[str, ...]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from zoo.core.registry import OWN_DISTRIBUTION
+from zoo.core.entry_points import OWN_DISTRIBUTION
 
 __version__ = version(OWN_DISTRIBUTION)
