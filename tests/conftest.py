@@ -206,12 +206,3 @@ def real_data() -> Path:
     if not root or not (Path(root) / "cifar-10-batches-py").is_dir():
         pytest.skip("ZOO_DATA_ROOT does not name a folder with cifar-10-batches-py: real data is not there")
     return Path(root)
-
-
-@pytest.fixture(scope="session")
-def real_weights() -> Path:
-    """The folder with tf_efficientnet_lite0.safetensors, as ZOO_WEIGHTS names it."""
-    folder = os.environ.get("ZOO_WEIGHTS")
-    if not folder or not (Path(folder) / "tf_efficientnet_lite0.safetensors").is_file():
-        pytest.skip("ZOO_WEIGHTS does not name a folder with tf_efficientnet_lite0.safetensors")
-    return Path(folder)

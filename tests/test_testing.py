@@ -15,14 +15,30 @@ from zoo.core.errors import NoSplitError
 from zoo.testing import ContractError, check_architecture, check_dataset
 
 SINGLE = [name for name in library.list_architectures() if "/" not in name]
+#: Of each of these 500 MB of weights are written as ONNX, which two of them show in every run of the tests.
+LARGE = {name for name in SINGLE if name.startswith("vgg")} - {"vgg11", "vgg16_bn"}
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_every_single_architecture_keeps_the_contract(name):
+def test_every_single_architecture_keeps_the_contract(name, monkeypatch):
+    if name in LARGE:
+        monkeypatch.setattr("zoo.testing._check_onnx", lambda *_: None)
     check_architecture(name, channels=(1,) if name.startswith("vgg") else (1, 3), classes=(3,))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_b_32"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(LARGE))
+def test_every_large_architecture_can_be_exported(name):
+    check_architecture(name, channels=(3,), classes=(3,))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet18", "mobilenet_v3_small", "squeezenet1_1"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("shufflenet_v2_x0_5", "vit_b_32")),
+    ],
+)
 def test_networks_of_the_family_keep_the_contract(name):
     check_architecture(f"torchvision/{name}", channels=(3,), classes=(3,), size=(64, 64))
 

@@ -7,12 +7,15 @@ import shutil
 import pytest
 import torch
 
+#: Each kernel takes the C++ compiler seconds.
+SMALL = ("--model", "cnn", "--model.architecture.layout", "2C3-8N", "--trainer.limit_val_batches", 1)
+
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_network_trains_to_nearly_the_same_weights(zoo_process, tmp_path):
     weights = {}
     for compiled in ("true", "false"):
-        words = ["--model.compile", compiled, "--trainer.max_steps", 3, "--trainer.limit_val_batches", 1]
+        words = [*SMALL, "--model.compile", compiled, "--trainer.max_steps", 3]
         out, err = (process := zoo_process("fit", *words)).communicate()
         assert process.returncode == 0, err
         assert ("not compiled" in err) is (compiled == "false")
@@ -26,7 +29,7 @@ def test_a_compiled_network_trains_to_nearly_the_same_weights(zoo_process, tmp_p
 def test_a_machine_without_a_compiler_says_so(zoo_process, monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    process = zoo_process("fit", "--model.compile", "true", "--trainer.max_steps", 1)
+    process = zoo_process("fit", *SMALL, "--model.compile", "true", "--trainer.max_steps", 1)
     _, err = process.communicate()
     assert process.returncode == 1
     assert err.splitlines()[-1].startswith("error: the network cannot be compiled: ")

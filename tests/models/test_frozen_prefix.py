@@ -28,11 +28,11 @@ def inputs(spec):
     [
         ({"name": "lenet5", "dropout": 0.5}, 2, 16 * 16 * 16),
         ({"name": "cnn", "layout": "8C3-D.5-8C3-MP2-16N-D.5"}, 2, 8 * 30 * 30),
-        ("vgg11_bn", 6, 512 * 4 * 4),
+        pytest.param("vgg11_bn", 6, 512 * 4 * 4, marks=pytest.mark.slow),
         ("vgg11_bn", "features", 512 * 2 * 2),
-        ("torchvision/resnet18", 5, 64 * 16 * 16),
+        pytest.param("torchvision/resnet18", 5, 64 * 16 * 16, marks=pytest.mark.slow),
         ("torchvision/resnet18", 2, 2 * 64 * 16 * 16),  # inside a block: what its convolution needs, and its shortcut
-        ("torchvision/densenet121", 40, (256 + 128) * 4 * 4),
+        pytest.param("torchvision/densenet121", 40, (256 + 128) * 4 * 4, marks=pytest.mark.slow),
         ("torchvision/swin_t", 13, 192 * 8 * 8 + 768 * 8 * 8),
         ("torchvision/shufflenet_v2_x0_5", 10, None),
     ],

@@ -44,7 +44,15 @@ def test_a_damaged_cache_is_made_again(cache):
     assert [found.name for found in cache.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050", "efficientnet_b0", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "mobilenetv3_small_050",
+        "vit_tiny_patch16_224",
+        pytest.param("efficientnet_b0", marks=pytest.mark.slow),
+    ],
+)
 def test_networks_keep_the_contract(name):
     check_architecture(f"timm/{name}", channels=(1, 3), classes=(3,), size=(64, 64))
 
