@@ -96,10 +96,10 @@ def predict(
     if output is not None:
         write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, predictions))
     if plot is not None:
-        from zoo.reports.plots import draw_guesses, shrunk
+        from zoo.reports.plots import draw_predictions, shrink
 
-        draw_guesses(
-            Path(plot), [Path(path).name for path in files], [shrunk(decode(path)) for path in files], predictions
+        draw_predictions(
+            Path(plot), [Path(path).name for path in files], [shrink(decode(path)) for path in files], predictions
         )
     _show(files, predictions)
     return predictions

@@ -15,7 +15,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 from zoo.config.fit import FitCLI
 from zoo.config.resolve import resolve_new
 from zoo.core.errors import RunError, UserError
-from zoo.reports.plots import draw_by, require_plot
+from zoo.reports.plots import draw_with, require_plot
 
 #: Learning rates tried, from the first to the second, each for one step.
 RATES, STEPS = (1e-6, 1.0), 100
@@ -70,7 +70,7 @@ def find_learning_rate(args: Sequence[str], plot: str | None = None) -> float:
     print(f"learning rate {best:.2g}: of {STEPS} from {low:.0e} to {high:.0e}, the loss falls fastest there")
     print(f"use it with: --optimizer.lr {best:.2g}")
     if path is not None:
-        draw_by(path, partial(finder.plot, suggest=True))
+        draw_with(path, partial(finder.plot, suggest=True))
     return float(best)
 
 

@@ -1,4 +1,4 @@
-"""What this process runs on: versions, platform, and the most memory it has held."""
+"""Describe what this process runs on: versions, platform, peak memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 if TYPE_CHECKING:
     import resource
 
-#: Distributions whose versions tell how a figure came about.
+#: Distributions whose versions a report records.
 DISTRIBUTIONS = ("zoo-classifiers", "torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
 def environment() -> dict[str, str]:
-    """Return versions and platform by name, without the machine's own name and without a path."""
+    """Return versions and platform by name; the machine's name and local paths are left out."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in DISTRIBUTIONS},
@@ -28,13 +28,13 @@ def environment() -> dict[str, str]:
 
 
 def most_memory(usage: resource.struct_rusage) -> float:
-    """Return the most memory a process has held, in MiB, of what ``resource`` or ``os.wait4`` tells of it."""
+    """Return the peak memory of a process in MiB, from what ``resource`` or ``os.wait4`` returns."""
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
     return usage.ru_maxrss / unit
 
 
 def peak_memory(device: torch.device) -> str:
-    """Return the most memory that this process has held so far, and on an accelerator of CUDA its tensors."""
+    """Return the peak memory of this process so far, and on a CUDA device that of its tensors, as text."""
     texts = []
     if sys.platform != "win32":
         import resource

@@ -1,4 +1,4 @@
-"""Pictures of what a network guesses and of what a data set holds, drawn by matplotlib without a display."""
+"""Draw predictions and samples of a data set into image files with matplotlib; no display is needed."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from zoo.runs.files import require_folder, write_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
 
-#: Images that one picture of guesses shows at most: each takes 2.6 inches of it.
+#: Most images in one plot of predictions: each takes 2.6 inches of its height.
 MAX_IMAGES = 20
 
-#: Bars that always have room, so that one or two are no blocks.
-LEAST_BARS = 5
+#: Fewest and most bars of an image: room for the fewest is always left, so that one or two do not become blocks.
+LEAST_BARS, MOST_BARS = 5, 30
 
-#: Pixels on the longer side that an image is drawn with.
+#: Most pixels on the longer side of a drawn image.
 DRAWN_SIDE = 512
 
-#: Bars that an image has at most.
-MOST_BARS = 30
-
-#: No text is read as TeX: a class may be called "$5".
+#: Text options: a class may be called "$5", which matplotlib would read as TeX.
 PLAIN: dict[str, Any] = {"parse_math": False}
 
 
 def require_plot(option: str, path: str) -> Path:
-    """Return where a picture goes.
+    """Return the path of a plot to write.
 
     Raises:
-        UserError: its ending is of no format that is drawn, or there is no such folder.
+        UserError: its name does not end in one of FORMATS, or its folder does not exist.
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"{option} is '{path}'; allowed are names that end in {', '.join(FORMATS)}")
     return require_folder(option, path)
 
 
-def draw_guesses(path: Path, titles: Sequence[str], images: Sequence[np.ndarray], guesses: Sequence[Any]) -> None:
-    """Draw each image beside its likeliest classes as bars.
+def draw_predictions(
+    path: Path, titles: Sequence[str], images: Sequence[np.ndarray], predictions: Sequence[Any]
+) -> None:
+    """Draw each image beside bars of its most likely classes.
 
     Args:
         path: the file to write.
         titles: one for each image.
         images: uint8 ``(height, width, channels)``, 1 or 3 channels, any size.
-        guesses: for each image its ``(class, probability)`` pairs, the likeliest first; MOST_BARS are drawn.
+        predictions: for each image ``(class, probability)`` pairs, the most likely first; MOST_BARS are drawn.
     """
-    guesses = [pairs[:MOST_BARS] for pairs in guesses]
-    figure = Figure(figsize=(10, 0.3 + sum(_inches(pairs) for pairs in guesses)), layout="constrained")
-    axes = figure.subplots(len(images), 2, squeeze=False, height_ratios=[_inches(pairs) for pairs in guesses])
-    for (left, right), title, image, pairs in zip(axes, titles, images, guesses, strict=True):
+    predictions = [pairs[:MOST_BARS] for pairs in predictions]
+    heights = [max(2.6, 0.6 + 0.22 * len(pairs)) for pairs in predictions]  # inches: room for the bars and the image
+    figure = Figure(figsize=(10, 0.3 + sum(heights)), layout="constrained")
+    axes = figure.subplots(len(images), 2, squeeze=False, height_ratios=heights)
+    for (left, right), title, image, pairs in zip(axes, titles, images, predictions, strict=True):
         _show(left, image)
         left.set_title(_drawable(title), fontsize=9, **PLAIN)
         names, values = [_drawable(name) for name, _ in pairs], [value for _, value in pairs]
         bars = right.barh(range(len(pairs)), values, color="C0")
         right.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=8)
         right.set_yticks(range(len(pairs)), names, fontsize=8, **PLAIN)
-        right.set_ylim(max(len(pairs), LEAST_BARS) - 0.5, -0.5)  # the likeliest above
+        right.set_ylim(max(len(pairs), LEAST_BARS) - 0.5, -0.5)  # the most likely at the top
         right.set_xlim(0, 1.12)
         right.set_xticks([])
         right.spines[["top", "right", "bottom"]].set_visible(False)
@@ -76,8 +76,8 @@ class ClassRow:
 
     Args:
         name: of the class.
-        caption: what is said below the name.
-        images: some of its images, uint8 ``(height, width, channels)``.
+        caption: text below the name.
+        images: samples, uint8 ``(height, width, channels)``.
     """
 
     name: str
@@ -86,11 +86,11 @@ class ClassRow:
 
 
 def draw_samples(path: Path, title: str, rows: Sequence[ClassRow]) -> None:
-    """Draw some images of each class, a row a class.
+    """Draw sample images of each class, one class per row.
 
     Args:
         path: the file to write.
-        title: above all.
+        title: at the top.
         rows: the classes.
     """
     columns = max(len(row.images) for row in rows)
@@ -108,36 +108,31 @@ def draw_samples(path: Path, title: str, rows: Sequence[ClassRow]) -> None:
     _save(figure, path)
 
 
-def draw_by(path: Path, plot: Callable[..., Any]) -> None:
-    """Draw what a library draws by itself.
+def draw_with(path: Path, plot: Callable[..., Any]) -> None:
+    """Write a plot that a library draws.
 
     Args:
         path: the file to write.
-        plot: draws on the axes that it is given as ``ax``.
+        plot: is called with the axes to draw on as ``ax``.
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     plot(ax=figure.subplots())
     _save(figure, path)
 
 
-def _inches(pairs: Sequence[Any]) -> float:
-    """Return how high an image's row is: room for its bars, and for the picture."""
-    return max(2.6, 0.6 + 0.22 * len(pairs))
-
-
-def shrunk(image: np.ndarray) -> np.ndarray:
-    """Return an image ``(height, width, channels)`` with at most DRAWN_SIDE pixels on its longer side."""
+def shrink(image: np.ndarray) -> np.ndarray:
+    """Leave out pixels of an image ``(height, width, channels)`` until its longer side has at most DRAWN_SIDE."""
     step = -(-max(image.shape[:2]) // DRAWN_SIDE)
     return image if step == 1 else image[::step, ::step].copy()
 
 
 def _drawable(text: str) -> str:
-    """Return a text in which bytes of a file's name that are no UTF-8 are question marks."""
+    """Replace bytes of a file's name that are not UTF-8 by question marks."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _show(place: Axes, image: np.ndarray) -> None:
-    small = shrunk(image)
+    small = shrink(image)
     place.imshow(small[..., 0] if small.shape[2] == 1 else small, cmap="gray", vmin=0, vmax=255)
     place.set_axis_off()
 
