@@ -246,6 +246,14 @@ def test_links_and_pictures_of_a_page_are_there(page):
             assert (page.parent / link.partition("#")[0]).exists(), link
 
 
+def test_files_that_a_page_names_are_there():
+    named = re.compile(r"`((?:zoo|tests|docs|configs|benchmarks|examples|plugins)/[\w./-]*)`")
+    for page in PAGES:
+        for name in named.findall(page.read_text(encoding="utf-8")):
+            if not re.search(r"NAME|LANGUAGE|DATA", name):
+                assert (REPOSITORY / name).exists(), f"{page}: {name}"
+
+
 def test_pictures_are_small_and_load_nothing_from_elsewhere():
     for picture in (REPOSITORY / "docs" / "images").iterdir():
         assert picture.stat().st_size < 200_000, picture.name
