@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 #: What runs the command without features computed once.
-UNCACHED = "from zoo.training.feature_cache import FrozenFeatures as F; F.on_fit_start = lambda *_: None; "
+UNCACHED = "from zoo.training.feature_cache import FeatureCache as F; F.on_fit_start = lambda *_: None; "
 
 
 def subset(source: Path, target: Path, count: int) -> None:

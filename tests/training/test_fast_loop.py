@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
 from zoo.data.datamodule import ImageDataModule
-from zoo.training.fast_loop import PlainSteps, is_plain
+from zoo.training.fast_loop import FastTrainingLoop, is_direct
 from zoo.training.fast_settings import NoProfiler
 from zoo.training.task import ImageClassifier
 
@@ -56,7 +56,7 @@ def trained(tmp_path, plain, *callbacks, optimizer=ADAM, scheduler=None, checkpo
     )
     trainer = pl.Trainer(**(settings | options))
     if plain:
-        PlainSteps.install(trainer)
+        FastTrainingLoop.install(trainer)
     trainer.fit(model, data, ckpt_path=checkpoint)
     return trainer
 
@@ -84,7 +84,7 @@ def assert_same(first, second):
 def test_they_are_lightnings(tmp_path, options):
     recorders = Recorder(), Recorder()
     first, second = (trained(tmp_path, one is recorders[0], one, **options) for one in recorders)
-    assert is_plain(first)
+    assert is_direct(first)
     assert_same(first, second)
     assert recorders[0].seen == recorders[1].seen
     assert "seen_epoch" in first.callback_metrics
@@ -102,7 +102,7 @@ def test_a_training_goes_on_from_lightnings_checkpoint(tmp_path):
 def test_a_hook_within_the_step_is_called(tmp_path):
     listeners = Listener(), Listener()
     first, second = (trained(tmp_path, one is listeners[0], one) for one in listeners)
-    assert not is_plain(first)
+    assert not is_direct(first)
     assert listeners[0].calls == listeners[1].calls == 10
     assert_same(first, second)
 
@@ -112,7 +112,7 @@ def test_a_hook_of_the_module_is_called(tmp_path, monkeypatch, hook):
     calls = []
     monkeypatch.setattr(ImageClassifier, hook, lambda self, *_: calls.append(hook))
     trainer = trained(tmp_path, plain=True)
-    assert not is_plain(trainer)
+    assert not is_direct(trainer)
     assert len(calls) == 10
 
 
@@ -125,5 +125,5 @@ def test_what_a_callback_changes_on_the_way_counts(tmp_path):
 @pytest.mark.parametrize("options", [{"gradient_clip_val": 0.01}, {"precision": "bf16-mixed"}, {"profiler": None}])
 def test_what_a_trainer_does_within_the_step_is_left_to_lightning(tmp_path, options):
     first, second = (trained(tmp_path, plain, **options) for plain in (True, False))
-    assert not is_plain(first)
+    assert not is_direct(first)
     assert_same(first, second)

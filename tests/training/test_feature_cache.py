@@ -10,7 +10,7 @@ from support import assert_equal_weights
 
 from zoo.models.frozen_prefix import FrozenPrefix
 from zoo.training import feature_store
-from zoo.training.feature_cache import FrozenFeatures
+from zoo.training.feature_cache import FeatureCache
 
 FROZEN = ("--model.freeze", 2, "--model.architecture.dropout", 0.3, "--trainer.max_epochs", 3)
 
@@ -40,7 +40,7 @@ def uncached(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("uncached")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FrozenFeatures, "on_fit_start", lambda *_: None)
+        patch.setattr(FeatureCache, "on_fit_start", lambda *_: None)
         assert main(["fit", *map(str, FROZEN), "--trainer.default_root_dir", str(folder)]) == 0
     return folder / "digits-lenet5" / "version_0"
 

@@ -7,7 +7,7 @@ import torch
 from support import REPOSITORY
 
 from zoo.core.errors import UserError
-from zoo.training.mixup import Mixing
+from zoo.training.mixup import BatchMixer
 from zoo.training.task import ImageClassifier
 
 
@@ -20,7 +20,7 @@ def batch():
 
 def test_mixup_blends_pixels_and_targets_by_the_same_share(batch):
     torch.manual_seed(0)
-    inputs, targets = Mixing(1.0, None, 10)(*batch)
+    inputs, targets = BatchMixer(1.0, None, 10)(*batch)
     assert torch.allclose(inputs.mean(dim=(1, 2, 3)), targets @ torch.arange(10.0), atol=1e-5)
     assert torch.allclose(inputs.amax(dim=(1, 2, 3)), inputs.amin(dim=(1, 2, 3)))
     assert (targets.count_nonzero(dim=1) == 2).all()
@@ -28,7 +28,7 @@ def test_mixup_blends_pixels_and_targets_by_the_same_share(batch):
 
 def test_cutmix_pastes_a_rectangle_and_shares_the_target_by_its_area(batch):
     torch.manual_seed(0)
-    inputs, targets = Mixing(None, 1.0, 10)(*batch)
+    inputs, targets = BatchMixer(None, 1.0, 10)(*batch)
     assert set(inputs.unique().tolist()) == set(range(10))
     assert torch.allclose(inputs.mean(dim=(1, 2, 3)), targets @ torch.arange(10.0), atol=1e-5)
     assert inputs[5].unique().tolist() == [4, 5]
@@ -36,7 +36,7 @@ def test_cutmix_pastes_a_rectangle_and_shares_the_target_by_its_area(batch):
 
 def test_of_both_each_batch_takes_one(batch):
     torch.manual_seed(0)
-    mixing = Mixing(1.0, 1.0, 10)
+    mixing = BatchMixer(1.0, 1.0, 10)
     whole = {bool((inputs == inputs.round()).all()) for inputs, _ in (mixing(*batch) for _ in range(20))}
     assert whole == {True, False}
 
@@ -53,7 +53,7 @@ def test_evaluation_mixes_nothing(grey_spec):
     images, labels = torch.randint(0, 256, (20, 8, 8, 1), dtype=torch.uint8), torch.arange(20) % 10
     classifier.validation_step((images, labels), 0)
     expected = torch.nn.functional.cross_entropy(classifier(images), labels).detach()
-    assert float(classifier.val_metrics.take()["val/loss"]) == pytest.approx(float(expected))
+    assert float(classifier.val_metrics.compute_and_reset()["val/loss"]) == pytest.approx(float(expected))
 
 
 def test_training_accuracy_counts_the_class_of_the_larger_share(grey_spec):
@@ -64,7 +64,7 @@ def test_training_accuracy_counts_the_class_of_the_larger_share(grey_spec):
     classifier = ImageClassifier(grey_spec, mixup=1.0)
     images, labels = torch.randint(0, 256, (20, 8, 8, 1), dtype=torch.uint8), torch.arange(20) % 10
     torch.manual_seed(0)
-    _, targets = classifier.mixing(classifier.preprocess(images), labels)
+    _, targets = classifier.mixer(classifier.preprocess(images), labels)
     guess = targets.clone()
     classifier.network = Known()
     torch.manual_seed(0)

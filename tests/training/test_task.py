@@ -44,7 +44,7 @@ def test_metrics_equal_scikit_learns(classifier, easy, monkeypatch):
     outputs = iter(logits)
     monkeypatch.setattr(classifier, "forward", lambda images: next(outputs))
     logged = {}
-    monkeypatch.setattr(classifier, "log_dict", lambda values, logger: logged.update(values))
+    monkeypatch.setattr(classifier, "log_dict", lambda values, **_: logged.update(values))
     for label in labels:
         classifier.test_step((torch.zeros(25, 8, 8, 1), label), 0)
     classifier.on_test_epoch_end()
@@ -60,7 +60,7 @@ def test_metrics_equal_scikit_learns(classifier, easy, monkeypatch):
 
 def test_batches_of_different_sizes_weigh_by_their_images(classifier, monkeypatch):
     logged = {}
-    monkeypatch.setattr(classifier, "log_dict", lambda values, logger: logged.update(values))
+    monkeypatch.setattr(classifier, "log_dict", lambda values, **_: logged.update(values))
     (images, labels), *_ = batches(1, 17)
     classifier.eval()
     for part in (slice(0, 16), slice(16, 17)):

@@ -111,7 +111,7 @@ def _show(cli: BenchCLI, speeds: Speeds) -> None:
 def advice(cli: BenchCLI, speeds: Speeds) -> list[str]:
     """Return what would make the training faster, a line each, the most effective first."""
     from zoo.models.weights import offered_weights
-    from zoo.training.device import fast_bfloat16
+    from zoo.training.fast_settings import fast_bfloat16
 
     shares, data = speeds.shares(), cli.datamodule
     larger_batch = f"--data.batch_size above {data.batch_size}"

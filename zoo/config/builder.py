@@ -28,9 +28,14 @@ from zoo.models.checkpoint import read_checkpoint, require_same_architecture, sp
 from zoo.models.pretrained import Weights, find_weights
 from zoo.runs.folder import Run
 from zoo.training.checkpoints import AtomicCheckpointIO
-from zoo.training.device import default_precision
-from zoo.training.fast_loop import PlainSteps
-from zoo.training.fast_settings import NoProfiler, answer_cuda_checks_at_once, flush_denormals, keep_freed_memory
+from zoo.training.fast_loop import FastTrainingLoop
+from zoo.training.fast_settings import (
+    NoProfiler,
+    default_precision,
+    flush_denormals,
+    keep_freed_memory,
+    skip_cuda_driver_search,
+)
 from zoo.training.optim import DEFAULT_OPTIMIZER
 from zoo.training.task import ImageClassifier
 
@@ -185,7 +190,7 @@ class ZooCLI(LightningCLI):
         """Build data, model and trainer; the spec comes from the checkpoint, else from the data and the weights."""
         flush_denormals()
         keep_freed_memory()
-        answer_cuda_checks_at_once()
+        skip_cuda_driver_search()
         self.config_init = self.parser.instantiate(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
@@ -219,7 +224,7 @@ class ZooCLI(LightningCLI):
             trainer = Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
-        PlainSteps.install(trainer)
+        FastTrainingLoop.install(trainer)
         return trainer
 
     def resolved_config(self) -> str:

@@ -28,16 +28,16 @@ from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
 from zoo.training.checkpoints import RunCheckpoints
-from zoo.training.early_stopping import NoProgress
+from zoo.training.early_stopping import EarlyStopping
 from zoo.training.ema import MovingAverage
-from zoo.training.epoch_metrics import MetricsLogger, TrainingFigures
-from zoo.training.feature_cache import FrozenFeatures
+from zoo.training.epoch_metrics import EpochMetrics, MetricsLogger
+from zoo.training.feature_cache import FeatureCache
 from zoo.training.graceful_stop import GracefulStop, Interrupted
 from zoo.training.loggers import named_loggers
 from zoo.training.predictions import predict_batches
-from zoo.training.progress_bar import EpochLines, show_plan, show_result
+from zoo.training.progress_bar import EpochProgressBar, show_result, show_summary
 from zoo.training.starting_weights import init_from_data
-from zoo.training.summary import plan
+from zoo.training.summary import training_summary
 from zoo.training.task import ImageClassifier
 
 
@@ -126,10 +126,10 @@ class FitCLI(ZooCLI):
             raise
 
     def _trainer_changes(self) -> dict[str, Any]:
-        figures, checkpoints = TrainingFigures(), RunCheckpoints(self.run)
+        metrics, checkpoints = EpochMetrics(), RunCheckpoints(self.run)
         self.stop = GracefulStop(self.run, self.own_process)
         trainer = self.config_init.trainer
-        lines = EpochLines(figures, checkpoints, bar=trainer.enable_progress_bar is not False)
+        lines = EpochProgressBar(metrics, checkpoints, bar=trainer.enable_progress_bar is not False)
         if self.quiet:
             lines.disable()
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
@@ -138,10 +138,10 @@ class FitCLI(ZooCLI):
         added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
-        aids += [] if patience is None else [NoProgress(patience, trainer.limit_val_batches)]
+        aids += [] if patience is None else [EarlyStopping(patience, trainer.limit_val_batches)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [*self.callbacks, FrozenFeatures(done), *aids, figures, lines, self.stop, checkpoints],
+            "callbacks": [*self.callbacks, FeatureCache(done), *aids, metrics, lines, self.stop, checkpoints],
             "enable_progress_bar": True,
         }
 
@@ -236,7 +236,8 @@ def _train(cli: FitCLI) -> None:
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
         if not cli.quiet:
-            show_plan(plan(cli.model, cli.datamodule, cli.trainer) | {"seed": seed, "run": str(cli.run.path)})
+            rows = training_summary(cli.model, cli.datamodule, cli.trainer)
+            show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
         if cli.trainer.global_step == 0:
             cli.discard_new_run()

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written whole or not at all, the best and the last."""
+"""Writes the best and the last checkpoint of a run, each completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from zoo.runs.folder import Run
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its target, syncs it to disk and moves it into place.
+    """Writes a checkpoint beside its target, syncs it to disk and renames it.
 
-    Lightning's own stages in the temporary folder and copies: a full disk then destroys the old checkpoint.
+    Lightning writes to the temporary folder and copies: a full disk then destroys the old checkpoint.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Replace the file at ``path``; RunError, the old file untouched, if the disk is full or read-only."""
+        """Replace the file at ``path``; if the disk is full or read-only, raise RunError and keep the old file."""
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,20 +36,20 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = lambda storage, loc: storage, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read a checkpoint as ``read_checkpoint`` does, whatever ``weights_only`` asks for."""
+        """Read a checkpoint by ``read_checkpoint``, always with weights only."""
         return read_checkpoint(path)
 
 
 class RunCheckpoints(Checkpoint):
     """Saves ``last.ckpt`` after every epoch and ``best.ckpt`` when the validation accuracy is the highest so far.
 
-    Of equal accuracies the one with the lower validation loss is the better: a small split takes few values.
+    Of two equal accuracies, the one with the lower validation loss is better: on a small split ties are common.
 
-    Unlike Lightning's ModelCheckpoint, its state holds no path, so a run folder can be moved and resumed; and the last
-    checkpoint is written in every epoch, not only in those that are among the best.
+    Unlike Lightning's ModelCheckpoint, its state holds no path, so a run folder can be moved and resumed; and it writes
+    the last checkpoint in every epoch, not only in the best ones.
 
-    The state of the random generators travels with the checkpoint and is put back before the first resumed step, so
-    that dropout draws what it would have drawn.
+    A checkpoint holds the state of the random generators. It is restored before the first resumed step, so dropout
+    draws the same numbers as without the interruption.
 
     Args:
         run: the folder.
@@ -68,7 +68,7 @@ class RunCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.run.last)
 
     def improved(self, trainer: Trainer) -> tuple[float, float] | None:
-        """Return the last validation's accuracy and negated loss where they are the best so far, else None."""
+        """Return the last validation's accuracy and negated loss if they are the best so far, else None."""
         metrics = trainer.callback_metrics
         if "val/accuracy" not in metrics:
             return None
@@ -80,11 +80,11 @@ class RunCheckpoints(Checkpoint):
         return {"accuracy": self.best[0], "loss": -self.best[1]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take them up again."""
+        """Restore them."""
         self.best = state_dict["accuracy"], -state_dict["loss"]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the random generators' state."""
+        """Add the state of the random generators."""
         checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(pl_module.device)
@@ -94,9 +94,9 @@ class RunCheckpoints(Checkpoint):
         self._random_state = checkpoint.get("random_state")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Put the state back once everything that draws at start-up has drawn.
+        """Restore the state, after everything at start-up that draws random numbers.
 
-        Only in a run of one process: the checkpoint holds the state of the first, and others must not repeat it.
+        Only where one process trains: the checkpoint holds the state of the first, and others must not repeat it.
         """
         state, self._random_state = self._random_state, None
         if state is not None and trainer.world_size == 1:

@@ -1,7 +1,7 @@
-"""A moving average of the weights, which is what is validated, tested, exported and kept as a run's result.
+"""A moving average of the weights, which is validated, tested, exported and saved as a run's result.
 
 step ──► weights ──► average ──► validation, best.ckpt, last.ckpt (which keeps both), test, predict, export
-▲  └── the next step goes on from the weights themselves
+▲  └── the next step starts from the weights
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from zoo.core.errors import UserError
 
 
 class MovingAverage(WeightAveraging):
-    """Lightning's averaging of weights and buffers after each optimizer step, with a decay that grows to its value.
+    """Averages weights and buffers after each optimizer step, with a decay that grows to its final value.
 
-    In step n the decay is at most (1 + n) / (10 + n), as TensorFlow's ExponentialMovingAverage has it: else the first,
-    untrained weights would weigh on the first epochs.
+    In step n (0, 1, ...) the decay is at most (1 + n) / (10 + n), as in TensorFlow's ExponentialMovingAverage;
+    otherwise the first, untrained weights would dominate the first epochs.
 
-    In a checkpoint ``state_dict`` is the average, and ``current_model_state`` what training goes on from.
+    In a checkpoint ``state_dict`` is the average, and ``current_model_state`` the weights that training continues from.
 
     Args:
-        decay: what the average keeps of itself in a step, in (0, 1).
+        decay: share of the old average in the new one, in (0, 1).
         precision: of the trainer.
 
     Raises:
-        UserError: the decay is outside its range, or the weights are of a precision that loses the small steps of an
+        UserError: the decay is outside its range, or the precision of the weights is too low for the small steps of an
             average.
     """
 
@@ -40,15 +40,21 @@ class MovingAverage(WeightAveraging):
         if str(precision) in ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16"):
             raise UserError(f"model.ema averages float32 weights; trainer.precision is {precision}, take bf16-mixed")
         super().__init__(multi_avg_fn=self._average)
-        self.decay = decay
+        self.decay, self._step = decay, 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make the average, on the device where training will be."""
-        self._device = trainer.strategy.root_device  # the module comes there later
+        """Create the average on the device of the training, where Lightning moves the module only later."""
+        if stage == "fit":
+            pl_module.to(trainer.strategy.root_device)
         super().setup(trainer, pl_module, stage)
 
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """Update after each optimizer step."""
+        self._step = step_idx or 0
+        return step_idx is not None
+
     def _average(self, averages: Any, currents: Any, count: Tensor | int) -> None:
-        warm = self._latest_update_step
-        update = get_ema_multi_avg_fn(min(self.decay, (1 + warm) / (10 + warm)))  # type: ignore[no-untyped-call]
+        limit = (1 + self._step) / (10 + self._step)
+        update = get_ema_multi_avg_fn(min(self.decay, limit))  # type: ignore[no-untyped-call]
         with torch.no_grad():
             update(averages, currents, count)

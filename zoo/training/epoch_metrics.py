@@ -1,4 +1,4 @@
-"""What a run counts and writes while it trains: the epoch's figures, and their rows in metrics.csv."""
+"""The training figures of each epoch, and the rows that metrics.csv and other loggers get."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from zoo.core.errors import RunError
 from zoo.runs.folder import Run
 from zoo.runs.metrics import MetricsTable
 
-#: Logits that are held at most until their hits are counted: 4 MiB of float32.
-MOST_LOGITS = 2**20
+#: Logits that wait, at most, until their predictions are compared with the labels: 4 MiB of float32.
+MAX_LOGITS = 2**20
 
 
 class MetricsLogger(Logger):
-    """Writes rows to metrics.csv, at once.
+    """Writes each row to metrics.csv immediately.
 
     Args:
         run: the folder.
-        up_to_step: optimizer steps done before this process; rows after it are made again. None starts a new file.
+        up_to_step: optimizer steps done before this process; later rows are removed, because training makes them again.
+            None starts a new file.
     """
 
     def __init__(self, run: Run, up_to_step: int | None = None) -> None:
@@ -36,7 +37,7 @@ class MetricsLogger(Logger):
 
     @property
     def name(self) -> str:
-        """The folder that holds the run's version."""
+        """The folder that holds the versions of the run."""
         return self.run.path.parent.name
 
     @property
@@ -55,12 +56,16 @@ class MetricsLogger(Logger):
         """Do nothing: config.yaml holds them."""
 
 
-class TrainingFigures(Callback):
-    """Counts loss, hits and time of the epoch, writes its row, and stops a run whose loss is not finite.
+class EpochMetrics(Callback):
+    """Measures each epoch's loss, accuracy and time, writes its row, and stops a run whose loss is not finite.
 
-    ``row`` holds the finished epoch's figures for whoever shows them. The sums of a GPU stay on it, so that no step
-    waits for it. Their state is in the checkpoint: a resumed epoch's row covers the whole epoch.
+    ``row`` holds the figures of the finished epoch. Sums on a GPU stay there, so that no step waits for them. Their
+    state is in the checkpoint: the row of a resumed epoch covers the whole epoch. Where a ``training_step`` of the
+    user's own returns the loss alone, rows have no training accuracy.
     """
+
+    #: In checkpoints.
+    state_key = "TrainingFigures"
 
     def __init__(self) -> None:
         self._start_epoch()
@@ -69,87 +74,103 @@ class TrainingFigures(Callback):
         self.loss_sum: Tensor | float = 0.0
         self.images = 0
         self._correct: Tensor | int = 0
-        #: Logits and labels of batches whose hits are not counted yet, and how many logits they are.
-        self._uncounted: list[tuple[Tensor, Tensor]] = []
-        self._logits = 0
+        #: Whether the logits of every batch are there.
+        self._has_logits = True
+        #: Logits and labels of batches that are not compared yet, and the number of those logits.
+        self._pending: list[tuple[Tensor, Tensor]] = []
+        self._pending_logits = 0
         self.seconds = 0.0
         self.row: dict[str, float] = {}
         self.val: dict[str, float] = {}
         self._since = time.perf_counter()
-        #: Sums of loss, hits and images where the last steps' row ended.
+        #: Sums of loss, correct and all images at the last row of steps.
         self._row_start: tuple[Tensor | float, Tensor | int, int] = 0.0, 0, 0
 
     @property
     def correct(self) -> Tensor | int:
-        """Images of the epoch that were right; batches are counted together, as each call into torch costs time."""
-        if self._uncounted:
-            logits, labels = (torch.cat(parts) for parts in zip(*self._uncounted, strict=True))
-            hits = (logits.argmax(dim=1) == labels).sum()
-            self._correct = self._correct + (int(hits) if hits.device.type == "cpu" else hits)
-            self._uncounted, self._logits = [], 0
+        """Correct predictions in this epoch; many batches are compared at once, because each call costs time."""
+        if self._pending:
+            logits, labels = (torch.cat(parts) for parts in zip(*self._pending, strict=True))
+            correct = (logits.argmax(dim=1) == labels).sum()
+            self._correct = self._correct + (int(correct) if correct.device.type == "cpu" else correct)
+            self._pending, self._pending_logits = [], 0
         return self._correct
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count the time from here."""
+        """Start the clock."""
         self._since = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin anew."""
+        """Start from zero."""
         self._start_epoch()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add a batch's figures."""
-        loss, logits, count = outputs["loss_value"], outputs["logits"], len(batch[1])
-        if loss.device.type == "cpu":  # numbers add up faster than tensors, and nothing has to be waited for
+        """Add a batch, and write a row of the last steps when it is due."""
+        if not outputs:
+            return  # training_step returned None: it skips the batch
+        loss, count = outputs.get("loss_value"), len(batch[1])
+        if loss is None:  # Lightning has divided the loss of a user's own training_step
+            loss = outputs["loss"].detach() * trainer.accumulate_grad_batches
+        if loss.device.type == "cpu":  # numbers add up faster than tensors, and there is nothing to wait for
             loss = _require_finite(loss, trainer)
         self.loss_sum = self.loss_sum + loss * count
         self.images += count
-        self._uncounted.append((logits, outputs["labels"]))
-        self._logits += logits.numel()
-        if self._logits > MOST_LOGITS:
-            _ = self.correct
-        step = trainer.global_step
-        if step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector
-            sums = self.loss_sum, self.correct, self.images
-            loss, hits, images = (now - before for now, before in zip(sums, self._row_start, strict=True))
-            mean = _require_finite(loss / images, trainer)
-            accuracy = float(hits) / images
-            row = {"epoch": trainer.current_epoch, "train/loss_step": mean, "train/accuracy_step": accuracy}
-            _log(trainer, row, step)
-            self._row_start = sums
+        if "logits" in outputs and "labels" in outputs:
+            self._pending.append((outputs["logits"], outputs["labels"]))
+            self._pending_logits += outputs["logits"].numel()
+            if self._pending_logits > MAX_LOGITS:
+                _ = self.correct
+        else:
+            self._has_logits = False
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector
+            self._log_steps(trainer)
+
+    def _log_steps(self, trainer: Trainer) -> None:
+        """Write the row of the steps since the last one."""
+        sums = self.loss_sum, self.correct, self.images
+        loss, correct, images = (now - before for now, before in zip(sums, self._row_start, strict=True))
+        mean = _require_finite(loss / images, trainer)
+        row: dict[str, Any] = {"epoch": trainer.current_epoch, "train/loss_step": mean}
+        if self._has_logits:
+            row["train/accuracy_step"] = float(correct) / images
+        _log(trainer, row)
+        self._row_start = sums
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the epoch's row: training figures over all processes, and the validation's."""
-        self.row = {**self._sums(trainer), **self.val}
+        """Write the epoch's row: training figures over all processes, and those of the validation."""
+        self.row = {**self._reduced(trainer), **self.val}
         _require_finite(self.row["train/loss"], trainer)
-        _log(trainer, {"epoch": trainer.current_epoch, **self.row}, trainer.global_step)
+        _log(trainer, {"epoch": trainer.current_epoch, **self.row})
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock: images per second are training's."""
+        """Stop the clock: images per second are those of training."""
         self.seconds += time.perf_counter() - self._since
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep this validation's metrics, and let the clock run on."""
+        """Keep the validation's figures, and start the clock again."""
         self.val = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         self._since = time.perf_counter()
 
-    def _sums(self, trainer: Trainer) -> dict[str, float]:
-        """Return the epoch's figures over all processes."""
+    def _reduced(self, trainer: Trainer) -> dict[str, float]:
+        """Return the epoch's training figures over all processes."""
         sums = torch.tensor(
             [float(self.loss_sum), float(self.correct), float(self.images)], device=trainer.strategy.root_device
         )
-        loss, correct, images = trainer.strategy.reduce(sums, reduce_op="sum").tolist()
+        return self._figures(*trainer.strategy.reduce(sums, reduce_op="sum").tolist())
+
+    def current(self) -> dict[str, float]:
+        """Return the figures of the unfinished epoch, of this process alone."""
+        return self._figures(float(self.loss_sum), float(self.correct), self.images)
+
+    def _figures(self, loss_sum: float, correct: float, images: float) -> dict[str, float]:
         images = max(images, 1.0)
-        return {
-            "train/loss": loss / images,
-            "train/accuracy": correct / images,
-            "images_per_second": images / max(self.elapsed(), 1e-9),
-        }
+        accuracy = {"train/accuracy": correct / images} if self._has_logits else {}
+        return {"train/loss": loss_sum / images, **accuracy, "images_per_second": images / max(self.elapsed(), 1e-9)}
 
     def elapsed(self) -> float:
-        """Return the seconds this epoch has trained."""
+        """Return the seconds that this epoch has trained."""
         return self.seconds + time.perf_counter() - self._since
 
     def state_dict(self) -> dict[str, Any]:
@@ -163,16 +184,16 @@ class TrainingFigures(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the sums up again."""
+        """Restore the sums."""
         self.loss_sum, self._correct = state_dict["loss_sum"], state_dict["correct"]
         self.images, self.seconds = state_dict["images"], state_dict["seconds"]
-        loss, hits, images = state_dict["row_start"]
-        self._row_start = loss, int(hits), int(images)
+        loss, correct, images = state_dict["row_start"]
+        self._row_start = loss, int(correct), int(images)
 
 
-def _log(trainer: Trainer, row: dict[str, Any], step: int) -> None:
+def _log(trainer: Trainer, row: dict[str, Any]) -> None:
     for logger in trainer.loggers:
-        logger.log_metrics(row, step)
+        logger.log_metrics(row, trainer.global_step)
 
 
 def _require_finite(loss: Tensor | float, trainer: Trainer) -> float:

@@ -1,10 +1,11 @@
-"""What frozen layers give is computed once, before the first epoch, and training and validation run from there.
+"""Runs frozen layers once, before the first epoch; training and validation then start from their output.
 
 every image ──► frozen prefix ──► features: in memory, or in a file past a limit ──► batches ──► layers that train
 """
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -18,13 +19,14 @@ from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 from zoo.training.feature_store import FeatureStore
+from zoo.training.optim import planned_steps
 from zoo.training.task import ImageClassifier
 
 
-class FrozenFeatures(Callback):
-    """Feeds a fit with the output of its frozen layers, and says in one line that it does, or why not.
+class FeatureCache(Callback):
+    """Trains on the stored output of frozen layers, and prints in one line that it does so, or why not.
 
-    It does where every image gives the same features in every epoch and is seen more than once.
+    It does so where every image gives the same features in every epoch, and training uses it more than once.
 
     Args:
         done_steps: optimizer steps that a resumed run has done.
@@ -35,12 +37,12 @@ class FrozenFeatures(Callback):
         self._replaced: dict[Split, Source] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compute the features, and let the loaders serve them."""
+        """Compute the features, and let the loaders serve them in place of images."""
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
         if not isinstance(pl_module, ImageClassifier) or not isinstance(data, ImageDataModule) or not pl_module.frozen:
             return
         loader = data.train_dataloader()
-        if _planned_batches(trainer, len(loader)) <= self.done_steps * trainer.accumulate_grad_batches:
+        if planned_steps(trainer, len(loader)) <= self.done_steps:
             return  # nothing is left to train
         try:
             self._serve_features(trainer, pl_module, data, loader)
@@ -48,7 +50,7 @@ class FrozenFeatures(Callback):
             print_stderr(f"the frozen layers run in every epoch: {reason}")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Let the loaders serve images again, as after a fit that ends well."""
+        """Let the loaders serve images again, as after a fit that succeeds."""
         self.teardown(trainer, pl_module, "fit")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -66,9 +68,9 @@ class FrozenFeatures(Callback):
             raise NoPrefix("several processes train")
         if loader.augmentation is not None:
             raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
-        if classifier.mixing is not None:
+        if classifier.mixer is not None:
             raise NoPrefix("mixup and cutmix mix what they see, anew in every epoch")
-        if _planned_batches(trainer, len(loader)) <= len(loader):
+        if planned_steps(trainer, len(loader)) <= math.ceil(len(loader) / trainer.accumulate_grad_batches):
             raise NoPrefix("this fit is no longer than one pass over the images")
         begin = time.perf_counter()
         splits: tuple[Split, ...] = ("train", "val")
@@ -88,12 +90,3 @@ class FrozenFeatures(Callback):
             f"the frozen layers ran once, for {counts} images ({time.perf_counter() - begin:.1f} s): their output, "
             f"{store.bytes / 2**20:,.1f} MiB, is {store.place}"
         )
-
-
-def _planned_batches(trainer: Trainer, batches: int) -> float:
-    """Return how many batches, at most, a whole run trains on; ``batches`` are in the loader."""
-    limit = trainer.limit_train_batches
-    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-    steps = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps >= 0 else float("inf")
-    epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else float("inf")
-    return min(epochs * batches, steps)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: finish the step, save, leave."""
+"""Ctrl-C and SIGTERM while training: finish the step, save a checkpoint, exit."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Interrupted(BaseException):
 
 
 class GracefulStop(Callback):
-    """Turns the first SIGINT or SIGTERM into a saved checkpoint between two steps; the second leaves at once.
+    """Saves a checkpoint after the step in which the first SIGINT or SIGTERM comes; the second exits at once.
 
-    A checkpoint is only taken where a resumed run can go on exactly: after an optimizer step that is not the epoch's
-    last, or at the end of the epoch, after its validation.
+    It saves only where a resumed run can continue exactly: after an optimizer step that is not the epoch's last, or at
+    the end of the epoch, after its validation.
 
     Args:
         run: where the checkpoint goes.
@@ -43,31 +43,31 @@ class GracefulStop(Callback):
         self._previous: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen. Lightning has set its own handlers by now, and puts the ones before them back at the end."""
+        """Set the signal handlers; Lightning has set its own by now, and at the end restores those before them."""
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop listening."""
+        """Restore the handlers."""
         self._restore()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Stop listening."""
+        """Restore the handlers."""
         self._restore()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save and leave, if asked to and the epoch goes on."""
+        """Save and exit if a signal came and this is not the epoch's last batch."""
         if not self._requested(trainer):
             return
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if stepped and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        if stepped and not trainer.is_last_batch:
             trainer.save_checkpoint(self.run.last)
             raise Interrupted(self.signum or signal.SIGTERM)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave, if asked to since the last step of the epoch before, whose checkpoint is saved."""
+        """Exit if a signal came after the last step of the previous epoch, whose checkpoint is saved."""
         if self._requested(trainer):
             raise Interrupted(self.signum or signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Loggers by name: Lightning's, each writing below the run folder what metrics.csv is given."""
+"""Lightning's loggers by name; each writes the rows of metrics.csv into the run folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zoo.runs.folder import Run
 
 
 def _tensorboard(run: Run, done_steps: int) -> Logger:
-    # What a killed process logged after its last checkpoint is logged again.
+    # A resumed run logs again what a killed process logged after its last checkpoint.
     return TensorBoardLogger(run.path, name="", version="tensorboard", purge_step=done_steps + 1)
 
 
 def _wandb(run: Run, done_steps: int) -> Logger:
     folders = sorted((run.path / "wandb").glob("*run-*-*"), key=lambda path: path.stat().st_mtime) if done_steps else []
-    known = folders[-1].name.rpartition("-")[2] if folders else None  # a resumed run goes on with its own
-    return WandbLogger(f"{run.path.parent.name}-{run.path.name}", project="zoo", save_dir=run.path, id=known)
+    run_id = folders[-1].name.rpartition("-")[2] if folders else None  # a resumed run continues its own
+    return WandbLogger(f"{run.path.parent.name}-{run.path.name}", project="zoo", save_dir=run.path, id=run_id)
 
 
 def _mlflow(run: Run, done_steps: int) -> Logger:
@@ -30,15 +30,17 @@ def _mlflow(run: Run, done_steps: int) -> Logger:
     server = os.environ.get("MLFLOW_TRACKING_URI", uri)  # mlflow itself sets it, too
     if server != uri:
         return MLFlowLogger(experiment, run_name=name, tracking_uri=server)
-    logger = MLFlowLogger(experiment, run_name=name, tracking_uri=uri, artifact_location=folder.as_uri())
-    known = logger._mlflow_client.get_experiment_by_name(experiment) if done_steps else None
-    found = [] if known is None else logger._mlflow_client.search_runs([known.experiment_id])
-    if not found:
-        return logger
-    return MLFlowLogger(experiment, tracking_uri=uri, run_id=found[0].info.run_id)
+    if done_steps:
+        from mlflow.tracking import MlflowClient  # not among zoo's requirements
+
+        client = MlflowClient(uri)
+        earlier = client.get_experiment_by_name(experiment)
+        if earlier is not None and (runs := client.search_runs([earlier.experiment_id])):
+            return MLFlowLogger(experiment, tracking_uri=uri, run_id=runs[0].info.run_id)
+    return MLFlowLogger(experiment, run_name=name, tracking_uri=uri, artifact_location=folder.as_uri())
 
 
-#: How each is made, and the package it needs.
+#: What builds each logger, and the package it needs.
 LOGGERS: dict[str, tuple[Callable[[Run, int], Logger], str]] = {
     "tensorboard": (_tensorboard, "tensorboard"),
     "wandb": (_wandb, "wandb"),
@@ -47,24 +49,23 @@ LOGGERS: dict[str, tuple[Callable[[Run, int], Logger], str]] = {
 
 
 def named_loggers(names: str | Sequence[str] | None, run: Run, done_steps: int) -> list[Logger]:
-    """Return the loggers of these names.
+    """Build loggers by name.
 
     Args:
-        names: of LOGGERS; one, several, or None.
+        names: one or several of LOGGERS, or None.
         run: the folder they write to.
         done_steps: optimizer steps that a resumed run has done, else 0.
 
     Raises:
         UserError: there is no such logger, or its package is not installed.
     """
-    found = []
+    loggers = []
     for name in [names] if isinstance(names, str) else names or []:
         if name not in LOGGERS:
-            known = ", ".join(LOGGERS)
-            raise UserError(f"logger is '{name}'; allowed are {known}{did_you_mean(name, LOGGERS)}")
-        make, package = LOGGERS[name]
+            raise UserError(f"logger is '{name}'; allowed are {', '.join(LOGGERS)}{did_you_mean(name, LOGGERS)}")
+        build, package = LOGGERS[name]
         try:
-            found.append(make(run, done_steps))
+            loggers.append(build(run, done_steps))
         except ModuleNotFoundError as error:
             raise UserError(f"logger {name} needs a package that is not here: pip install {package}") from error
-    return found
+    return loggers

@@ -1,4 +1,4 @@
-"""What training minimises of logits and labels, smoothed, weighted by class, or of labels that are mixed."""
+"""The loss: cross-entropy or mean squared error, with label smoothing, class weights and mixed targets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zoo.core.errors import UserError
 class Loss(nn.Module):
     """A mean over the images of a batch.
 
-    With class weights it is the sum of each image's loss times the weight of its class, over the number of images: the
-    mean over an epoch is the same however its batches are cut.
+    With class weights, each image's loss is multiplied by the weight of its class, and the sum is divided by the number
+    of images: so the mean over an epoch does not depend on the batch size.
 
     Args:
         kind: cross_entropy, or mse: the mean squared error of the probabilities to the one-hot label.
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
-        class_weights: a number of 0 or more for each class; None weighs all the same.
-        classes: how many there are.
+        class_weights: a number of 0 or more for each class; None gives all classes the same weight.
+        classes: number of classes.
 
     Raises:
         UserError: a value is not allowed.
@@ -38,11 +38,11 @@ class Loss(nn.Module):
             raise UserError(f"model.label_smoothing is {label_smoothing}; allowed is 0 or more and less than 1")
         self.kind, self.label_smoothing = kind, label_smoothing
         weights = None if class_weights is None else _require_weights(class_weights, classes)
-        # Not in the state: they are among the hyperparameters.
+        # The hyperparameters hold them, so the state does not.
         self.register_buffer("class_weights", weights, persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss, a number.
+        """Return the loss, a scalar.
 
         Args:
             logits: floating ``(batch, classes)``.
@@ -65,14 +65,16 @@ class Loss(nn.Module):
         return (errors * (shares.to(weights.dtype) @ weights)).mean()
 
 
-def _require_weights(given: Sequence[float] | str, classes: int) -> Tensor:
-    """Return class weights as float32 ``(classes,)``; UserError where they are none."""
-    if isinstance(given, str):
-        raise UserError(f"model.class_weights is '{given}'; allowed is a number for each class, or in zoo fit balanced")
-    weights = torch.tensor(given, dtype=torch.float32)
+def _require_weights(numbers: Sequence[float] | str, classes: int) -> Tensor:
+    """Return class weights as float32 ``(classes,)``; UserError if the numbers cannot be weights."""
+    if isinstance(numbers, str):
+        raise UserError(
+            f"model.class_weights is '{numbers}'; allowed is a number for each class, or in zoo fit balanced"
+        )
+    weights = torch.tensor(numbers, dtype=torch.float32)
     if weights.shape != (classes,) or not (weights.isfinite().all() and (weights >= 0).all() and weights.any()):
         raise UserError(
-            f"model.class_weights is {list(given)}; allowed is balanced, or a number of 0 or more, not all 0, for each "
-            f"of the {classes} classes"
+            f"model.class_weights is {list(numbers)}; allowed is balanced, or for each of the {classes} classes a "
+            "number of 0 or more, not all 0"
         )
     return weights

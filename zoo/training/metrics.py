@@ -1,4 +1,4 @@
-"""What is measured of a split: loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy."""
+"""The metrics of a split: loss, accuracy, macro F1 and, with more than 5 classes, top-5 accuracy."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 
 class SplitMetrics(nn.Module):
-    """Torchmetrics over the batches of one split, of all processes.
+    """Torchmetrics over all batches of one split, and over all processes.
 
     Args:
-        classes: how many there are.
-        split: its name, before the slash of each metric's.
+        classes: number of classes.
+        split: its name comes before the slash in the names of the metrics.
     """
 
     def __init__(self, classes: int, split: str) -> None:
@@ -26,7 +26,7 @@ class SplitMetrics(nn.Module):
         }
         if classes > 5:
             metrics["top5_accuracy"] = MulticlassAccuracy(classes, average="micro", top_k=5)
-        # Groups are guessed from the first batch: where it is all right or all wrong, top-5 would be top-1 for good.
+        # MetricCollection guesses groups from the first batch: if all of it is right, or wrong, top-5 becomes top-1.
         self.figures = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
         self.loss = MeanMetric()
 
@@ -35,9 +35,9 @@ class SplitMetrics(nn.Module):
         self.figures.update(logits, labels)
         self.loss.update(loss, len(labels))
 
-    def take(self) -> dict[str, Tensor]:
-        """Return the metrics by name, and begin anew."""
-        found = {f"{self.split}/loss": self.loss.compute(), **self.figures.compute()}
+    def compute_and_reset(self) -> dict[str, Tensor]:
+        """Return the metrics by name, and start from zero."""
+        values = {f"{self.split}/loss": self.loss.compute(), **self.figures.compute()}
         self.figures.reset()
         self.loss.reset()
-        return found
+        return values

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from lightning.pytorch import Trainer
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
@@ -82,6 +84,22 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
     if isinstance(scheduler, ReduceLROnPlateau):
         return {"scheduler": scheduler, "interval": "epoch", "monitor": getattr(scheduler, "monitor", "val/loss")}
     return {"scheduler": scheduler, "interval": "step" if isinstance(scheduler, OneCycleLR | CyclicLR) else "epoch"}
+
+
+def planned_steps(trainer: Trainer, batches: int) -> float:
+    """Return the optimizer steps of a whole training, infinite where neither epochs nor steps end it.
+
+    Trainer.estimated_stepping_batches makes a loader to count its batches, before a resumed run's state reaches it.
+
+    Args:
+        trainer: its limits count.
+        batches: in the training loader.
+    """
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else float("inf")
+    steps = epochs * math.ceil(batches / trainer.accumulate_grad_batches)
+    return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps
 
 
 def class_of(config: ClassConfig) -> Any:

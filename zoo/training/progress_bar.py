@@ -1,4 +1,4 @@
-"""What people see of a training: a table before it, a bar and a line an epoch while it runs, the result at its end."""
+"""What a training prints: a table before it, a bar and a line for each epoch, and the result after it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from zoo.core.console import is_first_process, print_stderr
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History
 from zoo.training.checkpoints import RunCheckpoints
-from zoo.training.epoch_metrics import TrainingFigures
+from zoo.training.epoch_metrics import EpochMetrics
 
-#: Seconds between two drawings of the progress bar; each one waits for the device to report the loss.
+#: Seconds between two updates of the progress bar; each update waits for the device.
 REDRAW = 0.25
 
 
-def show_plan(rows: Mapping[str, str]) -> None:
-    """Show on stderr what is about to be trained: a table in a terminal, elsewhere plain lines.
+def show_summary(rows: Mapping[str, str]) -> None:
+    """Print the training's summary on stderr: a table in a terminal, elsewhere plain lines.
 
     Args:
-        rows: what is said of each thing, by its name.
+        rows: texts by their titles.
     """
     if not is_first_process():
         return
@@ -46,7 +46,7 @@ def show_plan(rows: Mapping[str, str]) -> None:
 
 
 def show_result(run: Run) -> None:
-    """Say on stderr how good a finished run is, where its best weights are, and what to type next."""
+    """Print on stderr the best accuracy of a finished run, where its best weights are, and the next command."""
     if not is_first_process():
         return
     best = History.of(run).best()
@@ -56,18 +56,18 @@ def show_result(run: Run) -> None:
     print_stderr(f"next: zoo test {shlex.quote(str(run.path))}")
 
 
-class EpochLines(ProgressBar):
-    """A progress bar in a terminal, and one line an epoch that stays; without a terminal the lines alone.
+class EpochProgressBar(ProgressBar):
+    """A progress bar in a terminal, and one line for each epoch; without a terminal the lines alone.
 
     Args:
-        figures: where loss, accuracy and speed are counted.
-        checkpoints: knows which epoch is the best so far.
-        bar: whether to draw the bar where there is a terminal.
+        metrics: measures loss, accuracy and speed.
+        checkpoints: tells which epoch is the best so far.
+        bar: whether to draw the bar in a terminal.
     """
 
-    def __init__(self, figures: TrainingFigures, checkpoints: RunCheckpoints, bar: bool = True) -> None:
+    def __init__(self, metrics: EpochMetrics, checkpoints: RunCheckpoints, bar: bool = True) -> None:
         super().__init__()
-        self.figures, self.checkpoints = figures, checkpoints
+        self.metrics, self.checkpoints = metrics, checkpoints
         self.console = Console(highlight=False, emoji=False)
         self._wanted = bar and self.console.is_terminal
         self._bar: Progress | None = None
@@ -75,19 +75,17 @@ class EpochLines(ProgressBar):
         self._drawn = 0.0
 
     def disable(self) -> None:
-        """Show nothing: Lightning calls this on all processes but the first."""
+        """Print nothing: Lightning calls this on all processes but the first."""
         self._wanted = False
         self.console.quiet = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the bar, a few times a second."""
+        """Update the bar, a few times a second."""
         if not self._wanted or time.perf_counter() - self._drawn < REDRAW:
             return
-        count, seconds = max(self.figures.images, 1), max(self.figures.elapsed(), 1e-9)
-        loss, accuracy = float(self.figures.loss_sum) / count, float(self.figures.correct) / count
-        text = f"{_epoch(trainer)}  loss {loss:.4f}  accuracy {accuracy:.1%}  {count / seconds:,.0f} images/s"
+        text = "  ".join([_epoch(trainer), *_texts(self.metrics.current())])
         if self._bar is None:
             # The figures need up to 64 of 80 columns; the bar takes what is left.
             left = TimeRemainingColumn(compact=True), TextColumn("left")
@@ -99,23 +97,19 @@ class EpochLines(ProgressBar):
         self._drawn = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Replace the bar by the epoch's line, which says of the best so far that it is."""
+        """Replace the bar by the epoch's line, which marks the best epoch so far."""
         self._stop()
-        row = self.figures.row
-        words = [_epoch(trainer), f"loss {row['train/loss']:.4f}", f"accuracy {row['train/accuracy']:.1%}"]
-        if "val/loss" in row:
-            words += [f"val loss {row['val/loss']:.4f}", f"val accuracy {row['val/accuracy']:.1%}"]
-        speed = f"{row['images_per_second']:,.0f} images/s"
+        *texts, speed = _texts(self.metrics.row)
         # Checkpoints are saved after all other callbacks.
         best = ["best"] if self.checkpoints.improved(trainer) is not None else []
-        line = [*words, speed, *best]
-        for spared in (speed, words[2]):  # the bar has shown both
+        line = [_epoch(trainer), *texts, speed, *best]
+        for shown in (speed, *(text for text in texts if text.startswith("accuracy"))):  # the bar has shown both
             if self.console.is_terminal and len("  ".join(line)) > self.console.width:
-                line.remove(spared)
+                line.remove(shown)
         self.console.print("  ".join(line), soft_wrap=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the bar away before anything is said about the error."""
+        """Remove the bar before the error is printed."""
         self._stop()
 
     def _stop(self) -> None:
@@ -127,3 +121,15 @@ class EpochLines(ProgressBar):
 def _epoch(trainer: Trainer) -> str:
     total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
     return f"epoch {trainer.current_epoch + 1}{total}"
+
+
+def _texts(row: Mapping[str, float]) -> list[str]:
+    """Return texts of an epoch's figures, the speed last; a figure that was not measured has none."""
+    formats = {
+        "train/loss": "loss {:.4f}",
+        "train/accuracy": "accuracy {:.1%}",
+        "val/loss": "val loss {:.4f}",
+        "val/accuracy": "val accuracy {:.1%}",
+        "images_per_second": "{:,.0f} images/s",
+    }
+    return [text.format(row[name]) for name, text in formats.items() if name in row]

@@ -1,4 +1,4 @@
-"""Starting weights that a network computes from training images."""
+"""Starting weights from data: some networks compute their first weights from training images."""
 
 from __future__ import annotations
 

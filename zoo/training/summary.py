@@ -1,21 +1,21 @@
-"""What is about to be trained, as people are told: network, data, device."""
+"""The table that zoo prints before training: network, data, device."""
 
 from __future__ import annotations
 
 from lightning.pytorch import Trainer
 
 from zoo.data.image_data import ImageData
+from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
-from zoo.training.task import ImageClassifier
 
-#: Modules of a network whose operations are counted: for up to 400 it takes 0.2 s at most on two cores.
+#: FLOPs are counted of networks with up to this many modules, which takes 0.2 s at most on two cores.
 MAX_MODULES = 400
 
 
-def plan(classifier: ImageClassifier, data: ImageData, trainer: Trainer) -> dict[str, str]:
-    """Return what a training is made of, each thing by its name.
+def training_summary(classifier: Classifier, data: ImageData, trainer: Trainer) -> dict[str, str]:
+    """Return the rows of the table, texts by their titles.
 
-    FLOPs are left out of networks of more than MAX_MODULES, and of those that cannot run on shapes alone.
+    FLOPs are left out for networks of more than MAX_MODULES modules, and for those that fail on the meta device.
     """
     spec = classifier.spec
     parameters = list(classifier.network.parameters())
@@ -41,11 +41,11 @@ def plan(classifier: ImageClassifier, data: ImageData, trainer: Trainer) -> dict
     }
 
 
-def _flops(classifier: ImageClassifier) -> int | None:
-    """Return floating-point operations of the network for one image, as ``zoo info`` counts them; None: see above."""
+def _flops(classifier: Classifier) -> int | None:
+    """Return the network's floating-point operations for one image, or None, as above."""
     if sum(1 for _ in classifier.network.modules()) > MAX_MODULES:
         return None
     try:
         return sum(layer.flops for layer in layers(classifier.network, classifier.spec))
-    except Exception:  # whatever a network's own code raises; training it may work all the same
+    except Exception:  # the network's own code may raise anything here, and still train
         return None

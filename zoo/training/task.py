@@ -18,11 +18,14 @@ from torch.optim import LBFGS, Optimizer
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
+from zoo.data.datamodule import ImageDataModule
 from zoo.models.classifier import Classifier
 from zoo.models.frozen_prefix import FrozenPrefix
+from zoo.training.epoch_metrics import EpochMetrics
+from zoo.training.lightning_internals import HookNameModule
 from zoo.training.loss import Loss
 from zoo.training.metrics import SplitMetrics
-from zoo.training.mixup import Mixing
+from zoo.training.mixup import BatchMixer
 from zoo.training.optim import (
     DEFAULT_OPTIMIZER,
     ClassConfig,
@@ -30,10 +33,11 @@ from zoo.training.optim import (
     build_scheduler,
     class_of,
     layer_rates,
+    planned_steps,
 )
 
 
-class ImageClassifier(Classifier, pl.LightningModule):
+class ImageClassifier(Classifier, HookNameModule):
     """Any registered architecture, trained to classify images.
 
     Args:
@@ -87,7 +91,7 @@ class ImageClassifier(Classifier, pl.LightningModule):
         super().__init__(spec, architecture, freeze, channels_last)
         classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
         self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
-        self.mixing = Mixing(mixup, cutmix, classes) if mixes else None
+        self.mixer = BatchMixer(mixup, cutmix, classes) if mixes else None
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
         # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
@@ -108,35 +112,24 @@ class ImageClassifier(Classifier, pl.LightningModule):
         self.prefix: FrozenPrefix | None = None
         self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; those of Lightning's bookkeeping without Module's search for parameters.
-
-        Lightning notes the name of each hook it calls, 44 times a step: 3 % of a step of LeNet-5 at batch 32.
-        """
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Return the loss to minimise, its value, the logits, and the labels they should name.
+        """Return the loss to minimise, its value, the logits, and the labels that count as correct.
 
-        The value is apart because Lightning divides what it minimises when gradients accumulate.
+        The value comes separately, because Lightning divides the loss when gradients accumulate.
         """
         images, targets = batch
         labels = targets
-        if self.mixing is None:
+        if self.mixer is None:
             logits = self._logits(images)
         else:
-            inputs, targets = self.mixing(self.preprocess(images), labels)
+            inputs, targets = self.mixer(self.preprocess(images), labels)
             logits, labels = self.network(inputs), targets.argmax(dim=1)
         loss = self.loss(self._require_contract(logits, len(labels)), targets)
-        return {
-            "loss": self._penalised(loss),
-            "loss_value": loss.detach(),
-            "logits": logits.detach(),
-            "labels": labels,
-        }
+        output = {"loss": self._penalised(loss)}
+        output |= {"loss_value": loss.detach(), "logits": logits.detach(), "labels": labels}
+        if self._logs_figures():
+            self._log_training(output)
+        return output
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add a batch to the validation metrics."""
@@ -147,13 +140,30 @@ class ImageClassifier(Classifier, pl.LightningModule):
         return {"logits": self._evaluate(batch, self.test_metrics)}
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss, accuracy, macro F1 and, of more than 5 classes, top-5 accuracy, over all processes."""
-        # logger=False: epoch_metrics writes the row of the epoch once, with the training figures beside these.
-        self.log_dict(self.val_metrics.take(), logger=False)
+        """Log loss, accuracy, macro F1 and, with more than 5 classes, top-5 accuracy, over all processes."""
+        self.log_dict(self.val_metrics.compute_and_reset(), logger=None if self._logs_figures() else False)
 
     def on_test_epoch_end(self) -> None:
         """Log the same of the test split."""
-        self.log_dict(self.test_metrics.take(), logger=False)
+        self.log_dict(self.test_metrics.compute_and_reset(), logger=None if self._logs_figures() else False)
+
+    def _logs_figures(self) -> bool:
+        """Tell whether loggers get their figures from here: in ``zoo fit`` EpochMetrics gives them one row an epoch."""
+        callbacks = getattr(self._trainer_or_none(), "callbacks", None)
+        return callbacks is not None and not any(isinstance(callback, EpochMetrics) for callback in callbacks)
+
+    def _log_training(self, output: dict[str, Tensor]) -> None:
+        """Log the epoch's means, and the figures of this batch, under the names that metrics.csv has for them."""
+        correct = output["logits"].argmax(dim=1) == output["labels"]
+        figures, count = {"train/loss": output["loss_value"], "train/accuracy": correct.float().mean()}, len(correct)
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
+        self.log_dict({f"{name}_step": value for name, value in figures.items()}, batch_size=count)
+
+    def _trainer_or_none(self) -> pl.Trainer | None:
+        try:
+            return self.trainer
+        except RuntimeError:  # this module is not attached to one
+            return None
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over the parameters that train, and the scheduler over it."""
@@ -171,19 +181,22 @@ class ImageClassifier(Classifier, pl.LightningModule):
         return build_optimizer(self.optimizer, [(value, self.layer_rates.get(name, 1.0)) for name, value in trained])
 
     def _planned_steps(self) -> int:
-        loop = self.trainer.fit_loop
-        made = loop._combined_loader
-        steps = self.trainer.estimated_stepping_batches
-        # Lightning makes the loader to count its batches, before a resumed run's state and frozen features reach it.
-        loop._combined_loader = made
+        """Return the optimizer steps of the whole training, by the length of the loader."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
+        if isinstance(data, ImageDataModule):
+            steps = planned_steps(self.trainer, len(data.train_dataloader()))
+        else:
+            steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
             raise UserError("OneCycleLR needs to know where training ends: --trainer.max_epochs or --trainer.max_steps")
         return int(steps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to train a run on beyond the end of its one-cycle schedule: UserError."""
+        """Refuse to train a run beyond the end of its one-cycle schedule, by a UserError."""
+        if self._trainer_or_none() is None:
+            return
         for state in checkpoint.get("lr_schedulers", []):
-            if "total_steps" in state and self._trainer is not None and state["total_steps"] < self._planned_steps():
+            if "total_steps" in state and state["total_steps"] < self._planned_steps():
                 raise UserError(
                     f"the run's OneCycleLR ends after {state['total_steps']} steps, and {self._planned_steps()} are "
                     "asked for; leave --trainer.max_epochs as it was, or train a new run"

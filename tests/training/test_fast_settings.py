@@ -1,11 +1,11 @@
-"""zoo.training.device: what a training takes where nothing is asked for."""
+"""The precision that training takes where the user sets none."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from zoo.training.device import default_precision, fast_bfloat16
+from zoo.training.fast_settings import default_precision, fast_bfloat16
 
 
 @pytest.mark.parametrize(

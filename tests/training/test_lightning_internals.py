@@ -1,0 +1,128 @@
+"""Each private part of Lightning that zoo uses is where it was, and does what it did."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.loops.fit_loop import _FitLoop
+from lightning.pytorch.loops.optimization.automatic import Closure, _AutomaticOptimization
+from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from lightning.pytorch.trainer.connectors.logger_connector import _LoggerConnector
+
+from zoo.training import lightning_internals
+from zoo.training.lightning_internals import READ_IN, EpochLoop, HookNameModule, name_hook
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*does not have many workers")
+
+#: The loop's methods and properties that EpochLoop and FastTrainingLoop use, and what they rely on.
+LOOP_PARTS = {
+    "advance": "FastTrainingLoop runs a direct step in its place",
+    "on_run_start": "FastTrainingLoop lists the callbacks there, once an epoch",
+    "batch_idx": "take_batch counts the batches by it",
+    "update_lr_schedulers": "step_schedulers calls it",
+    "_num_ready_batches_reached": "step_schedulers asks it whether the epoch is over",
+}
+
+#: The first digits of the SHA-256 of the source of what FastTrainingLoop does otherwise.
+SOURCES = {
+    _TrainingEpochLoop.advance: "c7555c016027bd73",
+    _AutomaticOptimization.run: "385b43732ecc8af3",
+    Closure.closure: "9fb9a0ba9c7be69a",
+}
+
+
+def moved(what):
+    """Return what a test says when a part is not where it was."""
+    return (
+        f"lightning {lightning.__version__} moved {what}; zoo.training.lightning_internals was written by {READ_IN}: "
+        "read the new source, and change that module and this test"
+    )
+
+
+@pytest.mark.parametrize("name", LOOP_PARTS)
+def test_the_epoch_loop_has_the_parts_that_the_fast_loop_uses(name):
+    assert hasattr(_TrainingEpochLoop, name), moved(f"_TrainingEpochLoop.{name} ({LOOP_PARTS[name]})")
+
+
+@pytest.mark.parametrize("function", SOURCES, ids=lambda function: function.__qualname__)
+def test_lightnings_step_is_the_one_that_the_fast_loop_replaces(function):
+    digest = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+    assert digest == SOURCES[function], moved(f"{function.__qualname__} (its source is now {digest})")
+
+
+@pytest.mark.parametrize("name", ["on_batch_start", "on_batch_end", "update_train_step_metrics"])
+def test_the_logger_connector_has_the_parts_that_take_and_finish_a_batch(name):
+    assert callable(getattr(_LoggerConnector, name, None)), moved(f"_LoggerConnector.{name}")
+
+
+def test_a_trainer_has_its_loop_and_connector_where_they_are_replaced_and_called():
+    trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    assert isinstance(trainer.fit_loop, _FitLoop), moved("Trainer.fit_loop")
+    assert isinstance(trainer.fit_loop.epoch_loop, _TrainingEpochLoop), moved("_FitLoop.epoch_loop")
+    assert isinstance(trainer._logger_connector, _LoggerConnector), moved("Trainer._logger_connector")
+    EpochLoop.install(trainer)
+    loop = trainer.fit_loop.epoch_loop
+    assert isinstance(loop, EpochLoop)
+    assert not loop._results, moved("_TrainingEpochLoop._results, empty while nothing is logged")
+    assert not loop.restarting, moved("_Loop.restarting")
+    for count in ("increment_ready", "increment_started", "increment_processed", "increment_completed"):
+        assert callable(getattr(loop.batch_progress, count, None)), moved(f"_BatchProgress.{count}")
+    counts = loop.automatic_optimization.optim_progress.optimizer
+    for progress in (counts.step, counts.zero_grad):
+        assert callable(getattr(progress, "increment_completed", None)), moved("_OptimizerProgress's counts")
+
+
+class Logging(HookNameModule):
+    """Notes under which hook Lightning runs its step."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+        self.hooks = []
+
+    def training_step(self, batch, batch_idx):
+        self.hooks.append(self._current_fx_name)
+        self.log("loss", 1.0)
+        return self.layer(batch[0]).sum()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_lightning_names_the_hook_that_runs_in_the_attribute_that_zoo_sets_quickly(tmp_path):
+    module = Logging()
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(4, 2)), batch_size=2)
+    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", default_root_dir=tmp_path, **off)
+    trainer.fit(module, data)
+    assert module.hooks == ["training_step"] * 2, moved("LightningModule._current_fx_name")
+    assert "_current_fx_name" in vars(module), moved("LightningModule._current_fx_name")
+    name_hook(module, "of a test")
+    assert module._current_fx_name == "of a test"
+
+
+def test_a_fetcher_gives_the_batch_first_and_tells_when_it_is_done():
+    fetcher = lightning_internals.DataFetcher()
+    assert hasattr(fetcher, "done"), moved("_DataFetcher.done")
+
+
+def test_nothing_else_in_zoo_touches_a_private_part():
+    """Neither by an import of a private name nor by a private attribute of a trainer, a loop or a connector."""
+    folder = Path(lightning_internals.__file__).parent.parent
+    found = []
+    for path in folder.rglob("*.py"):
+        if path.name == "lightning_internals.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("lightning", "torchmetrics")):
+                found += [f"{path.name}: {alias.name}" for alias in node.names if alias.name.startswith("_")]
+            private = isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+            if private and ast.unparse(node.value).endswith(("trainer", "_loop", "connector", "pl_module")):
+                found.append(f"{path.name}: {ast.unparse(node)}")
+    assert found == []

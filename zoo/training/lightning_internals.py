@@ -1,0 +1,94 @@
+"""Every private part of Lightning that zoo uses, read in READ_IN; nothing else in zoo touches one.
+
+tests/training/test_lightning_internals.py has a test for each, whose message says what moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loops.fetchers import _DataFetcher as DataFetcher
+from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from torch import Tensor
+
+#: The version of Lightning whose source this module was written by.
+READ_IN = "2.6.6"
+
+__all__ = ["READ_IN", "DataFetcher", "EpochLoop", "HookNameModule", "name_hook"]
+
+
+class HookNameModule(LightningModule):
+    """Notes the hook that runs without ``nn.Module``'s search for parameters.
+
+    Lightning sets ``_current_fx_name`` 44 times a step: the search is 3 % of a step of LeNet-5 at batch 32.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+def name_hook(module: Any, name: str | None) -> None:
+    """Say which hook runs: ``log`` files its values under this name."""
+    module._current_fx_name = name
+
+
+class EpochLoop(_TrainingEpochLoop):
+    """Lightning's loop over the batches of an epoch, in pieces that a subclass can put together otherwise."""
+
+    @classmethod
+    def install(cls, trainer: Trainer) -> None:
+        """Let a trainer that has not begun use this loop."""
+        loop = trainer.fit_loop.epoch_loop
+        trainer.fit_loop.epoch_loop = cls(trainer, loop.min_steps, loop.max_steps)
+
+    def take_batch(self, fetcher: DataFetcher) -> tuple[Any, int]:
+        """Return the next batch, as the loader gives it, and its number in the epoch."""
+        batch, _, _ = next(fetcher)
+        number = self.batch_idx + 1
+        self.batch_progress.is_last_batch = fetcher.done
+        self.batch_progress.increment_ready()
+        self.trainer._logger_connector.on_batch_start(batch)
+        return batch, number
+
+    def optimize(self, compute_loss: Callable[[], Tensor]) -> None:
+        """Run forward, zero_grad, backward and the optimizer's step, and count them."""
+        [optimizer] = self.trainer.optimizers
+        counts = self.automatic_optimization.optim_progress.optimizer
+
+        @torch.enable_grad()
+        def closure() -> Tensor:
+            loss = compute_loss()
+            counts.zero_grad.increment_ready()
+            counts.zero_grad.increment_started()
+            optimizer.zero_grad()
+            counts.zero_grad.increment_completed()
+            torch.autograd.backward(loss)
+            return loss.detach()
+
+        self.batch_progress.increment_started()
+        counts.step.increment_ready()
+        optimizer.step(closure)
+        counts.step.increment_completed()
+        self.batch_progress.increment_processed()
+
+    def step_schedulers(self) -> None:
+        """Update the learning rates that change after this step, or after this epoch where it is the last."""
+        if self.trainer.lr_scheduler_configs:
+            self.update_lr_schedulers("step", update_plateau_schedulers=False)
+            if self._num_ready_batches_reached():
+                self.update_lr_schedulers("epoch", update_plateau_schedulers=False)
+
+    def finish_batch(self) -> None:
+        """Count the batch, and pass on what was logged in it."""
+        connector, logged = self.trainer._logger_connector, bool(self._results)
+        if logged:
+            connector.on_batch_end()
+        self.batch_progress.increment_completed()
+        if logged:
+            connector.update_train_step_metrics()
