@@ -25,7 +25,7 @@ def classify(model: str | ConfigSources, files: Sequence[str], top_k: int) -> li
         ImageError: a file cannot be read; it is named.
     """
     classifier = load_classifier(model) if isinstance(model, str) else _as_published(model)
-    return classifier.predict(files, top_k).guesses
+    return classifier.predict(files, top_k).predictions
 
 
 def _as_published(arguments: ConfigSources) -> Classifier:

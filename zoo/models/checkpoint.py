@@ -1,11 +1,8 @@
-"""Reading checkpoints: nothing that they contain is run.
-
-A checkpoint holds tensors and primitives only, so ``torch.load(weights_only=True)`` reads it.
-"""
+"""Reads checkpoints, without running anything in them: they hold tensors and primitives only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +15,7 @@ from zoo.core.spec import InputSpec
 from zoo.models.classifier import Classifier
 from zoo.runs.folder import Run
 
-#: What a plain network needs of a checkpoint's hyperparameters; the others are for training.
+#: The hyperparameters of a checkpoint that a plain classifier takes; the others are for training.
 PLAIN = ("spec", "architecture", "freeze", "channels_last")
 
 AnyClassifier = TypeVar("AnyClassifier", bound=Classifier)
@@ -43,10 +40,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever reading a file raises into a CheckpointError that says it is not a readable ``what``, and why."""
+    """Turn any error while a file is read into a CheckpointError: it is not a readable ``what``, and why."""
     try:
         yield
-    except Exception as error:  # the unpickler and the zip reader raise nearly anything for damaged files
+    except Exception as error:  # for damaged files, the unpickler and the zip reader may raise anything
         refused = "Unsupported global" in str(error) or "Unsupported operand" in str(error)
         reason = "it holds more than tensors and plain values" if refused else "it is damaged or something else"
         size = path.stat().st_size
@@ -62,7 +59,7 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     """
     path = Path(run_or_checkpoint)
     if path.is_file():
-        run = Run(path.parent.parent)  # where a checkpoint lies that was not moved
+        run = Run(path.parent.parent)  # if nobody moved the checkpoint
     else:
         run = Run.open(path)
         path = run.trained()
@@ -100,7 +97,7 @@ def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifi
 
 
 def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path) -> None:
-    """Put a checkpoint's weights into a classifier; CheckpointError if they do not fit."""
+    """Load a checkpoint's weights into a classifier; CheckpointError if they do not fit."""
     try:
         classifier.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -109,27 +106,29 @@ def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path)
 
 
 def spec_of(checkpoint: dict[str, Any], path: Path) -> InputSpec:
-    """Return the spec a checkpoint was trained for; CheckpointError if it has none."""
+    """Return the spec that a checkpoint was trained for; CheckpointError if it has none."""
     try:
         return InputSpec.from_dict(checkpoint["hyper_parameters"]["spec"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
 
 
-def require_same_architecture(checkpoint: dict[str, Any], path: Path, architecture: dict[str, Any]) -> None:
-    """Compare a checkpoint with the architecture that a configuration asks for.
+def require_same_architecture(checkpoint: dict[str, Any], path: Path, architecture: Mapping[str, Any]) -> None:
+    """Compare the architecture of a checkpoint with the one that a configuration asks for.
 
     Raises:
-        CheckpointError: they differ in name or hyperparameters; both are named.
+        CheckpointError: they differ in name or hyperparameters; it names both.
     """
-    found = checkpoint["hyper_parameters"]["architecture"]
-    if any(found[key] != architecture[key] for key in found.keys() & architecture.keys()):
+    own = checkpoint["hyper_parameters"].get("architecture")
+    if not isinstance(own, Mapping) or "name" not in own:
+        raise CheckpointError(f"{path} is not a checkpoint of this zoo: it names no architecture")
+    if any(own[key] != architecture[key] for key in own.keys() & architecture.keys() - {"from"}):
         raise CheckpointError(
-            f"{path} is of architecture {_describe(found)}, the configuration asks for {_describe(architecture)}; "
-            "use the checkpoint's own run, or train a new one"
+            f"{path} is of architecture {_describe(own)}, the configuration asks for {_describe(architecture)}; "
+            "make them equal, or train a new run"
         )
 
 
-def _describe(architecture: dict[str, Any]) -> str:
+def _describe(architecture: Mapping[str, Any]) -> str:
     arguments = ", ".join(f"{key}={value}" for key, value in architecture.items() if key not in ("name", "from"))
     return f"'{architecture['name']}'" + (f" ({arguments})" if arguments else "")

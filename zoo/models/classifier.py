@@ -2,7 +2,7 @@
 
     uint8 images ──► Preprocess(spec) ──► network(spec) ──► logits
 
-A plain module: nothing here, or in what it imports, needs Lightning. ``zoo.training.task`` adds what training needs.
+A plain module, without Lightning; ``zoo.training.task`` adds loss, metrics and optimizer.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from zoo.core import registry
-from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.images.preprocess import Preprocess
 from zoo.models import layers, prediction
+from zoo.models.contract import require_module
 from zoo.models.memory_format import memory_format, set_memory_format
 from zoo.models.prediction import ImageInput, PredictionTable
 from zoo.runs.folder import Run
 
 
 class Classifier(nn.Module):
-    """Any registered architecture with the preprocessing of its images.
+    """A network of any registered architecture, with the preprocessing of its images.
 
     Args:
         spec: what the network must know of its data (or its JSON form).
         architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``; a checkpoint adds ``from``,
             the distribution that registers the name.
         freeze: how many of the network's first layers do not train, or the path of a module.
-        channels_last: whether images and features lie in memory with their channels last; by default where the network
-            can work on them so, which is faster.
+        channels_last: whether images and features are in channels-last memory format, which is faster; by default if
+            the network supports it.
 
     Attributes:
         network: from float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``.
-        frozen: the modules of it that are frozen, and always in evaluation mode.
+        frozen: its frozen modules, which are always in evaluation mode.
         run: the run it was loaded from, if any.
 
     Raises:
@@ -54,19 +54,15 @@ class Classifier(nn.Module):
         hyperparameters = {"name": architecture} if isinstance(architecture, str) else dict(architecture)
         name, origin = hyperparameters.pop("name"), hyperparameters.pop("from", "")
         self.architecture = {**registry.recorded("architecture", name, origin), **hyperparameters}
-        self.network: nn.Module = registry.call("architecture", name, (self.spec,), hyperparameters, origin)
-        if not isinstance(self.network, nn.Module):
-            raise UserError(
-                f"architecture '{self.architecture['name']}' breaks the contract: it must return an nn.Module, "
-                f"received {type(self.network).__name__}"
-            )
+        network = registry.call("architecture", name, (self.spec,), hyperparameters, origin)
+        self.network = require_module(self.architecture["name"], network)
         self.channels_last = set_memory_format(self.network, self.spec, channels_last)
         self.preprocess = Preprocess(self.spec, memory_format(self.channels_last))
         self.run: Run | None = None
         self.frozen: list[nn.Module] = []
         if freeze is not None:
             self.frozen = layers.freeze(self.network, self.spec, freeze).modules
-            self.train()  # Lightning keeps the modes that it finds when a fit begins
+            self.train()  # Lightning keeps the modes that modules have when training begins
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every module; frozen ones stay in evaluation mode."""
@@ -81,7 +77,7 @@ class Classifier(nn.Module):
         return logits
 
     def predict(self, images: ImageInput | Sequence[ImageInput], top_k: int = 5) -> PredictionTable:
-        """Return the likeliest classes of images; what is returned shows itself as a table.
+        """Return the likeliest classes of images; the result displays itself as a table.
 
         Args:
             images: one or several, each an image file, a folder of them, a PIL image, or a uint8 array

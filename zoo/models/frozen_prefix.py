@@ -1,9 +1,9 @@
-"""The frozen prefix of a network, cut off: what gives the same features for the same pixels in every epoch.
+"""Split a network into frozen prefix and trainable suffix; the prefix gives the same features in every epoch.
 
     network input ──► prefix: frozen layers ──► features ──► suffix: layers that train ──► logits
 
-The cut follows the flow of data, by torch.fx: the prefix is all that depends on the input and on frozen modules alone.
-Prefix and suffix share their modules with the network; nothing is copied, so what trains, trains in the network.
+The split follows the data flow, by torch.fx: the prefix holds all operations that depend on the input and on frozen
+modules alone. Prefix and suffix share their modules with the network, so training the suffix trains the network.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from zoo.models.shapes import modes_kept
+from zoo.models.shapes import restored_modes
 
-#: Names of functions that draw random numbers, which nothing computed once may stand in for.
+#: Names of functions that draw random numbers; their results change from call to call.
 RANDOM = re.compile(r".*dropout\w*|rand.*|bernoulli_?|multinomial|normal_?|uniform_|exponential_|stochastic_depth")
 
 
 class NoPrefix(Exception):
-    """The network has no prefix that can be computed once; the text says why."""
+    """The frozen layers cannot run once for all epochs; the text says why."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How one value of the features lies in memory; kernels differ by it, in speed and in rounding."""
+    """Memory layout of one tensor of the features; the speed and the rounding of kernels depend on it."""
 
     shape: torch.Size
     dtype: torch.dtype
@@ -53,39 +54,39 @@ class _Layout:
 
 
 class FrozenPrefix:
-    """A network in two parts, and how the features between them are laid out.
+    """A network in two parts, and the layout of the features between them.
 
     Args:
-        network: its frozen parameters do not require a gradient; left as it is.
-        kept: the frozen modules, which stay in evaluation mode.
+        network: its frozen parameters require no gradient; it does not change.
+        frozen: the frozen modules, which stay in evaluation mode.
         example: network input ``(batch, channels, height, width)``, floating, on the network's device.
 
     Raises:
-        NoPrefix: the network cannot be traced, its first layers are not frozen, or the two parts do not give what the
-            network gives.
+        NoPrefix: the network cannot be traced, its first layers are not frozen, or the two parts together do not equal
+            the network.
     """
 
-    def __init__(self, network: nn.Module, kept: Sequence[nn.Module], example: Tensor) -> None:
-        with _mode(network, kept, True):
-            train_prefix, self._train_suffix = _cut(network, kept)
-        with _mode(network, kept, False):
-            self.prefix, self._eval_suffix = _cut(network, kept)
+    def __init__(self, network: nn.Module, frozen: Sequence[nn.Module], example: Tensor) -> None:
+        with _mode(network, frozen, True):
+            train_prefix, self._train_suffix = _split(network, frozen)
+        with _mode(network, frozen, False):
+            self.prefix, self._eval_suffix = _split(network, frozen)
         with torch.no_grad():
             values = self.prefix(example)
             _require_equal(values, train_prefix(example))
             if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
                 raise NoPrefix("what they pass on is not a batch of features")
             self.layouts = [_Layout.of(value) for value in values]
-            #: Of the features: wide enough for each of their parts.
+            #: Type of the features: the widest of their parts.
             self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
             features = self.features(example)
             if not _close(self.features(example[[0, 0]])[:1], features[:1]):
                 raise NoPrefix("what they give for an image depends on the others of its batch")
             for training in (False, True):
-                with _mode(network, kept, training):
-                    theirs = _observed(network, lambda: network(example))
-                    ours = _observed(network, partial(self.logits, features, training=training))
-                if not _close(ours[0], theirs[0]) or not all(map(torch.equal, ours[1:], theirs[1:])):
+                with _mode(network, frozen, training):
+                    whole = _observed(network, lambda: network(example))
+                    parts = _observed(network, partial(self.logits, features, training=training))
+                if not _close(parts[0], whole[0]) or not all(map(torch.equal, parts[1:], whole[1:])):
                     raise NoPrefix("the network does not work the same in two parts")
 
     @property
@@ -100,7 +101,7 @@ class FrozenPrefix:
             return torch.cat([layout.flat(value).to(self.dtype) for layout, value in pairs], dim=1)
 
     def logits(self, features: Tensor, *, training: bool) -> Tensor:
-        """Return logits ``(batch, classes)`` of features ``(batch, width)``, by the layers that train."""
+        """Return logits ``(batch, classes)`` of features ``(batch, width)``, by the trainable suffix."""
         parts = torch.split(features, [layout.shape.numel() for layout in self.layouts], dim=1)
         values = [layout.restored(part) for layout, part in zip(self.layouts, parts, strict=True)]
         suffix = self._train_suffix if training else self._eval_suffix
@@ -109,7 +110,7 @@ class FrozenPrefix:
 
 
 def _require_equal(first: Sequence[Any], second: Sequence[Any]) -> None:
-    """Compare what the same layers give twice; NoPrefix where it differs in one bit."""
+    """Compare two outputs of the same layers; NoPrefix if one bit differs."""
     pairs = zip(first, second, strict=False)
     if len(first) != len(second) or not all(
         torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b for a, b in pairs
@@ -118,37 +119,37 @@ def _require_equal(first: Sequence[Any], second: Sequence[Any]) -> None:
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
-    """Tell whether two results are equal to rounding."""
+    """Tell whether two results are equal up to rounding."""
     tolerance = 2e-2 if second.dtype.itemsize == 2 else 1e-4  # half precision keeps 8 to 11 bits
     return torch.allclose(first, second, rtol=tolerance, atol=tolerance * float(second.abs().max()))
 
 
 def _observed(network: nn.Module, compute: Callable[[], Tensor]) -> list[Tensor]:
-    """Return a result, the buffers it left and the random numbers it took; buffers and generators stay as they were."""
+    """Return a result, the random state and the buffers after it; buffers and random state are restored."""
     buffers = dict(network.named_buffers())
     before = {name: buffer.clone() for name, buffer in buffers.items()}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         result = compute()
         state = torch.get_rng_state()
-    left = [buffer.clone() for buffer in buffers.values()]
+    after = [buffer.clone() for buffer in buffers.values()]
     for name, buffer in buffers.items():
         buffer.copy_(before[name])
-    return [result, state, *left]
+    return [result, state, *after]
 
 
 @contextmanager
-def _mode(network: nn.Module, kept: Sequence[nn.Module], training: bool) -> Iterator[None]:
-    """Put a network in a mode, what is frozen in evaluation mode, and afterwards every module back into its own."""
-    with modes_kept(network):
+def _mode(network: nn.Module, frozen: Sequence[nn.Module], training: bool) -> Iterator[None]:
+    """Set a network's mode, that of frozen modules to evaluation, and restore each module's own mode at the end."""
+    with restored_modes(network):
         network.train(training)
-        for module in kept:
+        for module in frozen:
             module.eval()
         yield
 
 
 class _Tracer(fx.Tracer):
-    """Records a network's operations; frozen modules are single ones, whatever is inside."""
+    """Records a network's operations; each frozen module is a single operation."""
 
     def __init__(self, frozen: set[nn.Module]) -> None:
         super().__init__()
@@ -158,41 +159,41 @@ class _Tracer(fx.Tracer):
         return m in self.frozen or super().is_leaf_module(m, module_qualified_name)
 
 
-def _cut(network: nn.Module, kept: Sequence[nn.Module]) -> tuple[fx.GraphModule, fx.GraphModule]:
+def _split(network: nn.Module, frozen: Sequence[nn.Module]) -> tuple[fx.GraphModule, fx.GraphModule]:
     """Return prefix (network input to a tuple of values) and suffix (those values to logits)."""
-    inside = {module for top in kept for module in top.modules()}
+    inside = {module for top in frozen for module in top.modules()}
     graph = _trace(network, inside)
-    frozen = _frozen_nodes(graph, network, inside)
-    crossing = [node for node in graph.nodes if node in frozen and node.op != "get_attr" and node.users.keys() - frozen]
-    if not any(node.op == "call_module" for node in frozen):
+    fixed = _fixed_nodes(graph, network, inside)
+    crossing = [node for node in graph.nodes if node in fixed and node.op != "get_attr" and node.users.keys() - fixed]
+    if not any(node.op == "call_module" for node in fixed):
         raise NoPrefix("they are not the first of the network")
     prefix, suffix = fx.Graph(), fx.Graph()
-    known: dict[fx.Node, fx.Node] = {}
+    copies: dict[fx.Node, fx.Node] = {}
     needed = set(crossing)
     for node in reversed(graph.nodes):
         if node in needed:
             needed.update(node.all_input_nodes)
     for node in graph.nodes:
         if node in needed or node.op == "placeholder":
-            known[node] = prefix.node_copy(node, known.__getitem__)
-    prefix.output(tuple(known[node] for node in crossing))
-    known = {node: suffix.placeholder(f"features_{number}") for number, node in enumerate(crossing)}
+            copies[node] = prefix.node_copy(node, copies.__getitem__)
+    prefix.output(tuple(copies[node] for node in crossing))
+    copies = {node: suffix.placeholder(f"features_{number}") for number, node in enumerate(crossing)}
     for node in graph.nodes:
-        if node not in known and (node not in frozen or (node.op == "get_attr" and node.users.keys() - frozen)):
-            known[node] = suffix.node_copy(node, known.__getitem__)
+        if node not in copies and (node not in fixed or (node.op == "get_attr" and node.users.keys() - fixed)):
+            copies[node] = suffix.node_copy(node, copies.__getitem__)
     return fx.GraphModule(network, prefix), fx.GraphModule(network, suffix)
 
 
 def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:
-    """Record the network's operations; NoPrefix where that needs values, draws random numbers or changes buffers.
+    """Record the network's operations; NoPrefix if that needs values, draws random numbers or changes buffers.
 
-    What its own code draws or counts while it runs would be recorded as it came out this once.
+    A number that its own code draws or counts would become a constant of the record.
     """
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     states = random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()
     try:
         graph = _Tracer(inside).trace(network)
-    except Exception as error:  # tracing runs the network's own code on stand-ins for tensors
+    except Exception as error:  # tracing runs the network's own code, on proxies of tensors
         reason = (str(error).splitlines() or [""])[0]
         raise NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})") from error
     finally:
@@ -200,34 +201,29 @@ def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(torch.from_numpy(states[2]))
-        moved = [name for name, buffer in network.named_buffers() if not torch.equal(buffer, buffers[name])]
+        changed = [name for name, buffer in network.named_buffers() if not torch.equal(buffer, buffers[name])]
         with torch.no_grad():
-            for name in moved:
+            for name in changed:
                 network.get_buffer(name).copy_(buffers[name])
-    if moved or pickle.dumps(states) != pickle.dumps(now):
+    if changed or pickle.dumps(states) != pickle.dumps(now):
         raise NoPrefix("the network's own code draws random numbers, or counts, while it runs")
     return graph
 
 
-def _frozen_nodes(graph: fx.Graph, network: nn.Module, inside: set[nn.Module]) -> set[fx.Node]:
-    """Return the operations whose outcome the input and frozen modules alone decide."""
-    frozen: set[fx.Node] = set()
+def _fixed_nodes(graph: fx.Graph, network: nn.Module, inside: set[nn.Module]) -> set[fx.Node]:
+    """Return the operations whose result depends on the input and on frozen modules alone."""
+    fixed: set[fx.Node] = set()
     for node in graph.nodes:
         if node.op == "placeholder":
             same = True
         elif node.op == "get_attr":
-            value = _attribute(network, str(node.target))
+            value = attrgetter(str(node.target))(network)
             same = not (isinstance(value, Tensor) and value.requires_grad)
         elif node.op == "call_module":
             same = network.get_submodule(str(node.target)) in inside
         else:
             name = getattr(node.target, "__name__", str(node.target))
             same = node.op != "output" and not RANDOM.fullmatch(name)
-        if same and all(source in frozen for source in node.all_input_nodes):
-            frozen.add(node)
-    return frozen
-
-
-def _attribute(network: nn.Module, path: str) -> Any:
-    holder, _, name = path.rpartition(".")
-    return getattr(network.get_submodule(holder), name)
+        if same and all(source in fixed for source in node.all_input_nodes):
+            fixed.add(node)
+    return fixed

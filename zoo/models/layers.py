@@ -1,14 +1,15 @@
-"""A network's layers, numbered in the order data meets them, and the freezing of the first ones.
+"""Numbers a network's layers in the order in which data passes them, and freezes the first ones.
 
 A layer is a module that owns weights and transforms features (convolution, linear, attention). A normalisation belongs
-to the layer before it. VGG16 has 16 layers, whether with batch normalisation or without.
+to the layer before it. VGG16 has 16 layers, with batch normalisation or without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -27,11 +28,11 @@ class Layer:
 
     Args:
         name: path of its module in the network.
-        kind: the module's class.
+        kind: class of the module.
         shape: of its output, without the batch.
-        parameters: names of its parameters, and of those of the normalisations that belong to it.
+        parameters: names of its parameters and of the parameters of its normalisations.
         count: numbers in those parameters.
-        flops: floating-point operations for one image, two for a multiplication with its addition.
+        flops: floating-point operations for one image; a multiplication and its addition are two.
     """
 
     name: str
@@ -43,12 +44,12 @@ class Layer:
 
 
 @dataclass
-class Frozen:
-    """What of a network does not train.
+class FrozenLayers:
+    """The part of a network that does not train.
 
     Args:
         parameters: names of the parameters.
-        modules: modules that stay in evaluation mode: normalisations keep their statistics, dropout passes all.
+        modules: modules that stay in evaluation mode: normalisations keep their statistics, dropout drops nothing.
     """
 
     parameters: set[str]
@@ -56,17 +57,17 @@ class Frozen:
 
 
 def layers(network: nn.Module, spec: InputSpec) -> list[Layer]:
-    """Return a network's layers in the order data meets them.
+    """Return a network's layers in the order in which data passes them.
 
     Args:
-        network: any module from ``(batch, channels, height, width)`` to logits; nothing is computed, nothing changed.
+        network: any module from ``(batch, channels, height, width)`` to logits; it is neither run on data nor changed.
         spec: the input's channels and size.
     """
-    return _Walk(network, spec).layers()
+    return _Trace(network, spec).layers()
 
 
-def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> Frozen:
-    """Stop the training of a network's first layers, or of a module; in place.
+def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> FrozenLayers:
+    """Freeze a network's first layers, or one of its modules, in place.
 
     Args:
         network: the network.
@@ -74,7 +75,7 @@ def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> Frozen:
         what: how many of the first layers, or the path of a module such as ``features``.
 
     Raises:
-        UserError: there are not so many layers, no module of that path, or nothing would be left to train.
+        UserError: the network has fewer layers, or no such module, or nothing would be left to train.
     """
     frozen = _module(network, what) if isinstance(what, str) else _first(network, spec, what)
     names = {name for name, _ in network.named_parameters()}
@@ -86,22 +87,22 @@ def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> Frozen:
     return frozen
 
 
-def _first(network: nn.Module, spec: InputSpec, count: int) -> Frozen:
-    walk = _Walk(network, spec)
-    found = walk.layers()
-    if not 1 <= count < len(found):
+def _first(network: nn.Module, spec: InputSpec, count: int) -> FrozenLayers:
+    trace = _Trace(network, spec)
+    numbered = trace.layers()
+    if not 1 <= count < len(numbered):
         raise UserError(
-            f"model.freeze is {count}; this network has {len(found)} layers, allowed is 1 to {len(found) - 1} "
+            f"model.freeze is {count}; this network has {len(numbered)} layers, allowed is 1 to {len(numbered) - 1} "
             "('zoo info NAME' numbers them), or the path of a module"
         )
-    first_trained = walk.calls.index(found[count].name)
-    inside = [network.get_submodule(name) for name in walk.calls[:first_trained]]
-    leaves = [module for module in inside if not any(module.children())]
-    attention = [network.get_submodule(layer.name) for layer in found[:count]]
-    return Frozen({name for layer in found[:count] for name in layer.parameters}, leaves + attention)
+    first_trained = trace.calls.index(numbered[count].name)
+    called = [network.get_submodule(name) for name in trace.calls[:first_trained]]
+    leaves = [module for module in called if not any(module.children())]
+    attention = [network.get_submodule(layer.name) for layer in numbered[:count]]  # it has children
+    return FrozenLayers({name for layer in numbered[:count] for name in layer.parameters}, leaves + attention)
 
 
-def _module(network: nn.Module, path: str) -> Frozen:
+def _module(network: nn.Module, path: str) -> FrozenLayers:
     paths = [name for name, _ in network.named_modules() if name]
     if path not in paths:
         raise UserError(f"model.freeze is '{path}'; this network has no such module{did_you_mean(path, paths)}")
@@ -109,11 +110,11 @@ def _module(network: nn.Module, path: str) -> Frozen:
     parameters = {f"{path}.{name}" for name, _ in module.named_parameters()}
     if not parameters:
         raise UserError(f"model.freeze is '{path}', a module without weights")
-    return Frozen(parameters, [module])
+    return FrozenLayers(parameters, [module])
 
 
-class _Walk:
-    """One pass of shapes through a network: which modules are called, in which order, with which output."""
+class _Trace:
+    """One pass of shapes through a network: the called modules in order, their output shapes and FLOPs."""
 
     def __init__(self, network: nn.Module, spec: InputSpec) -> None:
         self.network = network
@@ -133,34 +134,28 @@ class _Walk:
         handles = []
         for name, module in self.network.named_modules():
             if name:
-                handles.append(module.register_forward_pre_hook(self._entered(name)))
-                handles.append(module.register_forward_hook(self._left(name)))
+                handles.append(module.register_forward_pre_hook(partial(self._enter, name)))
+                handles.append(module.register_forward_hook(partial(self._leave, name)))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _entered(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[object, ...]) -> None:
-            if name not in self.calls:
-                self.calls.append(name)
+    def _enter(self, name: str, module: nn.Module, args: tuple[object, ...]) -> None:
+        if name not in self.calls:
+            self.calls.append(name)
 
-        return hook
-
-    def _left(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[object, ...], output: object) -> None:
-            first = output[0] if isinstance(output, tuple) else output
-            if isinstance(first, Tensor):
-                self.shapes.setdefault(name, tuple(first.shape[1:]))
-
-        return hook
+    def _leave(self, name: str, module: nn.Module, args: tuple[object, ...], output: object) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if isinstance(first, Tensor):
+            self.shapes.setdefault(name, tuple(first.shape[1:]))
 
     def layers(self) -> list[Layer]:
-        """Return the layers, every parameter of the network in one of them."""
+        """Return the layers; each parameter of the network belongs to one of them."""
         owners = self._owners()
-        found: dict[str, Layer] = {}
-        pending: list[str] = []  # of what comes before the first layer
+        numbered: dict[str, Layer] = {}
+        pending: list[str] = []  # of normalisations before the first layer
         last = ""
         for name in self.calls:
             parameters = owners.get(name, [])
@@ -168,21 +163,22 @@ class _Walk:
                 continue
             module = self.network.get_submodule(name)
             if isinstance(module, NORMALISATIONS):
-                (found[last].parameters if last else pending).extend(parameters)
+                (numbered[last].parameters if last else pending).extend(parameters)
             else:
-                found[name] = Layer(name, type(module).__name__, self.shapes.get(name, ()), pending + parameters, 0, 0)
+                shape = self.shapes.get(name, ())
+                numbered[name] = Layer(name, type(module).__name__, shape, pending + parameters, 0, 0)
                 pending, last = [], name
-        for layer in found.values():
+        for layer in numbered.values():
             layer.count = sum(self.network.get_parameter(name).numel() for name in layer.parameters)
             layer.flops = self.flops.get(layer.name, 0)
-        return list(found.values())
+        return list(numbered.values())
 
     def _owners(self) -> dict[str, list[str]]:
-        """Return, for each called module, the parameters that count as its own.
+        """Return the parameters of each called module.
 
-        A parameter belongs to the module that holds it; where that one is never called (attention reads its
-        projections' weights itself) to the nearest one around it that is; where it is a container of layers (a class
-        token, a layer's scale) to the first layer called inside.
+        A parameter belongs to the module that holds it. If that module is never called (attention reads the weights of
+        its projections itself), it belongs to the nearest called module around it. If that one contains layers (a class
+        token, a layer's scale), it belongs to the first layer called inside.
         """
         called = set(self.calls)
         holders = {name.rpartition(".")[0] for name, _ in self.network.named_parameters()} & called

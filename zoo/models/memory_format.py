@@ -1,4 +1,4 @@
-"""The order in which features lie in memory: channels last, which convolutions are fast with, or channels first."""
+"""The memory format of features: channels last, which convolutions are faster with, or channels first."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import torch
 from torch import nn
 
 from zoo.core.spec import InputSpec
-from zoo.models.shapes import modes_kept
+from zoo.models.shapes import restored_modes
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:
-    """Return torch's word for it."""
+    """Return torch's value for it."""
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
 def set_memory_format(network: nn.Module, spec: InputSpec, channels_last: bool | None) -> bool:
-    """Bring a network's weights into the order asked for, or the one that suits them.
+    """Bring a network's weights into the requested format, or into the one that suits the network.
 
     Args:
-        network: its weights and buffers keep their values; modes and random numbers stay untouched.
+        network: weights and buffers keep their values; modes and the random generator do not change.
         spec: channels and size of its images.
-        channels_last: None takes channels last where the network can work on them.
+        channels_last: None takes channels last if the network supports it.
 
     Returns:
-        Whether it is channels last.
+        Whether the weights are channels last.
     """
     if channels_last is not False:
         network.to(memory_format=torch.channels_last)
     if channels_last is None:
-        channels_last = _works_channels_last(network, spec)
+        channels_last = _supports_channels_last(network, spec)
     network.to(memory_format=memory_format(channels_last))
     return channels_last
 
 
-def _works_channels_last(network: nn.Module, spec: InputSpec) -> bool:
-    """Tell whether a network whose weights lie channels last can work on such an image.
+def _supports_channels_last(network: nn.Module, spec: InputSpec) -> bool:
+    """Tell whether a network with channels-last weights can process such an image.
 
-    One that calls ``x.view(len(x), -1)`` on maps of features cannot, where ``flatten`` and ``reshape`` can. Only
-    computing shows it: without, torch gives features another memory format.
+    A network that calls ``x.view(len(x), -1)`` on feature maps cannot; one that calls ``flatten`` or ``reshape`` can.
+    Only a real computation shows it, because shapes alone get another memory format from torch.
     """
     image = torch.zeros(1, spec.channels, spec.height, spec.width).to(memory_format=torch.channels_last)
-    with modes_kept(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with restored_modes(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
         try:
             network.eval()(image)
-        except Exception:  # whatever a network's own code raises; what else is wrong with it shows when it runs
+        except Exception:  # the network's own code may raise anything; other faults show when it runs
             return False
     return True

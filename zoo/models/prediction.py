@@ -1,4 +1,4 @@
-"""A classifier in Python and in notebooks: classes of pictures, and itself, as small tables."""
+"""Predictions for images, and a classifier's summary, as small tables in Python and in notebooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.images.files import named_images, open_image, to_mode
 from zoo.images.preprocess import to_uint8
-from zoo.models.shapes import modes_kept
+from zoo.models.shapes import restored_modes
 from zoo.runs.summary import read_run
 
 if TYPE_CHECKING:
@@ -29,31 +29,32 @@ if TYPE_CHECKING:
 #: A file or a folder of files, a PIL image, or uint8 ``(height, width, channels)``, grey also ``(height, width)``.
 ImageInput = str | Path | Image.Image | np.ndarray
 
-Guess = tuple[str, float]
+#: A class and its probability.
+Prediction = tuple[str, float]
 
 BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, repr=False)
 class PredictionTable:
-    """What pictures show: a table in a notebook, text elsewhere; ``[index]`` and ``for`` give each one's guesses.
+    """The likeliest classes of images: a table in a notebook, elsewhere text; ``[index]`` gives those of one image.
 
     Args:
-        titles: of each picture its file, or its number.
-        guesses: of each its ``(class, probability)`` pairs, the likeliest first.
+        titles: the file or the number of each image.
+        predictions: for each image ``(class, probability)`` pairs, the likeliest first.
     """
 
     titles: list[str]
-    guesses: list[list[Guess]]
+    predictions: list[list[Prediction]]
 
     def __len__(self) -> int:
-        return len(self.guesses)
+        return len(self.predictions)
 
-    def __getitem__(self, index: int) -> list[Guess]:
-        return self.guesses[index]
+    def __getitem__(self, index: int) -> list[Prediction]:
+        return self.predictions[index]
 
-    def __iter__(self) -> Iterator[list[Guess]]:
-        return iter(self.guesses)
+    def __iter__(self) -> Iterator[list[Prediction]]:
+        return iter(self.predictions)
 
     def __repr__(self) -> str:
         rows = list(self._rows())
@@ -66,36 +67,36 @@ class PredictionTable:
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         yield "image", "class", "probability"
-        for title, pairs in zip(self.titles, self.guesses, strict=True):
+        for title, pairs in zip(self.titles, self.predictions, strict=True):
             for rank, (name, probability) in enumerate(pairs):
                 yield title if rank == 0 else "", name, f"{probability:.2%}"
 
 
 def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], top_k: int) -> PredictionTable:
-    """Return the ``top_k`` likeliest classes, at most all, of one picture or of several.
+    """Return the ``top_k`` likeliest classes, at most all, of one image or of several.
 
     Raises:
-        UserError: top_k is below 1, or an array is no such picture.
+        UserError: top_k is below 1, or an array is no such image.
         ImageError: a file cannot be read; it is named.
     """
     if top_k < 1:
         raise UserError(f"top_k is {top_k}; allowed is 1 or more")
-    spec, titles, guesses = classifier.spec, [], []
+    spec, titles, predictions = classifier.spec, [], []
     several = not isinstance(images, str | Path | Image.Image | np.ndarray) or getattr(images, "ndim", 0) == 4
-    pictures = _pictures(images if several else [images], spec)  # type: ignore[arg-type,list-item]
-    with modes_kept(classifier), torch.inference_mode():
+    pixels = _pixels(images if several else [images], spec)  # type: ignore[arg-type,list-item]
+    with restored_modes(classifier), torch.inference_mode():
         classifier.eval()
-        while batch := list(islice(pictures, BATCH_SIZE)):
+        while batch := list(islice(pixels, BATCH_SIZE)):
             titles += [title for title, _ in batch]
-            logits = classifier(torch.stack([pixels for _, pixels in batch]).to(classifier.preprocess.scale.device))
+            logits = classifier(torch.stack([image for _, image in batch]).to(classifier.preprocess.scale.device))
             best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
             for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-                guesses.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
-    return PredictionTable(titles, guesses)
+                predictions.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
+    return PredictionTable(titles, predictions)
 
 
-def _pictures(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
-    """Yield a title and the pixels that the network is shown, uint8 ``(spec.height, spec.width, spec.channels)``."""
+def _pixels(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
+    """Yield each image's title and the pixels for the network, uint8 ``(spec.height, spec.width, spec.channels)``."""
     channels: Literal[1, 3] = 1 if spec.channels == 1 else 3
     for number, image in enumerate(images):
         if isinstance(image, str | Path):
@@ -116,17 +117,17 @@ def _pictures(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[s
 
 
 def summary_html(classifier: Classifier) -> str:
-    """Return a table of what a classifier is, with the figures of its run where it was loaded from one."""
+    """Return a table that describes a classifier, with the figures of the run it was loaded from."""
     spec, run = classifier.spec, classifier.run
     classes = ", ".join(spec.classes[:10]) + (", ..." if len(spec.classes) > 10 else "")
     rows = {"architecture": classifier.architecture["name"]}
     link = ""
     if run is not None:
-        known = read_run(run)
-        found = {"data set": known.data, "best val accuracy": known.val, "test accuracy": known.test}
+        row = read_run(run)
+        figures = {"data set": row.data, "best val accuracy": row.val, "test accuracy": row.test}
         rows |= {
             name: value if isinstance(value, str) else f"{value:.1%}"
-            for name, value in found.items()
+            for name, value in figures.items()
             if value is not None
         }
         if run.report.is_file():
@@ -143,6 +144,6 @@ def _table(rows: Iterable[str]) -> str:
     return "<table>" + "".join(rows) + "</table>"
 
 
-def _row(words: Iterable[str], tag: str) -> str:
-    cells = (f'<{tag} style="text-align: left">{escape(word)}</{tag}>' for word in words)
+def _row(texts: Iterable[str], tag: str) -> str:
+    cells = (f'<{tag} style="text-align: left">{escape(text)}</{tag}>' for text in texts)
     return "<tr>" + "".join(cells) + "</tr>"

@@ -1,4 +1,4 @@
-"""Tries a network on one size of images: on shapes alone, without computing anything."""
+"""Runs a network on shapes alone (torch's meta device), without any computation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-#: Images in the batch: two, because batch normalisation and squeezes treat one differently.
+#: Images in the batch: two, because batch normalisation and some squeezes treat a single image differently.
 BATCH = 2
 
 
 def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> None:
-    """Pass a batch of BATCH images through a network in evaluation mode; its weights, buffers and modes stay untouched.
+    """Pass BATCH images through a network in evaluation mode; its weights, buffers and modes do not change.
 
     Args:
         network: any module from ``(batch, channels, height, width)`` to logits.
@@ -22,23 +22,23 @@ def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> No
         width: of the images, in pixels.
 
     Raises:
-        RuntimeError: or what else the network raises for a size it cannot work at.
+        RuntimeError: or whatever else the network raises for a size that it does not support.
     """
-    # Each tensor once for each module that holds it: functional_call puts a module that has two names back wrongly.
+    # One entry for each module that holds a tensor: functional_call restores a module of two names wrongly.
     shapes = {
         f"{path}.{name}" if path else name: torch.empty_like(tensor, device="meta")
         for path, module in network.named_modules()
         for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
     }
     images = torch.empty(BATCH, channels, height, width, device="meta")
-    with modes_kept(network), torch.no_grad():
+    with restored_modes(network), torch.no_grad():
         network.eval()
         torch.func.functional_call(network, shapes, (images,), tie_weights=False)
 
 
 @contextmanager
-def modes_kept(network: nn.Module) -> Iterator[None]:
-    """Put every module back into its own mode afterwards, training or evaluation."""
+def restored_modes(network: nn.Module) -> Iterator[None]:
+    """Restore each module's own mode, training or evaluation, at the end."""
     modes = {module: module.training for module in network.modules()}
     try:
         yield

@@ -1,7 +1,7 @@
-"""Features of images, as a frozen prefix gives them: computed once, held in memory or in files.
+"""Computes the features of a frozen prefix once, and keeps them in memory or in files.
 
-A file of features lies in the user's cache under a key of all that decides its content: the frozen weights, the pixels,
-the InputSpec, precision, device and versions. It is filled beside its place and moved there when it is whole.
+A file is in the user's cache; its name is a hash of everything that decides its content: frozen weights, pixels,
+InputSpec, precision, device and versions. It is written under another name and renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
 from zoo.models.layers import layers
 from zoo.training.task import ImageClassifier
 
-#: Reading a byte back from a disk of 0.5 GB/s takes as long as so many operations on two cores of 100 GFLOP/s.
+#: Operations that two cores of 100 GFLOP/s do while a disk of 0.5 GB/s reads one byte.
 DISK_FLOPS_PER_BYTE = 200
 
 
@@ -38,21 +38,21 @@ class FeatureStore:
     Args:
         prefix: computes them.
         classifier: preprocesses the images.
-        limit: bytes that may be kept in memory.
-        precision: that the trainer computes in.
+        limit: bytes that it may keep in memory.
+        precision: of the trainer.
     """
 
     def __init__(self, prefix: FrozenPrefix, classifier: ImageClassifier, limit: float, precision: str) -> None:
         self.prefix, self.classifier, self.limit, self.precision = prefix, classifier, limit, precision
         self.folder = user_cache_path("zoo") / "features"
-        #: Of all features, and where they are, for people.
+        #: Size of all features, and where they are, in words.
         self.bytes, self.place = 0, "kept in memory"
 
     def fill(self, sources: dict[Split, Source], batch_size: int) -> dict[Split, tuple[Tensor, Tensor]]:
         """Return each source's features ``(count, width)`` and labels int64 ``(count,)``.
 
         Raises:
-            NoPrefix: they fit neither in memory nor on the disk, or reading them back would take longer.
+            NoPrefix: they fit neither in memory nor on the disk, or reading them would take longer than computing.
         """
         row = self.prefix.width * self.prefix.dtype.itemsize
         self.bytes = sum(len(source) for source in sources.values()) * row
@@ -76,7 +76,7 @@ class FeatureStore:
             raise NoPrefix(f"{self.folder} cannot be used: {error.strerror or error}") from error
 
     def _require_worth(self, row: int) -> None:
-        """Refuse files from which features would come more slowly than from the layers themselves."""
+        """Refuse files if reading features from them takes longer than running the layers."""
         size = f"{self.bytes / 2**30:,.1f} GiB of output"
         network, spec = self.classifier.network, self.classifier.spec
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
@@ -85,7 +85,7 @@ class FeatureStore:
             raise NoPrefix(f"reading their {size} from a disk takes longer (--data.memory_gib is what memory may hold)")
 
     def _require_room(self, sources: dict[Split, Source], keys: dict[Split, str]) -> None:
-        """Remove what interrupted fills left, and refuse files that the disk has no room for."""
+        """Remove partial files of interrupted processes, and refuse files that the disk has no room for."""
         for part in self.folder.glob("*.part"):
             with suppress(Timeout), FileLock(part.with_suffix(".lock"), timeout=0):
                 part.unlink(missing_ok=True)
@@ -98,15 +98,15 @@ class FeatureStore:
     def _compute(self, source: Source, batch_size: int, into: Tensor) -> Tensor:
         """Write a source's features, row by row, and return its labels."""
         labels = torch.empty(len(source), dtype=torch.int64)
-        for rows, (images, found) in _batches(source, batch_size, "frozen layers"):
-            into[rows] = self.prefix.features(self.classifier.preprocess(_moved(images, self.classifier))).cpu()
-            labels[rows] = found
+        for rows, (images, batch_labels) in _batches(source, batch_size, "frozen layers"):
+            into[rows] = self._features(images).cpu()
+            labels[rows] = batch_labels
         return labels
 
     def _from_file(self, source: Source, key: str, batch_size: int) -> Tensor:
-        """Return a source's features in their file, which is made where it is not there."""
+        """Return a source's features from their file, which is written first if it is missing."""
         path = self._path(key)
-        with FileLock(path.with_suffix(".lock")):  # a second run of the same waits, and finds the file
+        with FileLock(path.with_suffix(".lock")):  # a second process waits for the first one's file
             if not path.is_file() or path.stat().st_size != self._size(source):
                 part = path.with_suffix(".part")
                 try:
@@ -118,12 +118,15 @@ class FeatureStore:
         return self._map(path, len(source))
 
     def _make(self, part: Path, source: Source, batch_size: int) -> None:
-        """Compute a source's features into a file."""
-        with part.open("wb") as file:  # with all its blocks: a full disk must not kill who writes to memory
+        """Write a source's features to a file."""
+        with part.open("wb") as file:  # all blocks now: mapped memory on a full disk kills the process
             os.posix_fallocate(file.fileno(), 0, self._size(source))
         self._compute(source, batch_size, self._map(part, len(source)))
         with part.open("rb") as file:
             os.fsync(file.fileno())
+
+    def _features(self, images: Tensor) -> Tensor:
+        return self.prefix.features(self.classifier.preprocess(images.to(self.classifier.device)))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.features"
@@ -138,44 +141,34 @@ class FeatureStore:
         return flat.view(count, width)
 
     def _key(self, source: Source, batch_size: int) -> tuple[str, Tensor]:
-        """Return what names a source's features, and its labels; reads every image.
+        """Return the hash of everything that decides a source's features, and its labels; reads every image.
 
-        Frozen modules may hold more than their weights: the features of the first batch stand for the rest.
+        Frozen modules may depend on more than their weights: the features of the first batch represent the rest.
         """
-        made = (torch.__version__, __version__, self.precision, self.classifier.device.type)
-        facts = [
-            *made,
-            torch.get_num_threads(),
-            batch_size,
-            self.classifier.architecture,
-            self.classifier.spec.to_dict(),
-        ]
+        facts = [torch.__version__, __version__, self.precision, self.classifier.device.type, torch.get_num_threads()]
+        facts += [batch_size, self.classifier.architecture, self.classifier.spec.to_dict()]
         digest = hashlib.sha256(json.dumps(facts, default=str).encode())
         digest.update(str(self.prefix.prefix).encode())
         for name, tensor in self.prefix.prefix.state_dict().items():
             digest.update(name.encode())
             digest.update(_bytes(tensor))
         labels = torch.empty(len(source), dtype=torch.int64)
-        for rows, (images, found) in _batches(source, batch_size, "reading"):
+        for rows, (images, batch_labels) in _batches(source, batch_size, "reading"):
             digest.update(_bytes(images))
-            labels[rows] = found
+            labels[rows] = batch_labels
             if int(rows[0]) == 0:
-                digest.update(_bytes(self.prefix.features(self.classifier.preprocess(_moved(images, self.classifier)))))
+                digest.update(_bytes(self._features(images)))
         return digest.hexdigest(), labels
 
 
 def _batches(source: Source, batch_size: int, title: str) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
-    """Yield the rows and the batch of all images in order, behind a progress bar where there is a terminal."""
+    """Yield rows and batches of all images in order, with a progress bar in a terminal."""
     rows = list(torch.split(torch.arange(len(source)), batch_size))
     console = Console(stderr=True)
-    fetched = zip(rows, source.fetch(rows), strict=True)
+    batches = zip(rows, source.fetch(rows), strict=True)
     shown = {"console": console, "transient": True, "disable": not console.is_terminal}
-    yield from track(fetched, title, total=len(rows), **shown)  # type: ignore[arg-type]  # keywords of three types
+    yield from track(batches, title, total=len(rows), **shown)  # type: ignore[arg-type]  # keywords of three types
 
 
 def _bytes(tensor: Tensor) -> memoryview:
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
-
-
-def _moved(images: Tensor, classifier: ImageClassifier) -> Tensor:
-    return images.to(classifier.device)

@@ -1,4 +1,4 @@
-"""The optimizer and the schedule that a configuration names, and learning rates that differ from layer to layer."""
+"""Builds the optimizer and the schedule of a configuration, with learning rates that may differ between layers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ClassConfig = Mapping[str, Any]
 #: fused: one kernel for all parameters; on two cores a step of LeNet-5 takes 0.8 of the time.
 DEFAULT_OPTIMIZER: ClassConfig = {"class_path": "torch.optim.Adam", "init_args": {"lr": 1e-3, "fused": True}}
 
-#: A parameter, and what the learning rate is multiplied by for it.
-Rated = tuple[nn.Parameter, float]
+#: A parameter, and the multiplier of its learning rate.
+RatedParameter = tuple[nn.Parameter, float]
 
 
 def layer_rates(network: nn.Module, spec: InputSpec, decay: float) -> dict[str, float]:
-    """Return by name what each parameter's learning rate is multiplied by: decay, once for each layer behind its own.
+    """Return each parameter's learning-rate multiplier by name: decay ** distance from the last layer.
 
     As in J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", 2018,
     https://arxiv.org/abs/1801.06146, section 3.2, with layers as ``zoo info`` numbers them.
@@ -42,11 +42,11 @@ def layer_rates(network: nn.Module, spec: InputSpec, decay: float) -> dict[str, 
     return {name: decay**behind for behind, layer in backwards for name in layer.parameters}
 
 
-def build_optimizer(config: ClassConfig, parameters: Sequence[Rated]) -> Optimizer:
-    """Build an optimizer over parameters; those of one rate are one of its groups, the lowest rate first.
+def build_optimizer(config: ClassConfig, parameters: Sequence[RatedParameter]) -> Optimizer:
+    """Build an optimizer; parameters with the same multiplier form a group, the lowest multiplier first.
 
     Raises:
-        UserError: the rates differ, and the optimizer has no learning rate or takes one group only.
+        UserError: the multipliers differ, but the optimizer has no learning rate or takes only one group.
     """
     factors = sorted({factor for _, factor in parameters})
     if factors == [1.0]:
@@ -65,12 +65,12 @@ def build_optimizer(config: ClassConfig, parameters: Sequence[Rated]) -> Optimiz
 
 
 def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[], int]) -> dict[str, Any]:
-    """Build a schedule as Lightning takes it.
+    """Build a schedule in Lightning's form.
 
     Args:
         config: its class and arguments.
-        optimizer: its groups may differ in their rates; what OneCycleLR and CyclicLR are told for all differs likewise.
-        steps: returns how many optimizer steps training takes, for a OneCycleLR that is given no length.
+        optimizer: the rates of OneCycleLR and CyclicLR are multiplied for each of its groups.
+        steps: returns the optimizer steps of the training, for a OneCycleLR without a length.
     """
     arguments = dict(config.get("init_args") or {})
     kind = class_of(config)
@@ -103,11 +103,10 @@ def planned_steps(trainer: Trainer, batches: int) -> float:
 
 
 def class_of(config: ClassConfig) -> Any:
-    """Return the class itself."""
+    """Return the class that a configuration names."""
     module, _, name = config["class_path"].rpartition(".")
     return getattr(import_module(module), name)
 
 
-def _build(config: ClassConfig, first: Any) -> Any:
-    """Call a class by its dotted path, ``first`` before its own arguments."""
-    return class_of(config)(first, **(config.get("init_args") or {}))
+def _build(config: ClassConfig, parameters: Any) -> Any:
+    return class_of(config)(parameters, **(config.get("init_args") or {}))

@@ -1,9 +1,9 @@
-"""ImageClassifier: a classifier with what training it needs; the same step trains, validates and tests.
+"""ImageClassifier: a classifier with loss, metrics, optimizer and schedule; one step trains, validates and tests.
 
     uint8 images ──► Classifier ──► logits ──► cross-entropy, accuracy, top-5 accuracy, macro F1
 
-The loss that is shown is the same in training and evaluation: label smoothing and class weights count in both, the L1
-penalty in none; of mixed images training shows the loss to their mixed targets.
+Training and evaluation show the same loss: with label smoothing and class weights, without the L1 penalty. For mixed
+images, training shows the loss to their mixed targets.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.classifier import Classifier
+from zoo.models.contract import require_logits
 from zoo.models.frozen_prefix import FrozenPrefix
 from zoo.training.epoch_metrics import EpochMetrics
 from zoo.training.lightning_internals import HookNameModule
@@ -46,23 +47,23 @@ class ImageClassifier(Classifier, HookNameModule):
             the distribution that registers the name.
         loss: cross_entropy, or mse: the mean squared error of the probabilities to the one-hot label.
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
-        l1: weight, 0 or more, of the sum of absolute weights that is added to what training minimises (biases and
-            normalisation apart); for L2 use the optimizer's weight_decay.
-        class_weights: balanced weighs an image by images / (classes * images of its class), as training has them: a
-            rare class counts like a frequent one; or a number for each class, in order.
-        mixup: alpha of the Beta distribution by which training images are blended, two and two; 0.2 is usual. The
-            training accuracy then counts the class of the larger share.
-        cutmix: alpha likewise of the share that is a rectangle pasted from another image; 1 is usual. Of mixup and
-            cutmix together, one is drawn for each batch.
-        layer_decay: the learning rate of each layer is that of the layer behind it times this, above 0 and up to 1;
-            layers are those that ``zoo info NAME`` numbers, and the last one has the whole rate.
+        l1: weight, 0 or more, of the sum of absolute weights (without biases and normalisation), which training adds to
+            the loss; for L2 use the optimizer's weight_decay.
+        class_weights: balanced multiplies the loss of an image by images / (classes * images of its class), counted in
+            the training split: a rare class counts as much as a frequent one; or a number for each class, in order.
+        mixup: alpha of the Beta distribution by which pairs of training images are blended; 0.2 is usual. The training
+            accuracy then counts the class of the larger share.
+        cutmix: alpha of the Beta distribution for the share of a rectangle pasted from another image; 1 is usual. With
+            mixup and cutmix, each batch gets one of them at random.
+        layer_decay: learning-rate multiplier for each layer: layer_decay ** distance from the last layer, above 0 and
+            up to 1; ``zoo info NAME`` numbers the layers.
         freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them, or
-            the path of a module such as ``features``; their weights and buffers stay bit for bit what they are.
-        optimizer: class and arguments; the parameters that train are added.
-        lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR are stepped after each
-            optimizer step, others after each epoch; where OneCycleLR is given no length, it ends with the training.
-        channels_last: whether images and features lie in memory with their channels last; by default where the network
-            and the optimizer can work on them so, which is faster.
+            the path of a module such as ``features``; their weights and buffers keep every bit.
+        optimizer: class and arguments, without the parameters.
+        lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR change it after each
+            optimizer step, others after each epoch; a OneCycleLR without a length ends with the training.
+        channels_last: whether images and features are in channels-last memory format, which is faster; by default if
+            network and optimizer support it.
 
     Raises:
         UserError: the name is unknown, or a value is not allowed.
@@ -94,7 +95,7 @@ class ImageClassifier(Classifier, HookNameModule):
         self.mixer = BatchMixer(mixup, cutmix, classes) if mixes else None
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
-        # What it takes to build the same module again; primitives, so that a checkpoint loads with weights_only.
+        # They build the same module again; they are primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
             {
                 "spec": self.spec.to_dict(),
@@ -108,7 +109,7 @@ class ImageClassifier(Classifier, HookNameModule):
             },
             logger=False,
         )
-        #: Set while batches hold the output of the frozen layers instead of images (zoo.training.feature_cache).
+        #: Set while batches hold the output of frozen layers instead of images (zoo.training.feature_cache).
         self.prefix: FrozenPrefix | None = None
         self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
 
@@ -210,12 +211,7 @@ class ImageClassifier(Classifier, HookNameModule):
         return self.prefix.logits(images, training=self.training)
 
     def _require_contract(self, logits: Tensor, count: int) -> Tensor:
-        if logits.shape != (count, len(self.spec.classes)):
-            raise UserError(
-                f"architecture '{self.architecture['name']}' breaks the contract: it must return logits "
-                f"{(count, len(self.spec.classes))}, received {tuple(logits.shape)}"
-            )
-        return logits
+        return require_logits(self.architecture["name"], logits, count, len(self.spec.classes))
 
     def _penalised(self, loss: Tensor) -> Tensor:
         if self.l1 == 0:
