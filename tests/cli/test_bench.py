@@ -61,7 +61,7 @@ def test_no_process_reads_beside_what_is_measured_next(tmp_path):
 
 
 def test_bfloat16_is_not_advised_where_it_is_slow(monkeypatch):
-    monkeypatch.setattr("zoo.training.device.fast_bfloat16", lambda device: False)
+    monkeypatch.setattr("zoo.training.fast_settings.fast_bfloat16", lambda device: False)
     speeds = Speeds([900.0], [90.0], [85.0], floor=100.0)
     assert "bf16" not in " ".join(advice(BenchCLI("bench", resolve([]), None), speeds))
 
@@ -71,7 +71,7 @@ def test_bfloat16_is_not_advised_where_it_is_slow(monkeypatch):
     [(10.0, 90.0, 9.0, "num_workers"), (900.0, 90.0, 20.0, "around each batch"), (900.0, 90.0, 85.0, "bf16-mixed")],
 )
 def test_the_advice_is_about_what_takes_the_time(monkeypatch, data, step, fit, word):
-    monkeypatch.setattr("zoo.training.device.fast_bfloat16", lambda device: True)
+    monkeypatch.setattr("zoo.training.fast_settings.fast_bfloat16", lambda device: True)
     cli = BenchCLI("bench", resolve([]), None)
     speeds = Speeds([data], [step], [fit], floor=100.0)
     assert word in advice(cli, speeds)[0]
