@@ -217,7 +217,7 @@ def test_a_script_needs_no_main_guard(folder):
         import zoo
         data = {"memory_gib": 0, "num_workers": 2}
         run = zoo.fit(data=data, trainer={"limit_train_batches": 3, "limit_val_batches": 2}, max_epochs=1)
-        print(len(run.metrics), run.load().predict([__import__("numpy").zeros((8, 8, 1), "uint8")]).predictions[0][0][0])
+        print(len(run.metrics), run.load().predict([__import__("numpy").zeros((8, 8, 1), "uint8")])[0][0][0])
     """
     (folder / "script.py").write_text(textwrap.dedent(script))
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=120)
