@@ -10,7 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support import REPOSITORY
 
+from zoo.cli.new import PLACES
 from zoo.core import registry
 
 KINDS = ["architecture", "dataset", "command"]
@@ -53,13 +55,13 @@ def test_a_new_package_installs_passes_its_tests_and_trains(zoo, write, install_
     site = install_by_pip(folder)
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests")]
     done = subprocess.run(tests, capture_output=True, text=True)
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert "9 passed" in done.stdout, done.stdout + done.stderr
     readme = (folder / "README.md").read_text()
     commands = [line.partition("#")[0].split()[1:] for line in readme.splitlines() if line.startswith("    zoo ")]
-    assert [words[0] for words in commands] == ["doctor", "fit", "stars-and-stripes"]
+    assert [words[0] for words in commands] == ["doctor", "fit", "fit", "stars-and-stripes"]
     outputs = {}
     for words in commands:
-        options = ("--data.num_workers", 0) if words[0] == "fit" else ()
+        options = ("--data.num_workers", 0, "--trainer.max_epochs", 1) if words[0] == "fit" else ()
         status, outputs[words[0]], err = zoo(*words, *options)
         assert status == 0, err
     assert re.search(r"(\d+) of \1 entry points work", outputs["doctor"])
@@ -74,6 +76,23 @@ def test_a_package_may_add_one_kind(write, kind):
     name = {"dataset": "single_kind_data", "command": "single-kind"}.get(kind, "single_kind")
     assert {group: list(names) for group, names in points.items()} == {registry.GROUPS[kind]: [name]}
     assert sorted(path.name for path in (folder / "tests").iterdir()) == [f"test_{kind}.py"]
+    readme = (folder / "README.md").read_text()
+    modules = {"architecture": "networks.py", "dataset": "data.py", "command": "commands.py"}
+    assert [kind for kind, module in modules.items() if f"`single_kind/{module}`" in readme] == [kind]
+
+
+def test_nothing_of_the_copied_plugin_is_left_but_its_functions(write):
+    folder = write("sun-and-moon", *KINDS)
+    for path in folder.rglob("*.*"):
+        text = path.read_text()
+        assert not re.search(r"zoo.example|license|--model mlp|--data stripes|zoo parameters", text), path
+    assert "def mlp(spec" in (folder / "sun_and_moon" / "networks.py").read_text()
+
+
+def test_a_wheel_holds_the_plugin_where_zoo_new_looks_for_it():
+    build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    [(source, place)] = build["force-include"].items()
+    assert [path.relative_to(REPOSITORY).as_posix() for path in PLACES] == [place, source]
 
 
 @pytest.mark.parametrize(

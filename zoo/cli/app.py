@@ -97,7 +97,7 @@ def program_parser() -> ProgramParser:
     groups = GROUPS | ({"of plugins ('zoo info COMMAND' describes one)": plugins} if plugins else {})
     paragraphs = ["Train, fine-tune, test and ship image classifiers."]
     for title, commands in groups.items():
-        paragraphs.append("\n".join([f"{title}:", *(f"  {name:<10}{line}" for name, line in commands.items())]))
+        paragraphs.append("\n".join([f"{title}:", *(f"  {name:<9} {line}" for name, line in commands.items())]))
     parser = ProgramParser(
         prog="zoo",
         usage="zoo [--version] [--debug] COMMAND ...",

@@ -127,6 +127,7 @@ COMPLETERS: Mapping[str, Any] = {
     **{f"--{section}": partial(_names, kind) for section, kind in NAMED.items()},
     **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
     "name": partial(_names, *registry.GROUPS),
+    "architecture": partial(_names, "architecture"),
     "dataset": partial(_names, "dataset"),
     **{name: partial(_paths, runs=True) for name in ("run", "runs", "folder")},
     "what": _listed,

@@ -1,1 +1,1 @@
-"""An architecture, a data set and a command for zoo."""
+"""Names for zoo."""

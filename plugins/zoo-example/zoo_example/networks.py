@@ -13,7 +13,7 @@ def mlp(spec: InputSpec, hidden: int = 64, depth: int = 1) -> nn.Module:
     """Dense layers with ReLU between them.
 
     Args:
-        spec: what the network must know of its data.
+        spec: what the network must know of its data: classes, channels, height, width.
         hidden: units of each hidden layer, at least 1.
         depth: how many hidden layers, at least 1.
 
@@ -24,6 +24,6 @@ def mlp(spec: InputSpec, hidden: int = 64, depth: int = 1) -> nn.Module:
         raise UserError(f"hidden is {hidden} and depth {depth}; allowed is 1 or more")
     widths = [spec.channels * spec.height * spec.width] + [hidden] * depth
     modules: list[nn.Module] = [nn.Flatten()]
-    for before, after in pairwise(widths):
-        modules += [nn.Linear(before, after), nn.ReLU()]
+    for inputs, outputs in pairwise(widths):
+        modules += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*modules, nn.Linear(hidden, len(spec.classes)))
