@@ -7,6 +7,18 @@ import sys
 
 import pytest
 
+import zoo as library
+
+
+@pytest.fixture(scope="module")
+def names_cache(tmp_path_factory):
+    """A cache folder with the names of installed families, which import what they list where they list it first."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        library.list_architectures()
+    return folder
+
 
 @pytest.mark.parametrize(
     "code",
@@ -22,7 +34,8 @@ import pytest
         "from zoo.cli import main; main(['report', '--help'])",
     ],
 )
-def test_light_commands_load_neither_torch_nor_lightning(code, digits_run):
+def test_light_commands_load_neither_torch_nor_lightning(code, digits_run, names_cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(names_cache))
     code = code.replace("RUNS", str(digits_run.parent))
     check = "import sys; print(sorted({'torch', 'lightning', 'numpy', 'jsonargparse'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=True)
