@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import pickle
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 import torch
 
 import zoo
-from zoo.core.errors import CheckpointError, RunError
+from zoo.core.errors import CheckpointError
 from zoo.models.checkpoint import read_checkpoint
-from zoo.training.checkpoints import AtomicCheckpointIO
 
 
 def test_a_run_and_its_checkpoint_load_as_the_same_classifier(digits_run):
@@ -79,21 +77,6 @@ def test_weights_that_do_not_fit_are_an_error(digits_run, tmp_path):
     torch.save(checkpoint, tmp_path / "odd.ckpt")
     with pytest.raises(CheckpointError, match=r"odd\.ckpt: its weights do not fit its architecture"):
         zoo.load(tmp_path / "odd.ckpt")
-
-
-def test_a_failed_save_leaves_the_old_checkpoint_and_no_other_file(tmp_path, monkeypatch):
-    path = tmp_path / "last.ckpt"
-    AtomicCheckpointIO().save_checkpoint({"state_dict": {}, "hyper_parameters": {}}, path)
-    before = path.read_bytes()
-
-    def full(fd):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(RunError, match=r"last\.ckpt cannot be written: No space left on device; the one before"):
-        AtomicCheckpointIO().save_checkpoint({"state_dict": {"a": torch.zeros(9)}, "hyper_parameters": {}}, path)
-    assert path.read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
 
 
 def test_what_only_training_knows_does_not_keep_a_classifier_from_loading(digits_run, tmp_path):

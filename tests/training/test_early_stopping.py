@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from lightning.pytorch import Trainer, callbacks
+
+from zoo.training.early_stopping import EarlyStopping
 
 #: The rate is 0 from the second epoch on: nothing changes any more, and nothing gets better.
 STALLED = ("--optimizer", "SGD", "--optimizer.lr", 0.1, *("--lr_scheduler", "StepLR", "--lr_scheduler.step_size", 1))
@@ -44,6 +47,11 @@ def test_a_run_that_gets_better_is_not_ended(zoo):
     assert status == 0
     assert epochs(out.splitlines()[-1]) == 4
     assert "stopped early" not in err
+
+
+def test_lightnings_own_early_stopping_may_stand_beside_it():
+    both = [EarlyStopping(2, None), callbacks.EarlyStopping("val/accuracy", mode="max")]
+    Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, callbacks=both)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class ImageClassifier(Classifier, HookNameModule):
         if not 0 <= l1 < float("inf"):
             raise UserError(f"model.l1 is {l1}; allowed is 0 or more")
         if channels_last is None and issubclass(class_of(optimizer), LBFGS):
-            channels_last = False  # it views gradients flat
+            channels_last = False  # it views gradients as flat tensors
         super().__init__(spec, architecture, freeze, channels_last)
         classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
         self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
@@ -146,15 +146,15 @@ class ImageClassifier(Classifier, HookNameModule):
 
     def on_test_epoch_end(self) -> None:
         """Log the same of the test split."""
-        self.log_dict(self.test_metrics.compute_and_reset(), logger=None if self._logs_figures() else False)
+        self.log_dict(self.test_metrics.compute_and_reset())
 
     def _logs_figures(self) -> bool:
-        """Tell whether loggers get their figures from here: in ``zoo fit`` EpochMetrics gives them one row an epoch."""
+        """Tell whether loggers get the figures from here; in ``zoo fit`` EpochMetrics writes one row an epoch."""
         callbacks = getattr(self._trainer_or_none(), "callbacks", None)
         return callbacks is not None and not any(isinstance(callback, EpochMetrics) for callback in callbacks)
 
     def _log_training(self, output: dict[str, Tensor]) -> None:
-        """Log the epoch's means, and the figures of this batch, under the names that metrics.csv has for them."""
+        """Log the epoch's means and the figures of this batch, under their names in metrics.csv."""
         correct = output["logits"].argmax(dim=1) == output["labels"]
         figures, count = {"train/loss": output["loss_value"], "train/accuracy": correct.float().mean()}, len(correct)
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
