@@ -83,6 +83,17 @@ def test_it_resumes(trained):
     assert len(run.metrics) == 2
 
 
+def test_a_named_run_starts_once_and_then_resumes(folder):
+    for epochs in (1, 2):
+        run = package.fit(run="first", trainer=SHORT, max_epochs=epochs, quiet=True)
+        assert run.path == Path("runs/first")
+        assert len(run.metrics) == epochs
+    with pytest.raises(UserError, match=r"was trained with data\.batch_size 32 .*, received 8"):
+        package.fit(run="first", data={"batch_size": 8})
+    with pytest.raises(UserError, match="both say which run"):
+        package.fit(run="first", resume=run)
+
+
 def test_a_run_that_is_there_opens(trained):
     assert package.TrainedRun(str(trained.path)) == trained
     with pytest.raises(UserError, match="nowhere is not a run folder"):

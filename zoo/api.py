@@ -213,6 +213,7 @@ def fit(
     ckpt_path: str | Path | None = None,
     max_epochs: int | None = None,
     config: str | Path | None = None,
+    run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool = False,
@@ -237,6 +238,8 @@ def fit(
         ckpt_path: start from this checkpoint.
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         config: a YAML file; the other arguments win over it.
+        run: name of the run's folder inside trainer's default_root_dir; a run that is there is resumed, and its
+            configuration must be the same.
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
         callbacks: run beside zoo's own; the run does not record them.
         quiet: print nothing, errors apart.
@@ -270,13 +273,15 @@ def fit(
         if not isinstance(trainer_section, dict) or "max_epochs" in trainer_section:
             raise UserError(f"zoo.fit: max_epochs is {max_epochs}, and trainer is {trainer!r}; give one of them")
         trainer_section["max_epochs"] = max_epochs
-    configs = [(str(config), read_config(config))] if config is not None else []
+    configs: list[tuple[str, Mapping[str, Any]]] = [("zoo.fit", sections)]
+    if config is not None:
+        configs.insert(0, (str(config), read_config(config)))
 
     from zoo.config.fit import train  # loads torch and lightning
 
     with _host_signals():
-        run = train((), *configs, ("zoo.fit", sections), resume=resume, callbacks=callbacks, quiet=quiet)
-    return TrainedRun(run.path)
+        folder = train((), *configs, resume=resume, name=run, callbacks=callbacks, quiet=quiet)
+    return TrainedRun(folder.path)
 
 
 def _plain(sections: Mapping[str, Any]) -> dict[str, Any]:

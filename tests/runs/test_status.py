@@ -37,8 +37,35 @@ def test_a_training_that_ends_is_finished_and_one_that_fails_is_not(run):
         assert json.loads(run.state.read_text())["state"] == "training"
     assert state(run)[0] == "finished"
     with pytest.raises(RuntimeError), training(run):
-        raise RuntimeError
+        raise RuntimeError("no memory")
+    assert state(run)[0] == "failed"
+    assert json.loads(run.state.read_text())["error"] == "RuntimeError: no memory"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_training_that_is_stopped_is_interrupted(run, stop):
+    with pytest.raises(stop), training(run):
+        raise stop
     assert state(run)[0] == "interrupted"
+
+
+def test_a_run_that_refuses_to_train_on_has_its_state_from_before(run):
+    with training(run):
+        pass
+    before = state(run)
+    with pytest.raises(UserError), training(run):
+        raise UserError("its schedule has ended")
+    assert state(run) == before
+
+
+def test_an_error_is_raised_though_its_run_is_gone(run):
+    def train():
+        with training(run):
+            run.discard()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train()
 
 
 def test_a_run_is_running_until_its_process_dies(run, trained_elsewhere):

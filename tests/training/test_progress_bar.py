@@ -135,3 +135,11 @@ def stubborn(spec):
     assert status == 0, err
     assert "parameters    650" in err
     assert "FLOPs" not in err
+
+
+def test_a_long_epoch_in_a_pipe_has_lines_with_the_time(zoo, monkeypatch):
+    monkeypatch.setattr("zoo.training.progress_bar.LINE_SECONDS", 0.0)
+    limits = ("--trainer.limit_train_batches", 3, "--trainer.limit_val_batches", 1, "--trainer.max_epochs", 1)
+    lines = [line for line in zoo("fit", *limits)[1].splitlines() if "step" in line]
+    pattern = r"epoch 1/1  step (\d)/3  loss [\d.]+  accuracy [\d.]+%  [\d,]+ images/s  \d\d:\d\d:\d\d"
+    assert [re.fullmatch(pattern, line)[1] for line in lines] == ["1", "2", "3"]

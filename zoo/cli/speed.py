@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.config.fit import FitCLI
+from zoo.config.fit_cli import FitCLI
 from zoo.core.errors import RunError, UserError
 from zoo.data.sources import MemorySource
 from zoo.models.layers import layers

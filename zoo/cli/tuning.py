@@ -12,7 +12,7 @@ from typing import Any
 
 from lightning.pytorch.tuner.tuning import Tuner
 
-from zoo.config.fit import FitCLI
+from zoo.config.fit_cli import FitCLI
 from zoo.config.resolve import resolve_new
 from zoo.core.errors import RunError, UserError
 from zoo.reports.plots import draw_with, require_plot

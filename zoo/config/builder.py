@@ -75,6 +75,8 @@ class ZooCLI(LightningCLI):
     compile = False
     #: Decay of the moving average of the weights; None keeps no average.
     ema: float | None = None
+    #: Whether the seed is drawn, not given.
+    random_seed = False
     usage = "RUN"
     description = ""
 
@@ -158,6 +160,7 @@ class ZooCLI(LightningCLI):
         except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
             raise parser_error(str(error), parser, self.sources) from error
         seed = self.config.seed_everything
+        self.random_seed = seed is True
         if not isinstance(seed, bool) and not 0 <= seed < 2**32:
             raise UserError(f"seed_everything is {seed}; allowed is 0 to {2**32 - 1}, or true for a random one")
 
@@ -172,15 +175,23 @@ class ZooCLI(LightningCLI):
         weights = self.config.model.weights
         if weights is not None and os.path.isfile(weights):
             self.config.model.weights = str(Path(weights).absolute())
-        given = self.config.pop("ckpt_path")
-        if given and weights is not None and self.run is None:
+        start = self.config.pop("ckpt_path")
+        if start and weights is not None and self.run is None:
             raise UserError("--ckpt_path and --model.weights both say what to start from; leave one out")
-        self.checkpoint_path = Path(given) if given else self.default_checkpoint()
+        self.check_config(start)
+        self.checkpoint_path = Path(start) if start else self.default_checkpoint()
         if self.checkpoint_path is not None:
             self.checkpoint = read_checkpoint(self.checkpoint_path)
             architecture = self.config.model.architecture.as_dict()
             architecture["name"] = registry.recorded("architecture", architecture["name"])["name"]
             require_same_architecture(self.checkpoint, self.checkpoint_path, architecture)
+
+    def check_config(self, start: str | None) -> None:
+        """Refuse, by a UserError, a configuration that the run cannot follow.
+
+        Args:
+            start: the checkpoint to start from, where one is named.
+        """
 
     def default_checkpoint(self) -> Path | None:
         """Return the checkpoint to start from when none is given."""

@@ -2,179 +2,52 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from zoo.config.builder import ZooCLI
-from zoo.config.help import FIT
-from zoo.config.resolve import ConfigSources, resolve
-from zoo.config.resume import require_resumable
-from zoo.core import registry
+from zoo.config.fit_cli import FitCLI
+from zoo.config.resolve import resolve
+from zoo.config.resume import find_run
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import ImageError, RunError, UserError
-from zoo.core.file_builder import FileBuilder
-from zoo.data.sampling import balanced_weights
+from zoo.core.errors import ImageError, NoSplitError, RunError, UserError
+from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
-from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
-from zoo.training.checkpoints import RunCheckpoints
-from zoo.training.early_stopping import EarlyStopping
-from zoo.training.ema import MovingAverage
-from zoo.training.epoch_metrics import EpochMetrics, MetricsLogger
-from zoo.training.feature_cache import FeatureCache
-from zoo.training.graceful_stop import GracefulStop, Interrupted
-from zoo.training.loggers import named_loggers
+from zoo.training.graceful_stop import Interrupted
 from zoo.training.predictions import predict_batches
-from zoo.training.progress_bar import EpochProgressBar, show_result, show_summary
-from zoo.training.starting_weights import init_from_data
+from zoo.training.progress_bar import show_result, show_summary
 from zoo.training.summary import training_summary
-from zoo.training.task import ImageClassifier
-
-
-class FitCLI(ZooCLI):
-    """Builds a fresh or resumed training; the run folder is made last, when everything else works.
-
-    Args:
-        command: the word after ``zoo``.
-        sources: what the configuration is made of.
-        run: the run to resume; None for a new one.
-        callbacks: run beside zoo's own.
-        quiet: print nothing, errors apart.
-        own_process: whether a second Ctrl-C may end the process.
-    """
-
-    usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
-    description = FIT
-    run: Run
-    stop: GracefulStop
-    #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
-    first_step: int | None = None
-    #: Whether the run was there before.
-    resumed: bool
-
-    def __init__(
-        self,
-        command: str,
-        sources: ConfigSources,
-        run: Run | None,
-        *,
-        callbacks: Sequence[Callback] = (),
-        quiet: bool = False,
-        own_process: bool = True,
-    ) -> None:
-        self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
-        super().__init__(command, sources, run)
-
-    def default_checkpoint(self) -> Path | None:
-        """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
-        return self.run.last if self.run is not None and self.run.last.is_file() else None
-
-    def notify(self, text: str) -> None:
-        """Print a line to stderr, where it is not quiet."""
-        if not self.quiet:
-            print_stderr(text)
-
-    def build_model(self, config: dict[str, Any]) -> None:
-        """Build the model, with its pretrained weights where some are asked for."""
-        if config["model"]["class_weights"] == "balanced":
-            weights = balanced_weights(self.datamodule.train_labels(), self.datamodule.spec.classes)
-            config["model"]["class_weights"] = weights
-        self.model = ImageClassifier(
-            self.datamodule.spec,
-            **config["model"],
-            optimizer=config["optimizer"],
-            lr_scheduler=config["lr_scheduler"],
-        )
-        if self.compile:
-            self.model.network.compile()
-        if self.weights is None and self.checkpoint is None:
-            init_from_data(self.model, self.datamodule.source("train"))
-        if self.weights is not None:
-            self.notify(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
-            self.weights = None  # training must not hold them beside the network
-
-    def build(self, config: dict[str, Any]) -> None:
-        """Build the model and the trainer."""
-        self.build_model(config)
-        if self.checkpoint is not None and self.checkpoint_path is not None:
-            load_weights(self.model, self.checkpoint, self.checkpoint_path)
-            self.first_step = self.checkpoint["global_step"]
-            # Training reads it once more, and must not hold its optimizer's state beside its own.
-            self.checkpoint = None
-        self.datamodule.train_dataloader()
-        self.datamodule.val_dataloader()
-        self.resumed = self.run is not None
-        if not self.resumed:
-            self.run = self._new_run()
-        try:
-            self.trainer = self.make_trainer(**self._trainer_changes())
-            if is_first_process():
-                self._keep_network_file()
-                write_atomically(self.run.config, self.resolved_config())
-        except BaseException:
-            self.discard_new_run()
-            raise
-
-    def _trainer_changes(self) -> dict[str, Any]:
-        metrics, checkpoints = EpochMetrics(), RunCheckpoints(self.run)
-        self.stop = GracefulStop(self.run, self.own_process)
-        trainer = self.config_init.trainer
-        lines = EpochProgressBar(metrics, checkpoints, bar=trainer.enable_progress_bar is not False)
-        if self.quiet:
-            lines.disable()
-        loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
-        added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
-        patience, done = self.config.early_stopping, self.first_step or 0
-        added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
-        # The average stands before what may save a checkpoint in the same step.
-        aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
-        aids += [] if patience is None else [EarlyStopping(patience, trainer.limit_val_batches)]
-        return {
-            "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [*self.callbacks, FeatureCache(done), *aids, metrics, lines, self.stop, checkpoints],
-            "enable_progress_bar": True,
-        }
-
-    def _new_run(self) -> Run:
-        root = Path(self.config.trainer.default_root_dir or "runs")
-        if not is_first_process():  # only the first process writes: in the others no file is made of the path
-            return Run(root)
-        return Run.create(root, self.sources.names["data"], self.model.architecture["name"])
-
-    def _keep_network_file(self) -> None:
-        """Copy a network that is one file into the run, which goes on with the copy."""
-        entry = registry.find("architecture", self.sources.names["model"], self.model.architecture["from"])
-        if isinstance(entry, FileBuilder):
-            write_atomically(self.run.path / entry.path.name, entry.content)
-
-    def discard_new_run(self) -> None:
-        """Remove a new run's folder, in which nothing is trained."""
-        if not self.resumed and is_first_process():
-            self.run.discard()
 
 
 def fit(args: Sequence[str]) -> Run:
     """Train a new run, or resume one when the first argument is its folder; print the run folder last.
 
     Args:
-        args: the command line after ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart.
+        args: the command line after ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart; ``--run NAME``
+            as ``name`` of ``train``.
 
     Returns:
         The run; errors as ``train``.
     """
-    quiet, args = "--quiet" in args, [arg for arg in args if arg != "--quiet"]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--run")
+    try:
+        own, args = parser.parse_known_args(args)
+    except argparse.ArgumentError as error:
+        raise UserError("option --run needs a value: the name of the run's folder") from error
     resume = args.pop(0) if args and not args[0].startswith("-") else None
-    run = train(args, resume=resume, quiet=quiet, own_process=True)
+    run = train(args, resume=resume, name=own.run, quiet=own.quiet, own_process=True)
     if is_first_process():
         print(run.path)
     return run
@@ -184,6 +57,7 @@ def train(
     args: Sequence[str] = (),
     *configs: tuple[str, Mapping[str, Any]],
     resume: str | os.PathLike[str] | None = None,
+    name: str | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool = False,
     own_process: bool = False,
@@ -194,6 +68,7 @@ def train(
         args: options as on the command line.
         *configs: name and content of configurations; options win over them.
         resume: the folder of a run to go on with.
+        name: of the run's folder inside trainer.default_root_dir; a run that is there is resumed.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
         own_process: whether the process does nothing else: a second Ctrl-C ends it at once, and where it is quiet, what
@@ -209,15 +84,20 @@ def train(
     """
     if wrong := [callback for callback in callbacks if not isinstance(callback, Callback)]:
         raise UserError(f"callbacks: received {wrong[0]!r}; allowed are objects of lightning's Callback")
-    run = None if resume is None else Run.open(Path(resume))
+    run = find_run(args, configs, resume, name)
     if run is not None:
-        require_resumable(run, args, [content for _, content in configs])
         if is_first_process():
             require_free(run)
         configs = ((str(run.config), read_config(run.config)), *configs)
     sources, silent = resolve(args, *configs), quiet and own_process
     with _dropped_output(silent, redirect_stderr):
-        cli = FitCLI("fit", sources, run, callbacks=callbacks, quiet=quiet, own_process=own_process)
+        cli = FitCLI("fit", sources, run, name=name, callbacks=callbacks, quiet=quiet, own_process=own_process)
+    if cli.is_finished():
+        cli.notify(
+            f"run {cli.run.path} is finished: nothing is left to train; train on with: "
+            f"zoo fit {cli.run.path} --trainer.max_epochs N"
+        )
+        return cli.run
     with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
         _train(cli)
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
@@ -225,7 +105,7 @@ def train(
     with _dropped_output(silent, redirect_stderr):
         _report(cli)
         if not quiet:
-            show_result(cli.run)
+            show_result(cli.run, _has_test_split(cli.datamodule))
     return Run(cli.trainer.strategy.broadcast(cli.run.path))
 
 
@@ -243,6 +123,16 @@ def _train(cli: FitCLI) -> None:
             cli.discard_new_run()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
+
+
+def _has_test_split(data: ImageDataModule) -> bool:
+    try:
+        data.opened("test")
+    except NoSplitError:
+        return False
+    except Exception:  # zoo test will report it; this training has succeeded
+        return True
+    return True
 
 
 @contextmanager

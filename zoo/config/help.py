@@ -20,6 +20,8 @@ most used:
   --model.freeze N         ... whose first N layers stay as they are
   --config FILE            a YAML file with any of the options below
   --print_config           show what would run; --print_schema the JSON schema
+  --run NAME               the run's folder, runs/NAME; a run that is
+                           there is resumed
   --quiet                  print the run folder alone, and errors
 
 examples:

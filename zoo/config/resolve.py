@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import UserError
-from zoo.core.file_builder import locate
+from zoo.core.file_builder import is_same_file, locate
 from zoo.runs.config_file import SECTIONS, read_config
 
 
@@ -47,6 +47,12 @@ class ConfigSources:
     def args(self) -> list[str]:
         """The command line for the parser: config files first, so that options win over them."""
         return [f"--config={json.dumps(config)}" for config in self.configs] + self.options
+
+    def value(self, section: str, key: str) -> Any:
+        """Return the last value of an option of a section, before it is parsed; None where no source has it."""
+        option = f"--{section}.{key}="
+        values: list[Any] = [arg.removeprefix(option) for arg in self.options if arg.startswith(option)]
+        return (values or [None, *(config.get(section, {}).get(key) for config in self.configs)])[-1]
 
     def add_config(self, content: Mapping[str, Any], file: str) -> None:
         """Add the content of a config file; UserError where it names an architecture or data set in no allowed form."""
@@ -89,7 +95,7 @@ class ConfigSources:
                 self.options.append(option if value is None else f"{option}={value}")
 
     def _rename(self, section: str, key: str, name: str) -> None:
-        if name == self.names[section]:
+        if name == self.names[section] or is_same_file(name, self.origins[section]):
             return
         self.names[section], self.origins[section] = name, ""
         for config in self.configs:

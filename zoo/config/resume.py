@@ -1,11 +1,16 @@
-"""What may differ when a run is resumed."""
+"""Which run is resumed, and what may differ from its configuration."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
+from zoo.config.resolve import resolve
 from zoo.core.errors import UserError
+from zoo.core.file_builder import is_file_origin
 from zoo.runs.folder import Run
 
 #: How long, where and by which kernels a run trains, not what.
@@ -23,6 +28,58 @@ RESUME_OPTIONS = (
 )
 
 
+def find_run(
+    args: Sequence[str],
+    configs: Sequence[tuple[str, Mapping[str, Any]]],
+    resume: str | PathLike[str] | None,
+    name: str | None,
+) -> Run | None:
+    """Return the run to resume: one by its folder, or one by its name if it is there; None for a new one.
+
+    Args:
+        args: options as on the command line.
+        configs: name and content of configurations.
+        resume: the run's folder.
+        name: of its folder inside trainer.default_root_dir.
+
+    Raises:
+        UserError: both are given, the name is none, there is no run, or it cannot follow an option.
+    """
+    if resume is not None and name is not None:
+        raise UserError(f"run {Path(resume)} and --run {name} both say which run; leave one out")
+    if resume is not None:
+        run = Run.open(Path(resume))
+        require_resumable(run, args, [content for _, content in configs])
+        return run
+    if name is None:
+        return None
+    if not re.fullmatch(r"[^./\\][^/\\]*", name):
+        raise UserError(
+            f"--run is '{name}'; allowed is the name of a folder inside trainer.default_root_dir, without / and "
+            "without a dot at its beginning; to resume a run by its path: zoo fit RUN"
+        )
+    path = Path(resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
+    return Run.open(path) if path.exists() else None
+
+
+def require_same_config(run: Run, recorded: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Refuse, by a UserError that names both values, what differs from the configuration of a run to resume.
+
+    Args:
+        run: to resume.
+        recorded: the content of its config.yaml.
+        config: what its options and its config.yaml make together, in the same form.
+    """
+    before, now = _flat(recorded), _flat(config)
+    for key in before.keys() & now.keys():
+        free = f"--{key}".startswith(RESUME_OPTIONS) or (key.endswith(".from") and not is_file_origin(before[key]))
+        if before[key] != now[key] and not free:
+            raise UserError(
+                f"run {run.path} was trained with {key} {before[key]!r} ({run.config}), received {now[key]!r}; leave "
+                "it out to resume the run, or start another one by another --run"
+            )
+
+
 def require_resumable(run: Run, args: Sequence[str], configs: Sequence[Mapping[str, Any]] = ()) -> None:
     """Refuse, by a UserError, what a resumed run cannot follow: most of it is part of the run's checkpoint.
 
@@ -32,7 +89,7 @@ def require_resumable(run: Run, args: Sequence[str], configs: Sequence[Mapping[s
         configs: contents of configurations, each key of which is an option too.
     """
     options = [arg.partition("=")[0] for arg in args if arg.startswith(("--", "-c"))]
-    options += [f"--{key}" for config in configs for key in _keys(config)]
+    options += [f"--{key}" for config in configs for key in _flat(config)]
     for option in options:
         if not option.startswith(RESUME_OPTIONS):
             raise UserError(
@@ -42,9 +99,9 @@ def require_resumable(run: Run, args: Sequence[str], configs: Sequence[Mapping[s
             )
 
 
-def _keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return the keys of nested mappings, dotted down to the options they are: ``data.root``."""
-    keys = []
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, its keys dotted as options are: ``data.root``."""
+    flat: dict[str, Any] = {}
     for key, value in config.items():
-        keys += _keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else [prefix + key]
-    return keys
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value}
+    return flat

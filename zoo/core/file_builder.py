@@ -44,6 +44,15 @@ def locate(name: str, origin: str, folder: Path) -> str:
     return f"{folder / match['file']}:{match['builder']}" if match else name
 
 
+def is_same_file(name: str, origin: str) -> bool:
+    """Tell whether a name is that of a file, and of a builder in it, that a run recorded."""
+    match = ORIGIN.fullmatch(origin)
+    if match is None or not is_file_name(name):
+        return False
+    builder = open_file(name)
+    return builder.digest == match["digest"] and builder.chosen in ("", match["builder"])
+
+
 @dataclass(frozen=True)
 class FileBuilder:
     """A builder in a Python file of the user's; what ``Entry`` is for a registered one.

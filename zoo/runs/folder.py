@@ -52,6 +52,20 @@ class Run:
             ) from error
 
     @classmethod
+    def create_named(cls, root: Path, name: str) -> Run:
+        """Make the folder ``root/name``.
+
+        Raises:
+            UserError: it is there already, or cannot be made.
+        """
+        path = root / name
+        try:
+            (path / "checkpoints").mkdir(parents=True)
+        except OSError as error:
+            raise UserError(f"the run folder {path} cannot be made: {error.strerror}; choose another --run") from error
+        return cls(path)
+
+    @classmethod
     def open(cls, path: str | Path) -> Run:
         """Return the run at a path.
 

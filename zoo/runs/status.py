@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from zoo.core.errors import UserError
-from zoo.runs.files import write_json
+from zoo.core.errors import ImageError, RunError, UserError
+from zoo.runs.files import write_atomically, write_json
 from zoo.runs.folder import Run
 
-#: ``training`` while it lasts and after it was stopped: nothing else is written by a process that is killed.
-State = Literal["finished", "running", "interrupted", ""]
+#: state.json says ``training`` while it lasts and after it was stopped: a process that is killed writes nothing else.
+State = Literal["finished", "failed", "running", "interrupted", ""]
 
 #: Seconds that a training waits for the lock: another process that only looks holds it for a moment.
 PATIENCE = 1.0
@@ -23,14 +23,16 @@ PATIENCE = 1.0
 
 @contextmanager
 def training(run: Run) -> Iterator[None]:
-    """Keep other processes from training the run, and record that it is trained, and whether that came to its end.
+    """Keep other processes from training the run, and record its state: training, then finished or failed.
+
+    A run that refuses to train on, by a UserError, has its state from before.
 
     Raises:
         UserError: another process trains it.
         RunError: state.json cannot be written.
     """
     begun = datetime.now(UTC).isoformat(timespec="seconds")
-    lock = FileLock(run.lock, timeout=PATIENCE)
+    lock, before = FileLock(run.lock, timeout=PATIENCE), None
     try:
         lock.acquire()
     except Timeout as error:
@@ -38,9 +40,19 @@ def training(run: Run) -> Iterator[None]:
     except (OSError, NotImplementedError):  # a file system without locks: it keeps nobody out
         pass
     try:
+        before = run.state.read_bytes() if run.state.is_file() else None
         write_json(run.state, {"state": "training", "begun": begun})
         yield
         write_json(run.state, {"state": "finished", "begun": begun})
+    except Exception as error:
+        refused = isinstance(error, UserError) and not isinstance(error, ImageError)
+        with suppress(RunError):  # of a full disk, or a folder that was removed: the first error counts
+            if refused and before is not None:
+                write_atomically(run.state, before)
+            else:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                write_json(run.state, {"state": "failed", "begun": begun, "error": reason})
+        raise
     finally:
         lock.release()
 
@@ -63,8 +75,8 @@ def state(run: Run) -> tuple[State, str]:
     content = json.loads(run.state.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not isinstance(content.get("begun"), str):
         raise ValueError("state.json says nothing of a training")
-    if content.get("state") == "finished":
-        return "finished", content["begun"]
+    if content.get("state") in ("finished", "failed"):
+        return content["state"], content["begun"]
     return _held(run), content["begun"]
 
 

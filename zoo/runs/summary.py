@@ -37,7 +37,7 @@ class Row:
         epochs: that it has trained.
         max_epochs: that it should.
         date: when its last training began, ISO 8601 with its time zone.
-        state: finished, running, interrupted, or damaged.
+        state: finished, failed, running, interrupted, or damaged.
         note: what is wrong with its files.
     """
 

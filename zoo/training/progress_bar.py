@@ -22,6 +22,9 @@ from zoo.training.epoch_metrics import EpochMetrics
 #: Seconds between two updates of the progress bar; each update waits for the device.
 REDRAW = 0.25
 
+#: Seconds between two lines of a long epoch where there is no terminal.
+LINE_SECONDS = 30.0
+
 
 def show_summary(rows: Mapping[str, str]) -> None:
     """Print the training's summary on stderr: a table in a terminal, elsewhere plain lines.
@@ -45,34 +48,42 @@ def show_summary(rows: Mapping[str, str]) -> None:
         print_stderr(f"{name:<{width}}  {text}")
 
 
-def show_result(run: Run) -> None:
-    """Print on stderr the best accuracy of a finished run, where its best weights are, and the next command."""
+def show_result(run: Run, testable: bool = True) -> None:
+    """Print on stderr the best accuracy of a finished run, where its best weights are, and the next command.
+
+    Args:
+        run: a finished one.
+        testable: whether its data has a test split.
+    """
     if not is_first_process():
         return
     best = History.of(run).best()
     if best:
         accuracy, number = best["val/accuracy"], int(best["epoch"]) + 1
         print_stderr(f"best val accuracy {accuracy:.1%}, of epoch {number}: {run.best}")
-    print_stderr(f"next: zoo test {shlex.quote(str(run.path))}")
+    print_stderr(f"next: zoo {'test' if testable else 'export'} {shlex.quote(str(run.path))}")
 
 
 class EpochProgressBar(ProgressBar):
-    """A progress bar in a terminal, and one line for each epoch; without a terminal the lines alone.
+    """A progress bar in a terminal, and one line for each epoch; without a terminal lines alone.
+
+    Without a terminal a long epoch has a line every LINE_SECONDS.
 
     Args:
         metrics: measures loss, accuracy and speed.
         checkpoints: tells which epoch is the best so far.
-        bar: whether to draw the bar in a terminal.
+        bar: whether to show anything before an epoch ends.
     """
 
     def __init__(self, metrics: EpochMetrics, checkpoints: RunCheckpoints, bar: bool = True) -> None:
         super().__init__()
         self.metrics, self.checkpoints = metrics, checkpoints
         self.console = Console(highlight=False, emoji=False)
-        self._wanted = bar and self.console.is_terminal
+        self._wanted = bar
+        self._seconds = REDRAW if self.console.is_terminal else LINE_SECONDS
         self._bar: Progress | None = None
         self._task: Any = None
-        self._drawn = 0.0
+        self._drawn = 0.0 if self.console.is_terminal else time.perf_counter()
 
     def disable(self) -> None:
         """Print nothing: Lightning calls this on all processes but the first."""
@@ -82,10 +93,15 @@ class EpochProgressBar(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Update the bar, a few times a second."""
-        if not self._wanted or time.perf_counter() - self._drawn < REDRAW:
+        """Update the bar, a few times a second; without a terminal print a line with the time."""
+        if not self._wanted or time.perf_counter() - self._drawn < self._seconds:
             return
-        text = "  ".join([_epoch(trainer), *_texts(self.metrics.current())])
+        texts = _texts(self.metrics.current())
+        if not self.console.is_terminal:
+            step = f"step {batch_idx + 1}/{self.total_train_batches}"
+            self._print_line("  ".join([_epoch(trainer), step, *texts, time.strftime("%H:%M:%S")]))
+            return
+        text = "  ".join([_epoch(trainer), *texts])
         if self._bar is None:
             # The figures need up to 64 of 80 columns; the bar takes what is left.
             left = TimeRemainingColumn(compact=True), TextColumn("left")
@@ -106,11 +122,16 @@ class EpochProgressBar(ProgressBar):
         for shown in (speed, *(text for text in texts if text.startswith("accuracy"))):  # the bar has shown both
             if self.console.is_terminal and len("  ".join(line)) > self.console.width:
                 line.remove(shown)
-        self.console.print("  ".join(line), soft_wrap=True)
+        self._print_line("  ".join(line))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Remove the bar before the error is printed."""
         self._stop()
+
+    def _print_line(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+        self.console.file.flush()
+        self._drawn = time.perf_counter()
 
     def _stop(self) -> None:
         if self._bar is not None:

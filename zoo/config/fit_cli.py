@@ -1,0 +1,183 @@
+"""FitCLI: builds what zoo fit trains, out of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch.callbacks import Callback
+
+from zoo.config.builder import ZooCLI
+from zoo.config.help import FIT
+from zoo.config.resolve import ConfigSources
+from zoo.config.resume import require_same_config
+from zoo.core import registry
+from zoo.core.console import is_first_process, print_stderr
+from zoo.core.errors import UserError
+from zoo.core.file_builder import FileBuilder
+from zoo.data.sampling import balanced_weights
+from zoo.models.checkpoint import load_weights
+from zoo.runs.config_file import read_config
+from zoo.runs.files import write_atomically
+from zoo.runs.folder import Run
+from zoo.runs.status import state as read_state
+from zoo.training.checkpoints import RunCheckpoints
+from zoo.training.early_stopping import EarlyStopping
+from zoo.training.ema import MovingAverage
+from zoo.training.epoch_metrics import EpochMetrics, MetricsLogger
+from zoo.training.feature_cache import FeatureCache
+from zoo.training.graceful_stop import GracefulStop
+from zoo.training.loggers import named_loggers
+from zoo.training.progress_bar import EpochProgressBar
+from zoo.training.starting_weights import init_from_data
+from zoo.training.task import ImageClassifier
+
+
+class FitCLI(ZooCLI):
+    """Builds a fresh or resumed training; the run folder is made last, when everything else works.
+
+    Args:
+        command: the word after ``zoo``.
+        sources: what the configuration is made of.
+        run: the run to resume; None for a new one.
+        name: of the folder of a new run; by default data set, architecture and version. A run that is resumed by its
+            name must have the same configuration.
+        callbacks: run beside zoo's own.
+        quiet: print nothing, errors apart.
+        own_process: whether a second Ctrl-C may end the process.
+    """
+
+    usage = "[RUN] [--run NAME] [--model NAME] [--data NAME] [--config FILE]"
+    description = FIT
+    run: Run
+    stop: GracefulStop
+    #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
+    first_step: int | None = None
+    #: The epoch in which that checkpoint was saved, from 0.
+    first_epoch: int = 0
+    #: Whether the run was there before.
+    resumed: bool
+
+    def __init__(
+        self,
+        command: str,
+        sources: ConfigSources,
+        run: Run | None,
+        *,
+        name: str | None = None,
+        callbacks: Sequence[Callback] = (),
+        quiet: bool = False,
+        own_process: bool = True,
+    ) -> None:
+        self.name, self.callbacks, self.quiet, self.own_process = name, callbacks, quiet, own_process
+        super().__init__(command, sources, run)
+
+    def default_checkpoint(self) -> Path | None:
+        """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
+        return self.run.last if self.run is not None and self.run.last.is_file() else None
+
+    def check_config(self, start: str | None) -> None:
+        """Refuse to resume a run by its name with another configuration."""
+        if self.run is None or self.name is None:
+            return
+        if start is not None:
+            raise UserError(f"run {self.run.path} goes on from its own checkpoint; leave --ckpt_path {start} out")
+        recorded = read_config(self.run.config)
+        if self.random_seed:
+            self.config.seed_everything = recorded["seed_everything"]
+        require_same_config(self.run, recorded, yaml.safe_load(self.resolved_config()))
+
+    def notify(self, text: str) -> None:
+        """Print a line to stderr, where it is not quiet."""
+        if not self.quiet:
+            print_stderr(text)
+
+    def build_model(self, config: dict[str, Any]) -> None:
+        """Build the model, with its pretrained weights where some are asked for."""
+        if config["model"]["class_weights"] == "balanced":
+            weights = balanced_weights(self.datamodule.train_labels(), self.datamodule.spec.classes)
+            config["model"]["class_weights"] = weights
+        self.model = ImageClassifier(
+            self.datamodule.spec,
+            **config["model"],
+            optimizer=config["optimizer"],
+            lr_scheduler=config["lr_scheduler"],
+        )
+        if self.compile:
+            self.model.network.compile()
+        if self.weights is None and self.checkpoint is None:
+            init_from_data(self.model, self.datamodule.source("train"))
+        if self.weights is not None:
+            self.notify(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
+            self.weights = None  # training must not hold them beside the network
+
+    def build(self, config: dict[str, Any]) -> None:
+        """Build the model and the trainer."""
+        self.build_model(config)
+        if self.checkpoint is not None and self.checkpoint_path is not None:
+            load_weights(self.model, self.checkpoint, self.checkpoint_path)
+            self.first_step, self.first_epoch = self.checkpoint["global_step"], self.checkpoint["epoch"]
+            # Training reads it once more, and must not hold its optimizer's state beside its own.
+            self.checkpoint = None
+        self.datamodule.train_dataloader()
+        self.datamodule.val_dataloader()
+        self.resumed = self.run is not None
+        if not self.resumed:
+            self.run = self._new_run()
+        try:
+            self.trainer = self.make_trainer(**self._trainer_changes())
+            if is_first_process():
+                self._keep_network_file()
+                write_atomically(self.run.config, self.resolved_config())
+        except BaseException:
+            self.discard_new_run()
+            raise
+
+    def _trainer_changes(self) -> dict[str, Any]:
+        metrics, checkpoints = EpochMetrics(), RunCheckpoints(self.run)
+        self.stop = GracefulStop(self.run, self.own_process)
+        trainer = self.config_init.trainer
+        lines = EpochProgressBar(metrics, checkpoints, bar=trainer.enable_progress_bar is not False)
+        if self.quiet:
+            lines.disable()
+        loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
+        added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        patience, done = self.config.early_stopping, self.first_step or 0
+        added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
+        # The average stands before what may save a checkpoint in the same step.
+        aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
+        aids += [] if patience is None else [EarlyStopping(patience, trainer.limit_val_batches)]
+        return {
+            "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
+            "callbacks": [*self.callbacks, FeatureCache(done), *aids, metrics, lines, self.stop, checkpoints],
+            "enable_progress_bar": True,
+        }
+
+    def _new_run(self) -> Run:
+        root = Path(self.config.trainer.default_root_dir or "runs")
+        if not is_first_process():  # only the first process writes: in the others no file is made of the path
+            return Run(root)
+        if self.name is not None:
+            return Run.create_named(root, self.name)
+        return Run.create(root, self.sources.names["data"], self.model.architecture["name"])
+
+    def _keep_network_file(self) -> None:
+        """Copy a network that is one file into the run, which goes on with the copy."""
+        entry = registry.find("architecture", self.sources.names["model"], self.model.architecture["from"])
+        if isinstance(entry, FileBuilder):
+            write_atomically(self.run.path / entry.path.name, entry.content)
+
+    def is_finished(self) -> bool:
+        """Tell whether the run came to its end, and trains no further epoch or step now either."""
+        trainer = self.config.trainer
+        epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= self.first_epoch + 1
+        steps = 0 <= trainer.max_steps <= (self.first_step or 0)
+        ended = self.first_step is not None and (epochs or steps)
+        return self.resumed and ended and read_state(self.run)[0] == "finished"
+
+    def discard_new_run(self) -> None:
+        """Remove a new run's folder, in which nothing is trained."""
+        if not self.resumed and is_first_process():
+            self.run.discard()
