@@ -41,7 +41,7 @@ def main() -> None:
         folder = Path(name)
         fit, test = zoo(folder, *FIT), zoo(folder, "test", RUN)
         terminal([("zoo " + " ".join(FIT), shortened(fit)), (f"zoo test {RUN}", test)], IMAGES / "terminal.svg")
-        screenshot(folder / RUN / "report.html", IMAGES / "report.png", (1200, 1150))
+        screenshot(folder / RUN / "report.html", IMAGES / "report.png", (1200, 1045))
         zoo(folder, "export", RUN, "--web", "page")
         page(folder / "page", IMAGES / "page.png")
 
