@@ -87,7 +87,7 @@ def draw_curves(name: str, alt: str, lines: Sequence[Line], best: float | None =
         percent: show values, which are shares, as percentages.
     """
     with mpl.rc_context(SETTINGS):
-        figure, axes = _axes("epoch", bottom=0.16)
+        figure, axes = _axes()
         for line in lines:
             colour, dashes = line_style(line.number)
             x, y = zip(*line.points, strict=True)
@@ -98,20 +98,18 @@ def draw_curves(name: str, alt: str, lines: Sequence[Line], best: float | None =
             axes.axvline(best, color=INK, lw=0.8, ls=":")
         if percent:
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         return _svg(figure, name, alt)
 
 
 def draw_speed(name: str, alt: str, lines: Sequence[Line]) -> Markup:
     """Draw images per second over epochs, from 0."""
     with mpl.rc_context(SETTINGS):
-        figure, axes = _axes("epoch", bottom=0.16)
+        figure, axes = _axes()
         for line in lines:
             colour, dashes = line_style(line.number)
             axes.plot(*zip(*line.points, strict=True), dashes, color=colour, lw=1.5, marker="o", ms=3)
         axes.set_ylim(0, 1.1 * max(value for line in lines for _, value in line.points))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.{int(value % 1 > 0)}f}")
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         return _svg(figure, name, alt)
 
 
@@ -172,10 +170,11 @@ def group_size(classes: int) -> int:
     return -(-classes // GROUPS)
 
 
-def _axes(label: str, bottom: float) -> tuple[Figure, Axes]:
+def _axes() -> tuple[Figure, Axes]:
     figure = Figure(figsize=SIZE)
-    axes = figure.add_axes((0.15, bottom, 0.82, 0.97 - bottom))
-    axes.set_xlabel(label)
+    axes = figure.add_axes((0.15, 0.175, 0.82, 0.795))
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     _simplify(axes)
     return figure, axes
 

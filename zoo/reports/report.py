@@ -201,7 +201,8 @@ def _curves(history: History, best_epoch: int) -> list[tuple[str, str]]:
         if lines:
             form = ".1%" if percent else ".4f"
             last = "; ".join(f"{name} {points[-1][1]:{form}}" for name, points in curves.items() if points)
-            caption = f"{title.capitalize()} over {len(history.epochs)} epochs; in the last: {last or 'not measured'}"
+            epochs = f"{len(history.epochs)} epoch{'s' * (len(history.epochs) != 1)}"
+            caption = f"{title.capitalize()} over {epochs}; in the last: {last or 'not measured'}"
             drawings.append((charts.draw_curves(title, caption, lines, best_epoch, percent), caption))
     return drawings
 

@@ -22,8 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.spatial import KDTree
 
 #: Height and width of a thumbnail, in pixels.
@@ -83,24 +82,12 @@ def near_pairs(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return compared[pairs[same]], differences[same]
 
 
-def groups(pairs: np.ndarray, count: int) -> list[np.ndarray]:
-    """Join pairs into groups of connected images.
-
-    Args:
-        pairs: int64 ``(pairs, 2)`` indices.
-        count: number of all images.
-
-    Returns:
-        The indices of each group of two or more images, ascending; groups are ordered by their first index.
-    """
-    if len(pairs) == 0:
-        return []
-    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    _, numbers = connected_components(graph, directed=False)
-    involved = np.unique(pairs)
-    order = involved[np.argsort(numbers[involved], kind="stable")]
-    members = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-    return sorted(members, key=lambda group: int(group[0]))
+def groups(pairs: np.ndarray) -> list[list[int]]:
+    """Join pairs, int64 ``(pairs, 2)``, into groups of connected images: ascending indices, ordered by the first."""
+    images = DisjointSet(pairs.ravel().tolist())
+    for first, second in pairs.tolist():
+        images.merge(first, second)
+    return sorted(sorted(group) for group in images.subsets())
 
 
 def _limit(similar: int, sampled: int, count: int) -> float:

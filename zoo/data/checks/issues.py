@@ -84,7 +84,7 @@ def _duplicates(readable: Sequence[ImageRecord]) -> Iterator[Issue]:
             yield from _same_picture(images, 0.0)
     thumbnails = np.array([images[0].thumbnail for images in distinct], np.uint8).reshape(-1, SIDE, SIDE)
     pairs, differences = near_pairs(thumbnails)
-    for group in groups(pairs, len(distinct)):
+    for group in groups(pairs):
         images = [record for index in group for record in distinct[index]]
         images.sort(key=lambda record: (SPLITS.index(record.split), record.index))
         yield from _same_picture(images, float(differences[np.isin(pairs[:, 0], group)].max()))
