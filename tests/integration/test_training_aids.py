@@ -1,28 +1,13 @@
-"""What helps a training: the README's commands, clipping, warm-up."""
+"""Clipping of gradients, and warm-up of the learning rate."""
 
 from __future__ import annotations
 
 import math
-import re
-import shlex
 
 import pytest
 import torch
-from support import REPOSITORY
 
 from zoo.training.task import ImageClassifier
-
-SECTION = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## Training aids")[1].split("\n## ")[0]
-COMMANDS = re.findall(r"^    zoo fit ([^#\n]*)", SECTION, re.MULTILINE)
-
-
-@pytest.mark.parametrize("command", [command for command in COMMANDS if "--logger" not in command])
-def test_a_command_of_the_readme_trains_real_images(zoo, command):
-    words = [word.replace("configs/", f"{REPOSITORY}/configs/") for word in shlex.split(command)]
-    network = ("--model", "lenet5", "--data", "digits", "--data.root", ".", "--data.image_size", "32")
-    status, out, err = zoo("fit", *words, *network, "--trainer.max_epochs", 1, "--trainer.limit_train_batches", 5)
-    assert status == 0, err
-    assert "val accuracy" in out
 
 
 @pytest.mark.parametrize(("options", "clipped"), [((), False), (("--trainer.gradient_clip_val", 0.1), True)])

@@ -22,20 +22,13 @@ from zoo.data.datamodule import ImageDataModule
 from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
 from zoo.models.frozen_prefix import FrozenPrefix
+from zoo.training import optim
 from zoo.training.epoch_metrics import EpochMetrics
 from zoo.training.lightning_internals import HookNameModule
 from zoo.training.loss import Loss
 from zoo.training.metrics import SplitMetrics
 from zoo.training.mixup import BatchMixer
-from zoo.training.optim import (
-    DEFAULT_OPTIMIZER,
-    ClassConfig,
-    build_optimizer,
-    build_scheduler,
-    class_of,
-    layer_rates,
-    planned_steps,
-)
+from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
 
 
 class ImageClassifier(Classifier, HookNameModule):
@@ -87,14 +80,14 @@ class ImageClassifier(Classifier, HookNameModule):
     ) -> None:
         if not 0 <= l1 < float("inf"):
             raise UserError(f"model.l1 is {l1}; allowed is 0 or more")
-        if channels_last is None and issubclass(class_of(optimizer), LBFGS):
+        if channels_last is None and issubclass(optim.class_of(optimizer), LBFGS):
             channels_last = False  # it views gradients as flat tensors
         super().__init__(spec, architecture, freeze, channels_last)
         classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
         self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
         self.mixer = BatchMixer(mixup, cutmix, classes) if mixes else None
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
-        self.layer_rates = {} if layer_decay is None else layer_rates(self.network, self.spec, layer_decay)
+        self.layer_rates = {} if layer_decay is None else optim.layer_rates(self.network, self.spec, layer_decay)
         # They build the same module again; they are primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
             {
@@ -171,21 +164,20 @@ class ImageClassifier(Classifier, HookNameModule):
         optimizer = self.build_optimizer()
         if self.lr_scheduler is None:
             return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": build_scheduler(self.lr_scheduler, optimizer, self._planned_steps),
-        }
+        schedule = optim.build_scheduler(self.lr_scheduler, optimizer, self._planned_steps)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def build_optimizer(self) -> Optimizer:
         """Build the optimizer over the parameters that train; with layer_decay each layer is one of its groups."""
-        trained = [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
-        return build_optimizer(self.optimizer, [(value, self.layer_rates.get(name, 1.0)) for name, value in trained])
+        named = self.network.named_parameters()
+        rated = [(value, self.layer_rates.get(name, 1.0)) for name, value in named if value.requires_grad]
+        return optim.build_optimizer(self.optimizer, rated)
 
     def _planned_steps(self) -> int:
         """Return the optimizer steps of the whole training, by the length of the loader."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
         if isinstance(data, ImageDataModule):
-            steps = planned_steps(self.trainer, len(data.train_dataloader()))
+            steps = optim.planned_steps(self.trainer, len(data.train_dataloader()))
         else:
             steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
