@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,26 @@ from rich.table import Table
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
+from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
+from zoo.core.file_builder import is_file_name
+from zoo.core.spec import InputSpec
 from zoo.models.weights import offered_weights
 
 
 def parser() -> Parser:
     """Return the command's parser."""
-    parser = Parser("info")
-    parser.add_argument("name", metavar="NAME", help="a name that 'zoo list' shows")
-    parser.add_argument("--data", metavar="NAME", help="show a network's layers for the images of this data set")
-    parser.add_argument("--freeze", metavar="N", help="mark what '--model.freeze N' stops: N layers, or a module")
+    own = "an architecture's own hyperparameters are options as in 'zoo fit': --model.architecture.<name>"
+    parser = Parser("info", epilog=f"Of a network: {own}")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a name that 'zoo list' shows")
+    parser.add_argument("--classes", type=int, metavar="N", help="show a network's layers for N classes")
+    parser.add_argument("--channels", type=int, metavar="N", help="... and images of N channels")
+    parser.add_argument("--image_size", metavar="N", help="... of N or H,W pixels")
+    parser.add_argument("--data", metavar="NAME", help="... or for the images of this data set")
+    parser.add_argument("--config", metavar="FILE", help="... or for the network and data of a YAML file")
+    freeze = "mark what '--model.freeze N' freezes, N layers or a module; without N list what can be frozen"
+    parser.add_argument("--freeze", metavar="N", nargs="?", const="", help=freeze)
     parser.add_argument("--plot", metavar="FILE", help="of a data set: draw samples of each class: .png, .svg or .pdf")
     parser.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
     return parser
@@ -30,33 +40,37 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str]) -> None:
     """Describe a registered name: its options, a network's layers."""
-    options = parser().parse_args(argv)
+    command = parser()
+    options, rest = command.parse_known_args(argv)
+    for argument in rest:
+        if argument.startswith("-") and not argument.startswith("--model.architecture."):
+            command.refuse(argument)
+    if options.name is None and options.config is None:
+        raise UserError("which name? zoo info NAME, or zoo info --config FILE")
     if options.plot is not None:
         silence_libraries()
-    show_info(options.name, options.data, options.freeze, options.root, options.plot)
+    if options.name is None:
+        options.name = resolve([f"--config={options.config}"]).names["model"]
+    show_info(options, rest)
 
 
-def show_info(
-    name: str, data: str | None = None, freeze: str | None = None, root: str | None = None, plot: str | None = None
-) -> None:
-    """Print what a registered name is: where it comes from, its documentation, its options; of a network its layers.
+def show_info(options: Namespace, hyperparameters: Sequence[str]) -> None:
+    """Print what a registered name is: its origin, documentation and options; a network's layers.
 
     Args:
-        name: a registered name.
-        data: the data set whose images the layers are shown for; by default 224x224 RGB and 1,000 classes.
-        freeze: what ``--model.freeze`` would be given: the layers it stops are marked.
-        root: where data lives; as in ImageDataModule.
-        plot: a file to draw samples of a data set's classes in; its images are counted and shown as a table too.
+        options: of the command.
+        hyperparameters: options of ``zoo fit`` that set an architecture's own.
 
     Raises:
         UserError: a name is unknown, the network cannot work on the data or be frozen so, or the file cannot be drawn.
         DownloadError: the data is not there and cannot be downloaded.
     """
-    kinds = registry.kinds(name)
+    name = options.name
+    kinds: list[registry.Kind] = ["architecture"] if is_file_name(name) else registry.kinds(name)
     if not kinds:
-        known = [*registry.list_names("architecture"), *registry.list_names("dataset")]
-        raise UserError(f"unknown name '{name}'{did_you_mean(name, known)} ('zoo list' shows all)")
-    if plot is not None and "dataset" not in kinds:
+        names = [*registry.list_names("architecture"), *registry.list_names("dataset")]
+        raise UserError(f"unknown name '{name}'{did_you_mean(name, names)} ('zoo list' shows all)")
+    if options.plot is not None and "dataset" not in kinds:
         raise UserError(f"--plot draws the samples of a data set; '{name}' is an architecture")
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
@@ -67,23 +81,27 @@ def show_info(
         print(inspect.getdoc(builder) or "(its author wrote no documentation)")
         if kind == "command":
             continue
-        key = {"architecture": "--model.architecture", "dataset": "--data.dataset"}[kind]
-        table = Table(title="options", title_justify="left")
-        for column in ("option", "type", "default"):
-            table.add_column(column)
-        for option in registry.options(kind, builder):
-            default = "required" if option.default is inspect.Parameter.empty else repr(option.default)
-            table.add_row(f"{key}.{option.name}", option.type, default)
-        if table.row_count:
-            print()
-            console.print(table)
+        _show_options(console, kind, builder)
         if kind == "architecture":
             print()
             _show_weights(builder)
-            _show_layers(console, name, data, freeze, root)
-        elif plot is not None:
+            _show_layers(console, options, hyperparameters)
+        elif options.plot is not None:
             print()
-            _show_samples(console, name, root, plot)
+            _show_samples(console, name, options.root, options.plot)
+
+
+def _show_options(console: Console, kind: registry.Kind, builder: Any) -> None:
+    table = Table(title="options", title_justify="left")
+    for column in ("option", "type", "default"):
+        table.add_column(column)
+    for option in registry.options(kind, builder):
+        default = "required" if option.default is inspect.Parameter.empty else repr(option.default)
+        key = "--model.architecture" if kind == "architecture" else "--data.dataset"
+        table.add_row(f"{key}.{option.name}", option.type, default)
+    if table.row_count:
+        print()
+        console.print(table)
 
 
 def _show_weights(builder: Any) -> None:
@@ -130,20 +148,24 @@ def _show_samples(console: Console, name: str, root: str | None, plot: str) -> N
     console.print(table)
 
 
-def _show_layers(console: Console, name: str, data: str | None, freeze: str | None, root: str | None) -> None:
-    from zoo.core.spec import InputSpec
-    from zoo.data.image_data import ImageData
-    from zoo.models import layers as freezing
+def _show_layers(console: Console, options: Namespace, hyperparameters: Sequence[str]) -> None:
+    """Print a table of the layers, numbered, and of the operations between them; or what can be frozen."""
+    from zoo.models.layers import freeze, layers_and_operations
 
-    if data is None:
-        spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)
-    else:
-        spec = ImageData(data, root).spec
-    network = registry.call("architecture", name, (spec,), {})
+    architecture, spec = _described(options, hyperparameters)
+    name = architecture.pop("name")
+    network = registry.call("architecture", name, (spec,), architecture)
     frozen: set[str] = set()
-    if freeze is not None:
-        frozen = freezing.freeze(network, spec, int(freeze) if freeze.isdecimal() else freeze).parameters
-    layers = freezing.layers(network, spec)
+    if options.freeze:
+        what = int(options.freeze) if options.freeze.isdecimal() else options.freeze
+        frozen = freeze(network, spec, what).parameters
+    steps = layers_and_operations(network, spec)
+    numbers = {layer.name: number for number, layer in enumerate((step for step in steps if step.parameters), 1)}
+    if options.freeze == "":
+        print("'--model.freeze N' freezes the layers 1 to N, '--model.freeze PATH' one of them or a module around it:")
+        for path, number in list(numbers.items())[:-1]:
+            print(f"{number:>5}  {path}")
+        return
     images = f"{spec.height}x{spec.width}x{spec.channels}"
     table = Table(title=f"layers, for {len(spec.classes):,} classes of {images} images", title_justify="left")
     for column in ("", "layer", "kind", "output", "parameters", "MFLOPs", "frozen"):
@@ -152,12 +174,50 @@ def _show_layers(console: Console, name: str, data: str | None, freeze: str | No
         table.add_column(
             column, justify="right" if right else "left", overflow="fold" if column == "layer" else "ellipsis"
         )
-    for number, layer in enumerate(layers, 1):
-        shape = "x".join(map(str, layer.shape))
-        stopped = sum(parameter in frozen for parameter in layer.parameters)
-        mark = "" if not stopped else "yes" if stopped == len(layer.parameters) else "in part"
-        table.add_row(str(number), layer.name, layer.kind, shape, f"{layer.count:,}", f"{layer.flops / 1e6:,.3f}", mark)
+    for step in steps:
+        shape = "x".join(map(str, step.shape))
+        if not step.parameters:
+            table.add_row("", step.name, step.kind, shape, "", "", "")
+            continue
+        count = sum(parameter in frozen for parameter in step.parameters)
+        mark = "" if not count else "yes" if count == len(step.parameters) else "in part"
+        table.add_row(
+            str(numbers[step.name]), step.name, step.kind, shape, f"{step.count:,}", f"{step.flops / 1e6:,.3f}", mark
+        )
     table.add_section()
-    total = f"{sum(layer.count for layer in layers):,}", f"{sum(layer.flops for layer in layers) / 1e6:,.3f}"
+    total = f"{sum(step.count for step in steps):,}", f"{sum(step.flops for step in steps) / 1e6:,.3f}"
     table.add_row("", "all", "", "", *total, "")
     console.print(table)
+
+
+def _described(options: Namespace, hyperparameters: Sequence[str]) -> tuple[dict[str, Any], InputSpec]:
+    """Return the architecture, ``{"name": ..., hyperparameters}``, and the images it is shown for."""
+    from zoo.data.image_data import ImageData, parse_size
+
+    architecture: dict[str, Any] = {"name": options.name}
+    data = {"dataset": options.data or "digits", "root": options.root, "image_size": options.image_size}
+    if hyperparameters or options.config is not None:
+        from zoo.config.builder import ZooCLI
+
+        class SettingsCLI(ZooCLI):
+            """Reads a configuration, and builds nothing."""
+
+            def instantiate_classes(self) -> None: ...
+
+        values = {"--config": options.config, "--model": options.name, "--data": options.data}
+        values |= {"--data.root": options.root, "--data.image_size": options.image_size}
+        arguments = [f"{option}={value}" for option, value in values.items() if value is not None]
+        silence_libraries()
+        settings = SettingsCLI("info", resolve([*arguments, *hyperparameters]), None).config.as_dict()
+        architecture, data = {"name": options.name, **settings["model"]["architecture"]}, settings["data"]
+    classes, channels, size = options.classes, options.channels, options.image_size
+    if (options.data or options.config) and None in (classes, channels, size):
+        spec = ImageData(**data).spec
+    else:
+        spec = InputSpec(tuple(map(str, range(1000))), 3, 224, 224, (0.5,) * 3, (0.5,) * 3)
+    height, width = (spec.height, spec.width) if size is None else parse_size(size)
+    if any(number is not None and number < 1 for number in (classes, channels)):
+        raise UserError(f"--classes is {classes} and --channels {channels}; allowed is 1 or more")
+    names = spec.classes if classes is None else tuple(map(str, range(classes)))
+    channels = channels or spec.channels
+    return architecture, InputSpec(names, channels, height, width, (0.5,) * channels, (0.5,) * channels)

@@ -56,13 +56,18 @@ def show_names(arguments: Sequence[str]) -> None:
 
 
 def _hint(pattern: str, names: Sequence[str]) -> str:
-    """Return which names contain a pattern that matches none, a few of them, else the nearest one."""
-    containing = [name for name in names if pattern.strip("*").lower() in name.lower()]
+    """Return a few names that contain a pattern that matches none, those that begin with it first; else the nearest."""
+    word = pattern.strip("*").lower()
+
+    def order(name: str) -> tuple[bool, int, str]:
+        member = name.rpartition("/")[2].lower()
+        return not member.startswith(word), len(member), member
+
+    containing = sorted((name for name in names if word in name.lower()), key=order)
     if not containing:
         return did_you_mean(pattern, [*names, *KINDS])
-    others = len(containing) - HINTED
-    more = f" and {others:,} more" if others > 0 else ""
-    return f", but these contain it: {', '.join(containing[:HINTED])}{more} (zoo list '*{pattern.strip('*')}*')"
+    more = f" and {len(containing) - HINTED:,} more" if len(containing) > HINTED else ""
+    return f", but these contain it: {', '.join(containing[:HINTED])}{more} (zoo list '*{word}*')"
 
 
 def _names(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:

@@ -85,7 +85,7 @@ class ImageData:
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
-        self.image_size = None if image_size is None else _parse_size(image_size)
+        self.image_size = None if image_size is None else parse_size(image_size)
         self.batch_size = batch_size
         self.augmentation = augmentation
         self.val_fraction = val_fraction
@@ -268,7 +268,8 @@ class ImageData:
         self._sources["train"], self._sources["val"] = whole.subset(train), whole.subset(val)
 
 
-def _parse_size(size: int | tuple[int, int] | str) -> tuple[int, int]:
+def parse_size(size: int | tuple[int, int] | str) -> tuple[int, int]:
+    """Return height and width of ``N`` or ``H,W``; UserError for anything else."""
     try:
         sides = size.split(",") if isinstance(size, str) else [size] if isinstance(size, int) else list(size)
         numbers = [int(side) for side in sides]

@@ -66,6 +66,23 @@ def layers(network: nn.Module, spec: InputSpec) -> list[Layer]:
     return _Trace(network, spec).layers()
 
 
+def layers_and_operations(network: nn.Module, spec: InputSpec) -> list[Layer]:
+    """Return a network's layers and, where data passes them, its modules without parameters: pooling, activation, ...
+
+    Those have no parameters, a count of 0 and no FLOPs. Arguments as ``layers``.
+    """
+    trace = _Trace(network, spec)
+    numbered = {layer.name: layer for layer in trace.layers()}
+    steps = []
+    for name in trace.calls:
+        module = network.get_submodule(name)
+        if name in numbered:
+            steps.append(numbered[name])
+        elif not any(module.children()) and not any(module.parameters()) and not isinstance(module, nn.Identity):
+            steps.append(Layer(name, type(module).__name__, trace.shapes.get(name, ()), [], 0, 0))
+    return steps
+
+
 def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> FrozenLayers:
     """Freeze a network's first layers, or one of its modules, in place.
 
