@@ -161,7 +161,7 @@ class Centred(nn.Module):
     [
         (LayerDrop, "draws random numbers, or counts"),
         (Counting, "draws random numbers, or counts|two parts"),
-        (Centred, "depends on the others of its batch"),
+        (Centred, "depends on the other images of its batch"),
         (Forked, "cannot be traced"),
         (Noisy, "changes from call to call"),
         (Late, "not the first"),

@@ -86,11 +86,11 @@ def test_a_file_of_another_size_is_made_again(zoo, tmp_path, uncached, folder):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--data.augmentation", "crop"), "augmentation varies what they see (--data.augmentation none"),
-        (("--trainer.max_epochs", 1), "this fit is no longer than one pass over the images"),
-        (("--trainer.limit_train_batches", 2), "this fit is no longer than one pass over the images"),
-        (("--trainer.max_steps", 5), "this fit is no longer than one pass over the images"),
-        (("--model.freeze", "f6"), "they are not the first of the network"),
+        (("--data.augmentation", "crop"), "augmentation changes their input (--data.augmentation none"),
+        (("--trainer.max_epochs", 1), "training is no longer than one pass over the images"),
+        (("--trainer.limit_train_batches", 2), "training is no longer than one pass over the images"),
+        (("--trainer.max_steps", 5), "training is no longer than one pass over the images"),
+        (("--model.freeze", "f6"), "they are not the first layers of the network"),
     ],
 )
 def test_where_they_must_run_in_every_epoch_one_line_says_why(zoo, options, reason):

@@ -75,19 +75,19 @@ class FrozenPrefix:
             values = self.prefix(example)
             _require_equal(values, train_prefix(example))
             if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
-                raise NoPrefix("what they pass on is not a batch of features")
+                raise NoPrefix("their output is not a batch of features")
             self.layouts = [_Layout.of(value) for value in values]
             #: Type of the features: the widest of their parts.
             self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
             features = self.features(example)
             if not _close(self.features(example[[0, 0]])[:1], features[:1]):
-                raise NoPrefix("what they give for an image depends on the others of its batch")
+                raise NoPrefix("their output for an image depends on the other images of its batch")
             for training in (False, True):
                 with _mode(network, frozen, training):
                     whole = _observed(network, lambda: network(example))
                     parts = _observed(network, partial(self.logits, features, training=training))
                 if not _close(parts[0], whole[0]) or not all(map(torch.equal, parts[1:], whole[1:])):
-                    raise NoPrefix("the network does not work the same in two parts")
+                    raise NoPrefix("the network computes something else in two parts")
 
     @property
     def width(self) -> int:
@@ -166,7 +166,7 @@ def _split(network: nn.Module, frozen: Sequence[nn.Module]) -> tuple[fx.GraphMod
     fixed = _fixed_nodes(graph, network, inside)
     crossing = [node for node in graph.nodes if node in fixed and node.op != "get_attr" and node.users.keys() - fixed]
     if not any(node.op == "call_module" for node in fixed):
-        raise NoPrefix("they are not the first of the network")
+        raise NoPrefix("they are not the first layers of the network")
     prefix, suffix = fx.Graph(), fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     needed = set(crossing)

@@ -67,11 +67,11 @@ class FeatureCache(Callback):
         if trainer.world_size > 1:
             raise NoPrefix("several processes train")
         if loader.augmentation is not None:
-            raise NoPrefix("augmentation varies what they see (--data.augmentation none lets them run once)")
+            raise NoPrefix("augmentation changes their input (--data.augmentation none lets them run once)")
         if classifier.mixer is not None:
-            raise NoPrefix("mixup and cutmix mix what they see, anew in every epoch")
+            raise NoPrefix("mixup and cutmix change their input in every epoch")
         if planned_steps(trainer, len(loader)) <= math.ceil(len(loader) / trainer.accumulate_grad_batches):
-            raise NoPrefix("this fit is no longer than one pass over the images")
+            raise NoPrefix("training is no longer than one pass over the images")
         begin = time.perf_counter()
         splits: tuple[Split, ...] = ("train", "val")
         sources = {split: data.source(split) for split in splits}

@@ -82,7 +82,7 @@ class FeatureStore:
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
         flops = sum(layer.flops for layer in layers(network, spec) if not trained & set(layer.parameters))
         if self.classifier.device.type != "cpu" or flops < DISK_FLOPS_PER_BYTE * row:
-            raise NoPrefix(f"reading their {size} from a disk takes longer (--data.memory_gib is what memory may hold)")
+            raise NoPrefix(f"reading their {size} from a disk takes longer (--data.memory_gib limits memory)")
 
     def _require_room(self, sources: dict[Split, Source], keys: dict[Split, str]) -> None:
         """Remove partial files of interrupted processes, and refuse files that the disk has no room for."""
