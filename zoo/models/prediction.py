@@ -53,6 +53,9 @@ class PredictionTable:
     def __getitem__(self, index: int) -> list[Prediction]:
         return self.predictions[index]
 
+    def __iter__(self) -> Iterator[list[Prediction]]:
+        return iter(self.predictions)
+
     def __repr__(self) -> str:
         rows = list(self._rows())
         title, name = (max(map(len, column)) for column in list(zip(*rows, strict=True))[:2])
