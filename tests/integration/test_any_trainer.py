@@ -38,6 +38,13 @@ class OwnDict(package.ImageClassifier):
         return {"loss": torch.nn.functional.cross_entropy(self(images), labels)}
 
 
+class Skipping(OwnStep):
+    """Skips every second batch."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) if batch_idx % 2 else None
+
+
 def trainer(folder, **options):
     settings = {"max_epochs": 2, "accelerator": "cpu", "limit_train_batches": 10, "log_every_n_steps": 5}
     quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
@@ -139,6 +146,12 @@ def test_a_training_step_of_ones_own_trains_under_zoos_callbacks(tmp_path, kind,
     assert all("val/accuracy" in row and "train/accuracy" not in row for row in epochs)
     assert float(epochs[1]["train/loss"]) < float(epochs[0]["train/loss"])
     assert "epoch 2/2  loss " in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:`training_step` returned `None`")
+def test_batches_that_a_training_step_skips_are_left_out_of_the_figures(tmp_path):
+    written = under_zoo(tmp_path, Skipping, max_epochs=1)
+    assert 2.0 < float(written[-1]["train/loss"]) < 2.6  # ln(10) is 2.3
 
 
 def test_zoos_callbacks_give_every_logger_one_row_an_epoch(tmp_path):

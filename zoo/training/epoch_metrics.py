@@ -108,8 +108,8 @@ class EpochMetrics(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add a batch, and write a row of the last steps when it is due."""
-        if not outputs:
-            return  # training_step returned None: it skips the batch
+        if not outputs or "loss" not in outputs:
+            return  # a training_step of the user's own skips the batch
         loss, count = outputs.get("loss_value"), len(batch[1])
         if loss is None:  # Lightning has divided the loss of a user's own training_step
             loss = outputs["loss"].detach() * trainer.accumulate_grad_batches
