@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer, callbacks
 
-from zoo.training.early_stopping import EarlyStopping
+from zoo.training.early_stopping import AccuracyEarlyStopping
 
 #: The rate is 0 from the second epoch on: nothing changes any more, and nothing gets better.
 STALLED = ("--optimizer", "SGD", "--optimizer.lr", 0.1, *("--lr_scheduler", "StepLR", "--lr_scheduler.step_size", 1))
@@ -50,7 +50,7 @@ def test_a_run_that_gets_better_is_not_ended(zoo):
 
 
 def test_lightnings_own_early_stopping_may_stand_beside_it():
-    both = [EarlyStopping(2, None), callbacks.EarlyStopping("val/accuracy", mode="max")]
+    both = [AccuracyEarlyStopping(2, None), callbacks.EarlyStopping("val/accuracy", mode="max")]
     Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, callbacks=both)
 
 

@@ -201,6 +201,7 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
     from jsonargparse import capture_parser
 
     from zoo.config.builder import ZooCLI
+    from zoo.config.parser_internals import actions
     from zoo.config.resume import RESUME_OPTIONS
 
     arguments = resolve([word for part in parts for word in part.words])
@@ -210,7 +211,7 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
         files = (import_module(module).__file__ for module in part.modules)
         found[part.key] = {"files": _times(filter(None, files)), "options": {}}
     own = tuple(f"--{section}.{kind}." for section, kind in NAMED.items())
-    for action in parser._actions:
+    for action in actions(parser):
         metavar = str(action.metavar)  # {a,b,c} of choices; [=flags] of --print_config, which needs none
         choices = metavar[1:-1].split(",") if metavar.startswith("{") else []
         about = [shorten(action.help or "", 80).replace("%", "%%"), choices, action.nargs == 0 or "[=" in metavar]

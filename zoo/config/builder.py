@@ -6,7 +6,7 @@ import argparse
 import inspect
 import os
 from pathlib import Path
-from typing import Any, Union, get_args
+from typing import Any
 
 import jsonargparse
 import torch
@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
+from zoo.config.parser_internals import prefer_int
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.errors import UserError
@@ -55,6 +56,40 @@ TRAINER_DEFAULTS = {
 }
 
 
+#: Options of zoo fit that are no parameter of a class: name, type, help.
+TRAINING_OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    (
+        "--model.weights",
+        str | None,
+        "Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, or an "
+        "address that ends in #sha256=...",
+    ),
+    (
+        "--model.compile",
+        bool,
+        "Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first step: for "
+        "long trainings. It does nothing where frozen layers run once.",
+    ),
+    (
+        "--model.ema",
+        float | None,
+        "Validate, keep, test and export a moving average of the weights, which keeps this share of itself in each "
+        "step, such as 0.999; training goes on from the weights themselves.",
+    ),
+    (
+        "--early_stopping",
+        int | None,
+        "End training after this number of epochs without a higher val/accuracy.",
+    ),
+    (
+        "--logger",
+        str | list[str] | None,
+        "Also write to tensorboard, wandb or mlflow, or to several: [tensorboard,mlflow].",
+    ),
+    ("--ckpt_path", str | None, "Start from this checkpoint, not the run's own."),
+)
+
+
 class ZooCLI(LightningCLI):
     """Data, model and trainer of one command, as LightningCLI builds them, with builders known by name.
 
@@ -77,6 +112,8 @@ class ZooCLI(LightningCLI):
     ema: float | None = None
     #: Whether the seed is drawn, not given.
     random_seed = False
+    #: Options of Trainer whose type the parser is not told.
+    untyped: tuple[str, ...] = ()
     usage = "RUN"
     description = ""
 
@@ -104,33 +141,18 @@ class ZooCLI(LightningCLI):
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of trainer, model and data, with those of the chosen builders."""
-        parser.add_lightning_class_args(Trainer, "trainer")
-        _whole_numbers_first(parser)
+        skip: set[str | int] = set(self.untyped)
+        # As LightningCLI adds them, but for those that are skipped.
+        parser.add_class_arguments(
+            Trainer, "trainer", skip=skip, instantiate=False, fail_untyped=False, sub_configs=True
+        )
+        for name in self.untyped:
+            parser.add_argument(f"--trainer.{name}", type=Any, default=None)
+        prefer_int(parser)
         parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER_DEFAULTS.items()})
-        # What builds model and data is read as plain values: only instantiate_classes knows the spec they share.
-        skip: set[str | int] = {"spec", "architecture", "optimizer", "lr_scheduler"}
+        # What builds model and data is read as plain values: only instantiate_classes has the spec they share.
+        skip = {"spec", "architecture", "optimizer", "lr_scheduler"}
         parser.add_class_arguments(ImageClassifier, "model", skip=skip, instantiate=False)
-        parser.add_argument(
-            "--model.weights",
-            type=str | None,
-            default=None,
-            help="Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, "
-            "or an address that ends in #sha256=...",
-        )
-        parser.add_argument(
-            "--model.compile",
-            type=bool,
-            default=False,
-            help="Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first "
-            "step: for long trainings. It does nothing where frozen layers run once.",
-        )
-        parser.add_argument(
-            "--model.ema",
-            type=float | None,
-            default=None,
-            help="Validate, keep, test and export a moving average of the weights, which keeps so much of itself in "
-            "each step, such as 0.999; training goes on from the weights themselves.",
-        )
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
         names, origins = self.sources.names, self.sources.origins
@@ -139,21 +161,11 @@ class ZooCLI(LightningCLI):
         parser.add_optimizer_args((Optimizer,), "optimizer")
         parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
-        parser.add_argument(
-            "--early_stopping",
-            type=int | None,
-            metavar="PATIENCE",
-            help="End training after so many epochs without a higher val/accuracy.",
-        )
-        parser.add_argument(
-            "--logger",
-            type=str | list[str] | None,
-            help="Also write to tensorboard, wandb or mlflow, or to several: [tensorboard,mlflow].",
-        )
-        parser.add_argument("--ckpt_path", type=str | None, help="Start from this checkpoint, not the run's own.")
+        for option, kind, text in TRAINING_OPTIONS:
+            parser.add_argument(option, type=kind, default=False if kind is bool else None, help=text)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, every complaint in one line."""
+        """Parse; an error is one line."""
         own_options_first(parser, self.sources.names)
         try:
             self.config = parser.parse_args(args)
@@ -250,31 +262,18 @@ class ZooCLI(LightningCLI):
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
-def _whole_numbers_first(parser: LightningArgumentParser) -> None:
-    """Let ``1`` mean one and ``1.0`` everything, as Trainer's limits do, whichever type its annotation names first.
-
-    typing keeps one object for Optional[Union[int, float]] and Optional[Union[float, int]], in the order of whichever
-    was written first in the process, and the parser takes the first type that fits.
-    """
-    for action in parser._actions:
-        types = get_args(getattr(action, "_typehint", None))
-        if int in types and float in types:
-            ordered = tuple(sorted(types, key=lambda kind: kind is not int))
-            action._typehint = Union[ordered]  # type: ignore[attr-defined]  # noqa: UP007  # of a tuple
-
-
 def add_builder(parser: jsonargparse.ArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
     """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
     builder = registry.load(kind, name, origin)
-    given = list(inspect.signature(builder).parameters)[: len(registry.PASSED_BY_ZOO[kind])]
+    passed = list(inspect.signature(builder).parameters)[: len(registry.PASSED_BY_ZOO[kind])]
     parser.add_argument(
         f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.KIND_NAMES[kind]}."
     )
     try:
         if inspect.isclass(builder):
-            parser.add_class_arguments(builder, key, skip=set(given), instantiate=False, fail_untyped=False)
+            parser.add_class_arguments(builder, key, skip=set(passed), instantiate=False, fail_untyped=False)
         else:
-            parser.add_function_arguments(builder, key, skip=set(given), fail_untyped=False)
+            parser.add_function_arguments(builder, key, skip=set(passed), fail_untyped=False)
     except ValueError as error:
         raise UserError(f"{registry.KIND_NAMES[kind]} '{name}' breaks the contract: its options: {error}") from error
 

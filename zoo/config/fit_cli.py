@@ -24,7 +24,7 @@ from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.status import state as read_state
 from zoo.training.checkpoints import RunCheckpoints
-from zoo.training.early_stopping import EarlyStopping
+from zoo.training.early_stopping import AccuracyEarlyStopping
 from zoo.training.ema import MovingAverage
 from zoo.training.epoch_metrics import EpochMetrics, MetricsLogger
 from zoo.training.feature_cache import FeatureCache
@@ -49,7 +49,7 @@ class FitCLI(ZooCLI):
         own_process: whether a second Ctrl-C may end the process.
     """
 
-    usage = "[RUN] [--run NAME] [--model NAME] [--data NAME] [--config FILE]"
+    usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
     description = FIT
     run: Run
     stop: GracefulStop
@@ -148,7 +148,7 @@ class FitCLI(ZooCLI):
         added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
-        aids += [] if patience is None else [EarlyStopping(patience, trainer.limit_val_batches)]
+        aids += [] if patience is None else [AccuracyEarlyStopping(patience, trainer.limit_val_batches)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
             "callbacks": [*self.callbacks, FeatureCache(done), *aids, metrics, lines, self.stop, checkpoints],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Mapping
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
+
+from zoo.config.parser_internals import hide, order_help
 
 FIT = """Train a new run, or resume RUN where it stopped.
 
@@ -35,16 +37,16 @@ All options follow, the architecture's and the data set's own first.
 for --data.dataset NAME."""
 
 
-#: Options that take a name, which jsonargparse believes to take a file.
+#: Options that take a name: zoo reads them itself, and the parser's own would take a file.
 NAMED = ("--model", "--data", "--model.architecture", "--data.dataset")
 
 
 class HelpFormatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
-    """jsonargparse's, with lines of the description as they are written."""
+    """The formatter of jsonargparse, which keeps the lines of the description."""
 
 
 def own_options_first(parser: ArgumentParser, names: Mapping[str, str]) -> None:
-    """Order a parser's groups of options from those of the chosen names to the trainer's, and say what each is of.
+    """Show the options of the chosen names first and the trainer's last, each group under a title.
 
     Args:
         parser: of training; nothing but the look of its help changes.
@@ -59,12 +61,5 @@ def own_options_first(parser: ArgumentParser, names: Mapping[str, str]) -> None:
         "lr_scheduler": "learning rate scheduler",
         "trainer": "trainer: devices, precision, limits",
     }
-    groups = parser.groups or {}
-    last = []
-    for key, title in titles.items():
-        groups[key].title = title
-        last.append(groups[key])
-    parser._action_groups = [group for group in parser._action_groups if group not in last] + last
-    for action in parser._actions:
-        if action.option_strings and action.option_strings[0] in NAMED:
-            action.help = SUPPRESS
+    order_help(parser, titles)
+    hide(parser, NAMED)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from zoo.config.parser_internals import option_names
 from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError, did_you_mean
 
@@ -63,8 +64,7 @@ def parser_error(text: str, parser: Any, sources: ConfigSources) -> UserError:
         parser: the parser, whose options are what is allowed.
         sources: what the configuration is made of, for the names of its config files.
     """
-    allowed = [option[2:] for action in parser._actions for option in action.option_strings if option.startswith("--")]
-    allowed += ["model", "data", "model.architecture", "data.dataset"]
+    allowed = [*option_names(parser), "model", "data", "model.architecture", "data.dataset"]
     if match := re.match(r"unrecognized arguments: (.*)", text, re.DOTALL):
         argument = match[1].split()[0]
         if not argument.startswith("-"):

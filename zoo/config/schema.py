@@ -22,16 +22,19 @@ ANY_OBJECT = ("accelerator", "callbacks", "logger", "plugins", "profiler", "stra
 CLASSES = ("Optimizer", "LRScheduler", "ReduceLROnPlateau")
 
 
+class SchemaCLI(ZooCLI):
+    """The parser of zoo fit that lets objects of Trainer be anything."""
+
+    untyped = ANY_OBJECT
+
+
 def schema() -> dict[str, Any]:
     """Return the schema, JSON Schema 2020-12: every option of training, every registered name with its own options.
 
     A name that fails to load is there all the same, and takes any option. To be asked for in a process that has trained
     nothing: Lightning adds classes to torch's that jsonargparse cannot describe.
     """
-    parser = capture_parser(lambda: ZooCLI("fit", resolve([]), None))
-    for action in parser._actions:
-        if action.dest in [f"trainer.{name}" for name in ANY_OBJECT]:
-            action._typehint = Any  # type: ignore[attr-defined]
+    parser = capture_parser(lambda: SchemaCLI("fit", resolve([]), None))
     content = _described(parser)
     kinds: dict[str, registry.Kind] = {"architecture": "architecture", "dataset": "dataset"}
     for section, key, default in SECTIONS:

@@ -10,7 +10,7 @@ from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 
 
-class EarlyStopping(callbacks.EarlyStopping):
+class AccuracyEarlyStopping(callbacks.EarlyStopping):  # a name of its own: a config may say class_path: EarlyStopping
     """Stops training when val/accuracy, the figure that chooses best.ckpt, no longer rises.
 
     A stopped run is finished: resuming it does no step, unless the user asks for more patience.

@@ -1,0 +1,58 @@
+"""Private parts of jsonargparse that zoo needs, all of them; read in jsonargparse 4.53.0.
+
+tests/config/test_parser_internals.py says what moved where a new version moves one. The public calls do not reach them:
+they list no options, change no type, and neither order nor hide help.
+"""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, Action
+from collections.abc import Collection, Mapping, Sequence
+from typing import Union, get_args
+
+from jsonargparse import ArgumentParser
+
+
+def actions(parser: ArgumentParser) -> Sequence[Action]:
+    """Return a parser's options: ``_actions``, which is argparse's."""
+    return parser._actions
+
+
+def option_names(parser: ArgumentParser) -> list[str]:
+    """Return the long options of a parser, without their dashes."""
+    names = [option for action in actions(parser) for option in action.option_strings]
+    return [name[2:] for name in names if name.startswith("--")]
+
+
+def prefer_int(parser: ArgumentParser) -> None:
+    """Let ``1`` mean one and ``1.0`` everything, as Trainer's limits do, whichever type its annotation names first.
+
+    typing has one object for Optional[Union[int, float]] and Optional[Union[float, int]], in the order of whichever was
+    written first in the process, and the parser takes the first type that fits: ``_typehint`` of an option.
+    """
+    for action in actions(parser):
+        types = get_args(getattr(action, "_typehint", None))
+        if int in types and float in types:
+            ordered = tuple(sorted(types, key=lambda kind: kind is not int))
+            action._typehint = Union[ordered]  # type: ignore[attr-defined]  # noqa: UP007  # of a tuple
+
+
+def order_help(parser: ArgumentParser, titles: Mapping[str, str]) -> None:
+    """Show groups of options last and in this order, under these titles: ``_action_groups``, which is argparse's.
+
+    Args:
+        parser: nothing but the look of its help changes.
+        titles: by the key of the group, such as ``trainer``.
+    """
+    groups = parser.groups or {}
+    last = [groups[key] for key in titles]
+    for group, title in zip(last, titles.values(), strict=True):
+        group.title = title
+    parser._action_groups = [group for group in parser._action_groups if group not in last] + last
+
+
+def hide(parser: ArgumentParser, options: Collection[str]) -> None:
+    """Leave options out of the help: those that a group adds for a file of its own (``_ActionConfigLoad``)."""
+    for action in actions(parser):
+        if set(options) & set(action.option_strings):
+            action.help = SUPPRESS
