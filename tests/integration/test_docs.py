@@ -71,7 +71,7 @@ def lines_of(language):
     lines = {}
     for block in TESTED:
         if block.language == language:
-            for line in block.text.splitlines():
+            for line in block.text.replace("\\\n", "").splitlines():
                 if line and not line.startswith("#"):
                     lines.setdefault(" ".join(shlex.split(line, comments=True)), (block.page, line))
     return list(lines.values())
