@@ -33,6 +33,7 @@ def loop(batch_size: int, epochs: int, fused: bool) -> float:
     from torch import nn
 
     import zoo
+    from zoo.cli.loop import train_by_hand  # imports torch alone
 
     # Not the default root, which imports Lightning: that would slow the optimizer of the loop down.
     data = zoo.create_dataset("fashion_mnist", Path(os.environ["ZOO_DATA_ROOT"]), "train")
@@ -44,15 +45,9 @@ def loop(batch_size: int, epochs: int, fused: bool) -> float:
         *(nn.Flatten(), nn.Linear(784, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=fused)
-    seconds = 0.0
-    for epoch in range(epochs):
-        begin = time.perf_counter()
-        for chosen in torch.split(torch.randperm(TRAINED), batch_size):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(network(images[chosen]), labels[chosen]).backward()
-            optimizer.step()
-        seconds += time.perf_counter() - begin if epoch else 0.0
-    return TRAINED * (epochs - 1) / seconds
+    steps = -(-TRAINED // batch_size)
+    train_by_hand(network, optimizer, images, labels, batch_size, steps)
+    return train_by_hand(network, optimizer, images, labels, batch_size, steps * (epochs - 1))
 
 
 def loop_process(batch_size: int, epochs: int, fused: bool) -> float:

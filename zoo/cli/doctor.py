@@ -1,28 +1,27 @@
-"""zoo doctor: what is installed, whether each entry point works, and what is wrong with the rest.
+"""zoo doctor: show versions, devices and data root, and load every entry point.
 
-Every entry point is loaded in another process, which may hang, print or die; this one reads its answers:
+Entry points are loaded in another process, because they may hang, print or end it:
 
-    entries ──► python -m zoo.cli.doctor ──► one JSON line each: state, seconds, traceback
-                     │ no answer in time, or dead: that entry is said so, and a new process takes the rest
+    entries ──► _serve, one at a time ──► state, seconds, traceback
+                   │ no answer in time, or no process: that is the entry's state, and a new process takes the others
 """
 
 from __future__ import annotations
 
 import inspect
-import json
+import multiprocessing
 import os
 import platform
-import queue
 import shutil
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import IO, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
 from zoo.cli.app import DEBUG
 from zoo.cli.parser import Parser
@@ -50,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is known of one entry point.
+    """The state of one entry point.
 
     Args:
         entry: the entry point.
@@ -61,88 +60,59 @@ class Diagnosis:
 
     entry: Entry
     state: str
-    seconds: float | None
+    seconds: float | None = None
     traceback: str = ""
 
 
 def diagnose(entries: Sequence[Entry], patience: float = PATIENCE) -> Iterator[Diagnosis]:
-    """Load entry points, each in another process, and yield what became of them, in order.
+    """Load entry points in another process, and yield the state of each, in order.
 
     Args:
         entries: as the registry lists them.
         patience: seconds that each may take.
     """
-    rest = list(entries)
-    while rest:
-        answered = 0
-        for answer in _answers(rest, patience):
-            entry = rest[answered]
-            answered += 1
-            yield Diagnosis(entry, _clash(entry) or answer["state"], answer["seconds"], answer["traceback"])
-        rest = rest[answered:]
-
-
-def _answers(entries: Sequence[Entry], patience: float) -> Iterator[dict[str, Any]]:
-    """Yield answers until all are there, or one process hangs or dies; that is the last answer then."""
-    command = [sys.executable, "-m", "zoo.cli.doctor"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-    lines: queue.Queue[str] = queue.Queue()
-    with subprocess.Popen(command, **pipes) as process:
-        reader = threading.Thread(target=_read_lines, args=(process.stdout, lines))
-        reader.start()
-        try:
-            process.stdin.write(json.dumps([_address(entry) for entry in entries]))  # type: ignore[union-attr]  # a pipe
-            process.stdin.close()  # type: ignore[union-attr]
-            for _ in entries:
-                try:
-                    line = lines.get(timeout=patience)
-                except queue.Empty:
-                    yield _answer(f"hangs: no answer in {patience:g} s")
-                    return
-                if not line:
-                    yield _answer(f"ends the process (exit status {process.wait()})")
-                    return
-                yield json.loads(line)
-        finally:
+    spawn = multiprocessing.get_context("spawn")
+    process = None
+    for entry in entries:
+        if process is None:
+            connection, other_end = spawn.Pipe()
+            process = spawn.Process(target=_serve, args=(other_end,), daemon=True)
+            process.start()
+            other_end.close()
+        connection.send(entry)
+        diagnosis = Diagnosis(entry, f"hangs: no answer in {patience:g} s")
+        alive = False
+        if connection.poll(patience):
+            try:
+                diagnosis, alive = connection.recv(), True
+            except EOFError:
+                process.join()
+                diagnosis = Diagnosis(entry, f"ends the process (exit status {process.exitcode})")
+        clash = _clash(entry)
+        yield replace(diagnosis, state=clash) if clash else diagnosis
+        if not alive:
             process.kill()
-            reader.join()
+            process = None
+    if process is not None:
+        process.kill()
 
 
-def _read_lines(stream: IO[str], lines: queue.Queue[str]) -> None:
-    """Put a stream's lines into a queue, an empty one at its end: a queue can be waited for with a time limit."""
-    for line in stream:
-        lines.put(line)
-    lines.put("")
+def _serve(connection: Connection) -> None:
+    """Load each entry point that arrives and send its diagnosis back; whatever it prints is dropped."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(null, descriptor)
+    while True:
+        connection.send(_examine(connection.recv()))
 
 
-def _address(entry: Entry) -> dict[str, Any]:
-    return {"kind": entry.kind, "name": entry.name, "distribution": entry.distribution, "family": entry.family}
-
-
-def _probe() -> None:
-    """Answer for the entries whose addresses come as JSON on stdin; what plugins print goes nowhere."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    for address in json.load(sys.stdin):
-        found = registry.entries(address["kind"], family=address["family"])
-        [entry] = [entry for entry in found if _address(entry) == address]
-        print(json.dumps(_examine(entry)), file=answers, flush=True)
-
-
-def _examine(entry: Entry) -> dict[str, Any]:
-    """Import one entry point in this process and look at what it is."""
+def _examine(entry: Entry) -> Diagnosis:
     begin = time.perf_counter()
     try:
         value = entry.entry_point.load()
     except BaseException as error:
-        return _answer(_failure(error), time.perf_counter() - begin, traceback.format_exc())
-    return _answer(_broken_clause(entry, value) or WORKS, time.perf_counter() - begin)
-
-
-def _answer(state: str, seconds: float | None = None, trace: str = "") -> dict[str, Any]:
-    return {"state": state, "seconds": seconds, "traceback": trace}
+        return Diagnosis(entry, _failure(error), time.perf_counter() - begin, traceback.format_exc())
+    return Diagnosis(entry, _broken_clause(entry, value) or WORKS, time.perf_counter() - begin)
 
 
 def _failure(error: BaseException) -> str:
@@ -152,7 +122,7 @@ def _failure(error: BaseException) -> str:
 
 
 def _broken_clause(entry: Entry, value: Any) -> str:
-    """Return which clause of the contract a loaded value breaks; empty where it keeps them."""
+    """Return which clause of the contract a loaded value breaks, or an empty string."""
     if entry.family:
         if not (hasattr(value, "names") and hasattr(value, "builder")):
             return "breaks the contract: a family has names() and builder(name)"
@@ -176,7 +146,7 @@ def _broken_clause(entry: Entry, value: Any) -> str:
 
 
 def _clash(entry: Entry) -> str:
-    """Return with whom an entry shares its name, and how to select it; empty where it is alone or the built-in one."""
+    """Return which distributions share an entry's name and how to select it; empty for one alone or built in."""
     same = [other for other in registry.entries(entry.kind, family=entry.family) if other.name == entry.name]
     others = [other for other in same if other is not entry and other.distribution != entry.distribution]
     if not others or entry.distribution == registry.OWN_DISTRIBUTION:
@@ -255,7 +225,3 @@ def _devices() -> str:
         return done.stdout.strip()
     last = (done.stderr.strip().splitlines() or ["it died"])[-1]
     return f"torch and torchvision do not work together: {last}; install them anew: pip install -U torch torchvision"
-
-
-if __name__ == "__main__":
-    _probe()

@@ -1,16 +1,14 @@
-"""What whole trainings are compared with by ``zoo bench --against``: the same network and data, by other means.
+"""Whole trainings by other means, which ``zoo bench --against`` compares zoo with: the same network and data.
 
     python -m zoo.cli.peers loop|lightning BATCHES [options of zoo fit]
 
-``loop`` is what a careful user writes by hand: the training images as one normalised float tensor, a fresh permutation,
-the optimizer, nothing logged and nothing saved. ``lightning`` is the usual LightningModule: torchvision's transforms on
-each image, a DataLoader with as many workers as zoo has, accuracy by torchmetrics in each step, Lightning's own logger,
-checkpoints and progress bar. Both run one epoch that does not count, then print images per second of the second.
+``loop`` is what a careful user writes by hand (zoo.cli.loop). ``lightning`` is the usual LightningModule: torchvision's
+transforms on each image, a DataLoader with as many workers as zoo has, torchmetrics' accuracy in each step, Lightning's
+own logger, checkpoints and progress bar. Both train twice; the first time warms up, the second is measured.
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms import v2
 
+from zoo.cli.loop import train_by_hand
 from zoo.cli.speed import BenchCLI
 from zoo.config.resolve import resolve
 from zoo.core.spec import InputSpec
@@ -35,25 +34,16 @@ def loop(cli: BenchCLI, batches: int) -> float:
     source = cli.datamodule.source("train")
     if not isinstance(source, MemorySource):
         raise TypeError(f"the loop needs data in memory, received {type(source).__name__}")
-    network, size = cli.model.network.train(), cli.datamodule.batch_size
     with torch.no_grad():
         images = torch.cat([Preprocess(cli.model.spec)(part) for part in torch.split(source.images[source.rows], 1024)])
     images, labels = images.to(cli.device), source.labels[source.rows].to(cli.device)
-    optimizer = cli.model.build_optimizer()
-    for _ in range(2):
-        count, begin = 0, time.perf_counter()
-        order = itertools.cycle(torch.split(torch.randperm(len(labels)), size)[: len(labels) // size])
-        for chosen in itertools.islice(order, batches):
-            optimizer.zero_grad()
-            torch.autograd.backward(nn.functional.cross_entropy(network(images[chosen]), labels[chosen]))
-            optimizer.step()
-            count += len(chosen)
-        seconds = time.perf_counter() - begin
-    return count / seconds
+    network, optimizer, size = cli.model.network.train(), cli.model.build_optimizer(), cli.datamodule.batch_size
+    train_by_hand(network, optimizer, images, labels, size, batches)
+    return train_by_hand(network, optimizer, images, labels, size, batches)
 
 
 class _Transformed(Dataset[tuple[Tensor, int]]):
-    """A data set's own images through torchvision's transforms, one by one."""
+    """The images of a data set, each through torchvision's transforms."""
 
     def __init__(self, dataset: Any, spec: InputSpec) -> None:
         self.dataset = dataset
@@ -129,9 +119,9 @@ def lightning(cli: BenchCLI, batches: int) -> float:
 
 
 def main() -> None:
-    """Measure the peer that the first word names, and print images per second."""
-    name, batches, *words = sys.argv[1:]
-    cli = BenchCLI("bench", resolve(words), None)
+    """Measure the peer that the first argument names, and print images per second."""
+    name, batches, *args = sys.argv[1:]
+    cli = BenchCLI("bench", resolve(args), None)
     print({"loop": loop, "lightning": lightning}[name](cli, int(batches)))
 
 
