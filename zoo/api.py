@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import signal
-import threading
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never
 
+from zoo.config.host_process import host_signals, quiet_lightning
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
@@ -29,6 +25,10 @@ if TYPE_CHECKING:
 
 #: A section of a config file: its keys, or the one name that it is about.
 Section = str | Mapping[str, Any]
+
+#: Arguments of ``fit`` that are sections of a config file.
+SECTION_NAMES: tuple[str, ...] = ("model", "data", "trainer", "optimizer", "lr_scheduler")
+SECTION_NAMES += ("seed_everything", "early_stopping", "logger", "ckpt_path")
 
 
 def list_architectures(pattern: str = "*") -> list[str]:
@@ -96,23 +96,6 @@ def load(run_or_checkpoint: str | Path) -> Classifier:
     return load_classifier(run_or_checkpoint)
 
 
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notices and warnings away: what a user must know, zoo says itself."""
-    import logging
-
-    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    with ExitStack() as stack:
-        if threading.current_thread() is threading.main_thread():  # the filters are the process's
-            stack.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-        for logger, level in zip(loggers, levels, strict=True):
-            stack.callback(logger.setLevel, level)
-            logger.setLevel(logging.ERROR)
-        yield
-
-
 @dataclass(frozen=True)
 class TrainedRun:
     """A run folder, and what to do with it; ``zoo fit`` on the command line leaves the same.
@@ -155,7 +138,7 @@ class TrainedRun:
         return Run(self.path).report
 
     def validate(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
-        """Measure the best checkpoint on the validation split; arguments, result and errors as ``test``."""
+        """Measure the best checkpoint on the validation split; otherwise as ``test``."""
         return self._evaluate("validate", data=data, trainer=trainer)
 
     def test(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
@@ -174,7 +157,7 @@ class TrainedRun:
         """
         return self._evaluate("test", data=data, trainer=trainer)
 
-    @_quiet_lightning()
+    @quiet_lightning()
     def export(self, quantize: Literal["int8", "fp16"] | None = None) -> Path:
         """Write the run as one ONNX file with preprocessing and class names inside.
 
@@ -192,14 +175,14 @@ class TrainedRun:
 
         return export([str(self.path)], quantize)[0]
 
-    @_quiet_lightning()
+    @quiet_lightning()
     def _evaluate(self, command: Literal["validate", "test"], **sections: Any) -> dict[str, float]:
         from zoo.config.run import evaluate
 
         return evaluate(command, [str(self.path)], (f"zoo.TrainedRun.{command}", _plain(sections)))
 
 
-@_quiet_lightning()
+@quiet_lightning()
 def fit(
     *,
     model: Section | None = None,
@@ -221,9 +204,9 @@ def fit(
 ) -> TrainedRun:
     """Train a new run, or resume one, as ``zoo fit`` does.
 
-    The first eight arguments are the sections of a config file, as they stand there; what is None is as ``config`` or
-    the default has it. Ctrl-C finishes the step and saves a checkpoint, then raises KeyboardInterrupt; in a thread that
-    is not the main one no signal is handled.
+    Arguments down to ckpt_path are the sections of a config file, as they stand there; None leaves one as ``config`` or
+    the default has it. Ctrl-C finishes the step, saves a checkpoint and raises KeyboardInterrupt; threads but the
+    main one handle no signal.
 
     Args:
         model: a registered name, or the section: ``{"architecture": {"name": "lenet5", "dropout": 0.2}, "freeze": 1}``.
@@ -243,7 +226,7 @@ def fit(
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
         callbacks: run beside zoo's own; the run does not record them.
         quiet: print nothing, errors apart.
-        **unknown: none; raises a UserError that names the argument that is meant.
+        **unknown: raises a UserError that suggests the argument that is meant.
 
     Raises:
         UserError: a value, a file or a name is wrong; nothing was trained.
@@ -251,37 +234,30 @@ def fit(
         RunError: the training failed; its checkpoints are kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved.
     """
-    if unknown:
-        from zoo.config.messages import unknown_argument
-
-        raise unknown_argument(next(iter(unknown)), inspect.signature(fit).parameters)
-    sections = _plain(
-        {
-            "model": model,
-            "data": data,
-            "trainer": trainer,
-            "optimizer": optimizer,
-            "lr_scheduler": lr_scheduler,
-            "seed_everything": seed_everything,
-            "early_stopping": early_stopping,
-            "logger": logger,
-            "ckpt_path": ckpt_path,
-        }
-    )
-    if max_epochs is not None:
-        trainer_section = sections.setdefault("trainer", {})
-        if not isinstance(trainer_section, dict) or "max_epochs" in trainer_section:
-            raise UserError(f"zoo.fit: max_epochs is {max_epochs}, and trainer is {trainer!r}; give one of them")
-        trainer_section["max_epochs"] = max_epochs
-    configs: list[tuple[str, Mapping[str, Any]]] = [("zoo.fit", sections)]
-    if config is not None:
-        configs.insert(0, (str(config), read_config(config)))
+    configs = _configs(locals())
 
     from zoo.config.fit import train  # loads torch and lightning
 
-    with _host_signals():
+    with host_signals():
         folder = train((), *configs, resume=resume, name=run, callbacks=callbacks, quiet=quiet)
     return TrainedRun(folder.path)
+
+
+def _configs(arguments: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return name and content of the configurations that the arguments of ``fit`` make, the file first."""
+    if unknown := arguments["unknown"]:
+        from zoo.config.messages import unknown_argument
+
+        raise unknown_argument(next(iter(unknown)), arguments.keys() - {"unknown"})
+    sections = _plain({name: arguments[name] for name in SECTION_NAMES})
+    if (max_epochs := arguments["max_epochs"]) is not None:
+        trainer = sections.setdefault("trainer", {})
+        if not isinstance(trainer, dict) or "max_epochs" in trainer:
+            raise UserError(f"zoo.fit: max_epochs is {max_epochs}, and trainer is {trainer!r}; give one of them")
+        trainer["max_epochs"] = max_epochs
+    if (file := arguments["config"]) is None:
+        return [("zoo.fit", sections)]
+    return [(str(file), read_config(file)), ("zoo.fit", sections)]
 
 
 def _plain(sections: Mapping[str, Any]) -> dict[str, Any]:
@@ -309,31 +285,6 @@ def _plain(sections: Mapping[str, Any]) -> dict[str, Any]:
         json.dumps({name: value for name, value in sections.items() if value is not None}, default=plain)
     )
     return content
-
-
-@contextmanager
-def _host_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM leave a training in order, and give the host process its own handlers back."""
-    from zoo.training.graceful_stop import Interrupted
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(signum: int, _: object) -> None:
-        raise Interrupted(signum)
-
-    # Lightning would ignore SIGINT from then on and leave the process, were it a KeyboardInterrupt.
-    handlers = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except Interrupted as error:
-        if error.exit_status == 128 + signal.SIGINT:
-            raise KeyboardInterrupt(str(error)) from error
-        raise SystemExit(error.exit_status) from error
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

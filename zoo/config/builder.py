@@ -43,7 +43,7 @@ from zoo.training.task import ImageClassifier
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40
 
-#: Recorded in every config.yaml, so that a run can be repeated though nobody asked for a seed.
+#: Recorded in every config.yaml, so that every run can be repeated.
 DEFAULT_SEED = 0
 
 TRAINER_DEFAULTS = {
@@ -110,9 +110,9 @@ class ZooCLI(LightningCLI):
     compile = False
     #: Decay of the moving average of the weights; None keeps no average.
     ema: float | None = None
-    #: Whether the seed is drawn, not given.
+    #: Whether the seed is random.
     random_seed = False
-    #: Options of Trainer whose type the parser is not told.
+    #: Options of Trainer that the parser takes as they are.
     untyped: tuple[str, ...] = ()
     usage = "RUN"
     description = ""
@@ -206,7 +206,7 @@ class ZooCLI(LightningCLI):
         """
 
     def default_checkpoint(self) -> Path | None:
-        """Return the checkpoint to start from when none is given."""
+        """Return the checkpoint to start from where --ckpt_path names none."""
         return None
 
     def instantiate_classes(self) -> None:

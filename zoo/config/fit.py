@@ -167,18 +167,18 @@ def _report(cli: FitCLI) -> None:
 
 @contextmanager
 def _failures(cli: FitCLI) -> Iterator[None]:
-    """Say of what stops a training what to do about it."""
-    kept = f"resume with: zoo fit {cli.run.path}" if cli.run is not None else ""
+    """Add to what stops a training what the user can do."""
+    remedy = f"resume with: zoo fit {cli.run.path}" if cli.run is not None else ""
     try:
         yield
     except Interrupted:
-        print_stderr(f"interrupted at step {cli.trainer.global_step}; {kept}")
+        print_stderr(f"interrupted at step {cli.trainer.global_step}; {remedy}")
         raise
     except SystemExit:  # Ctrl-C or SIGTERM while no step is done: GracefulStop listens to the others
-        print_stderr(f"interrupted while not training; {kept}")
+        print_stderr(f"interrupted while not training; {remedy}")
         raise
     except ImageError as error:
-        raise RunError(f"{error}; then {kept}") from error
+        raise RunError(f"{error}; then {remedy}") from error
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
             size = cli.datamodule.batch_size
@@ -190,7 +190,7 @@ def _failures(cli: FitCLI) -> Iterator[None]:
             reason = _first_line(error)
             raise RunError(f"the network cannot be compiled: {reason}; leave --model.compile out") from error
         if "DataLoader worker" in str(error):
-            raise RunError(f"a process that reads images died: {_first_line(error)}; {kept}") from error
+            raise RunError(f"a process that reads images died: {_first_line(error)}; {remedy}") from error
         raise
 
 

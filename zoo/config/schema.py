@@ -31,8 +31,8 @@ class SchemaCLI(ZooCLI):
 def schema() -> dict[str, Any]:
     """Return the schema, JSON Schema 2020-12: every option of training, every registered name with its own options.
 
-    A name that fails to load is there all the same, and takes any option. To be asked for in a process that has trained
-    nothing: Lightning adds classes to torch's that jsonargparse cannot describe.
+    A name that fails to load is in it too, and takes any option. Call it in a process that has trained nothing: a
+    training adds classes of Lightning's to torch's, which jsonargparse cannot describe.
     """
     parser = capture_parser(lambda: SchemaCLI("fit", resolve([]), None))
     content = _described(parser)
@@ -52,22 +52,22 @@ def _described(parser: ArgumentParser) -> dict[str, Any]:
 
 
 def _names(kind: registry.Kind, default: str) -> dict[str, Any]:
-    """Return what says which architecture or data set: a name, or a name with its arguments."""
+    """Return the schema of an architecture or data set: a name, or a name with its arguments."""
     singles = [entry.name for entry in registry.entries(kind)]
-    known = registry.list_names(kind)
+    registered = registry.list_names(kind)
     # A hub's family has more names than it lists; distribution:name selects where two have one.
     families = [re.escape(entry.name) for entry in registry.entries(kind, family=True) if _is_open(entry)]
     others = {"pattern": "^(" + "|".join([*(f"{name}/.+" for name in families), "[^/:]+:.+"]) + ")$"}
-    name = {"type": "string", "anyOf": [{"enum": known}, others]}
-    members = {"type": "string", "anyOf": [{"enum": [word for word in known if word not in singles]}, others]}
+    name = {"type": "string", "anyOf": [{"enum": registered}, others]}
+    members = {"type": "string", "anyOf": [{"enum": [name for name in registered if name not in singles]}, others]}
     with_any = {"type": "object", "required": ["name"], "properties": {"name": members}}
-    return {"anyOf": [name, *(_with_arguments(kind, word, default) for word in singles), with_any]}
+    return {"anyOf": [name, *(_with_arguments(kind, single, default) for single in singles), with_any]}
 
 
 def _is_open(family: registry.Entry) -> bool:
     try:
         return hasattr(family.load(), "accepts")
-    except UserError:  # zoo list says why it has no names
+    except UserError:  # zoo list reports why it has no names
         return True
 
 
@@ -77,7 +77,7 @@ def _with_arguments(kind: registry.Kind, name: str, default: str) -> dict[str, A
     try:
         add_builder(parser, kind, "it", name, "")
         described: dict[str, Any] = _described(parser)["properties"]["it"]
-    except UserError:  # of a plugin that fails: the command will say it
+    except UserError:  # a plugin that fails: the command reports it
         described = {"type": "object", "properties": {}}
     described["properties"] |= {
         "name": {"const": name},

@@ -14,7 +14,7 @@ SECTIONS = (("model", "architecture", "lenet5"), ("data", "dataset", "digits"))
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice; tags that build Python objects it never knew."""
+    """SafeLoader, which builds no Python objects from tags, but refuses a key that stands twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file by a complete new one, or leave the old one as it was.
 
-    Text becomes UTF-8; bytes of a file's name that are none appear as escapes, which JSON knows.
+    Text becomes UTF-8; bytes of a file's name that are no UTF-8 become escapes, which JSON can hold.
 
     Raises:
         RunError: the folder is read-only or the disk is full.

@@ -1,4 +1,4 @@
-"""What metrics.csv tells of a training: the figures of its epochs, and of steps between."""
+"""The rows of metrics.csv: metrics of epochs, and of steps between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.core.errors import RunError
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 
-#: One row's figures by column.
+#: The metrics of a row by column.
 Row = dict[str, float]
 
 
@@ -30,11 +30,11 @@ class History:
 
     @classmethod
     def of(cls, run: Run) -> History:
-        """Read a run's metrics.csv, without torch; there are no rows where there is no file yet.
+        """Read a run's metrics.csv, without torch; a run without the file has no rows.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it holds something else than numbers.
+            ValueError: it holds other text than numbers.
         """
         rows: list[Row] = []
         if run.metrics.is_file():
@@ -52,7 +52,7 @@ class History:
         return [(row["epoch"] + 1, row[column]) for row in self.epochs if column in row]
 
     def best(self) -> Row:
-        """Return the epoch's row with the highest validation accuracy, of equal ones the lowest loss; or none."""
+        """Return the row of the epoch with the highest validation accuracy, of equal ones the lowest loss; else {}."""
         validated = [row for row in self.epochs if "val/accuracy" in row]
         return max(validated, key=lambda row: (row["val/accuracy"], -row.get("val/loss", 0.0)), default={})
 
@@ -62,7 +62,7 @@ class MetricsTable:
 
     Args:
         path: of the file; an existing one is continued.
-        up_to_step: rows after this step are dropped (they are about to be made again); None keeps no row.
+        up_to_step: rows after this step are dropped, because training repeats them; None keeps no row.
     """
 
     def __init__(self, path: Path, up_to_step: int | None) -> None:
@@ -79,10 +79,10 @@ class MetricsTable:
             self._rewrite()
 
     def append(self, row: Mapping[str, Any], *, write: bool = True) -> None:
-        """Add a row; a new column makes the file anew, else one line is added to it."""
-        kept = {key: value for key, value in row.items() if value != ""}
-        self.rows.append(kept)
-        new = [key for key in kept if key not in self.columns]
+        """Add a row: one line of the file; a new column writes the whole file again."""
+        values = {key: value for key, value in row.items() if value != ""}
+        self.rows.append(values)
+        new = [key for key in values if key not in self.columns]
         self.columns += new
         if not write:
             return
@@ -91,7 +91,7 @@ class MetricsTable:
             return
         try:
             with self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, self.columns).writerow(kept)
+                csv.DictWriter(file, self.columns).writerow(values)
         except OSError as error:
             raise RunError(f"{self.path} cannot be written: {error.strerror}") from error
 

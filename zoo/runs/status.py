@@ -1,4 +1,4 @@
-"""Whether a run is being trained, came to its end or was stopped: state.json and a lock; read without torch."""
+"""The state of a run's last training, by state.json and a lock: running, finished, failed or interrupted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def training(run: Run) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise _busy(run) from error
-    except (OSError, NotImplementedError):  # a file system without locks: it keeps nobody out
+    except (OSError, NotImplementedError):  # a file system without locks: nothing keeps others out
         pass
     try:
         before = run.state.read_bytes() if run.state.is_file() else None
@@ -64,7 +64,7 @@ def require_free(run: Run) -> None:
 
 
 def state(run: Run) -> tuple[State, str]:
-    """Return what became of a run's last training, and when it began, in ISO 8601; both are empty where no one knows.
+    """Return the state of a run's last training, and when it began, in ISO 8601; both are empty without state.json.
 
     Raises:
         OSError: state.json cannot be read.
@@ -74,14 +74,14 @@ def state(run: Run) -> tuple[State, str]:
         return "", ""
     content = json.loads(run.state.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not isinstance(content.get("begun"), str):
-        raise ValueError("state.json says nothing of a training")
+        raise ValueError("state.json describes no training")
     if content.get("state") in ("finished", "failed"):
         return content["state"], content["begun"]
     return _held(run), content["begun"]
 
 
 def _held(run: Run) -> State:
-    """Tell a run that another process trains, and so has locked, from one that was stopped."""
+    """Tell a run that another process trains, and has locked, from one that was stopped."""
     lock = FileLock(run.lock, timeout=0)
     if not run.lock.exists():
         return "interrupted"

@@ -1,4 +1,4 @@
-"""zoo runs: what was trained, as a table, from the small files of run folders; a damaged one is listed as such."""
+"""The table of zoo runs, from the small files of run folders; a run with a damaged file is listed as damaged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOWNWARDS = ("val", "test", "epochs", "date")
 
 @dataclass
 class Row:
-    """What is known of one run; None where nothing is.
+    """What the files of one run hold; None where they do not.
 
     Args:
         path: the folder.
@@ -34,8 +34,8 @@ class Row:
         model: registered name of the architecture.
         val: best validation accuracy, 0 to 1.
         test: accuracy of the last test, 0 to 1.
-        epochs: that it has trained.
-        max_epochs: that it should.
+        epochs: epochs trained.
+        max_epochs: epochs to train.
         date: when its last training began, ISO 8601 with its time zone.
         state: finished, failed, running, interrupted, or damaged.
         note: what is wrong with its files.
@@ -54,7 +54,7 @@ class Row:
 
 
 def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", output: str | None = None) -> list[Row]:
-    """Print a line for each run in a folder, at any depth; what is wrong with one goes to stderr.
+    """Print a line for each run in a folder, at any depth, and to stderr what is wrong with one.
 
     Args:
         folder: where to look.
@@ -68,21 +68,21 @@ def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", outpu
     target = None if output is None else require_json(output)
     if not Path(folder).is_dir():
         raise UserError(f"there is no folder {folder}; 'zoo fit' makes runs/, or where is it? zoo runs FOLDER")
-    found = [read_run(run) for run in find_runs(folder)]
-    rows = [row for row in found if _matches(row, pattern)]
+    every = [read_run(run) for run in find_runs(folder)]
+    rows = [row for row in every if _matches(row, pattern)]
     if not rows:
-        raise UserError(f"no run of {len(found)} in {folder} matches '{pattern}'" if found else f"no run in {folder}")
+        raise UserError(f"no run of {len(every)} in {folder} matches '{pattern}'" if every else f"no run in {folder}")
     rows.sort(key=lambda row: _natural(row.path))
-    known = [row for row in rows if getattr(row, sort) is not None]
-    known.sort(key=lambda row: _key(getattr(row, sort)), reverse=sort in DOWNWARDS)
-    rows = known + [row for row in rows if getattr(row, sort) is None]
+    sortable = [row for row in rows if getattr(row, sort) is not None]
+    sortable.sort(key=lambda row: _key(getattr(row, sort)), reverse=sort in DOWNWARDS)
+    rows = sortable + [row for row in rows if getattr(row, sort) is None]
     if target is not None:
         write_json(target, [asdict(row) for row in rows])
     # Plain columns, as 'zoo list' has them: a path is copied, and must be whole.
     lines = [RUN_COLUMNS, *(_cells(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     sys.stdout.flush()
     for row in rows:
         if row.note is not None:
@@ -104,7 +104,7 @@ def find_runs(folder: str | Path) -> Iterator[Run]:
 
 
 def read_run(run: Run) -> Row:
-    """Return what a run's files say; of those that are missing or damaged, what is wrong with the first."""
+    """Return what a run's files hold, and what is wrong with the first that is missing or damaged."""
     row = Row(str(run.path))
     for read in (_read_config, _read_metrics, _read_state, _read_results):
         try:
@@ -132,11 +132,11 @@ def _read_metrics(run: Run, row: Row) -> None:
 
 
 def _read_state(run: Run, row: Row) -> None:
-    known, begun = state(run)
+    last_state, begun = state(run)
     row.date = datetime.fromisoformat(begun).astimezone().isoformat(timespec="seconds") if begun else row.date
     if row.state is None:
         enough = row.max_epochs is not None and (row.epochs or 0) >= row.max_epochs >= 0
-        row.state = known or ("finished" if enough and not begun else None)
+        row.state = last_state or ("finished" if enough and not begun else None)
 
 
 def _read_results(run: Run, row: Row) -> None:
@@ -145,11 +145,11 @@ def _read_results(run: Run, row: Row) -> None:
 
 
 def _matches(row: Row, pattern: str) -> bool:
-    words = [word.casefold() for word in (row.data, row.model, row.state, row.path) if word is not None]
+    texts = [text.casefold() for text in (row.data, row.model, row.state, row.path) if text is not None]
     pattern = pattern.casefold()
     if "*" in pattern or "?" in pattern:
-        return any(fnmatchcase(word, pattern) for word in words)
-    return any(pattern in word for word in words)
+        return any(fnmatchcase(text, pattern) for text in texts)
+    return any(pattern in text for text in texts)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
