@@ -27,11 +27,9 @@ from zoo.runs.files import replacing, write_atomically
 #: Identifies a page that zoo has written.
 MARK = b'<meta name="generator" content="zoo export --web">'
 
-#: Files of the page beside index.html.
-STATIC = (
-    *("page.js", "answer.js", "camera.js", "facts.js", "ink.js", "pad.js", "pixels.js", "sample.js"),
-    *("classifier.js", "worker.js", "style.css"),
-)
+#: The folder of the page's files, and their names but index.html.
+PAGE = resources.files("zoo.export") / "page"
+STATIC = sorted(path.name for path in PAGE.iterdir() if path.name.endswith((".js", ".css")))
 
 ASSETS = re.compile(r"zoo-[0-9a-f]{12}")
 
@@ -56,7 +54,7 @@ def write_page(model_path: Path, folder: Path) -> Path:
     check_folder(folder)
     with as_user_errors():
         metadata = runtime.Classifier(model_path).metadata
-    static = {name: (resources.files("zoo.export") / "page" / name).read_bytes() for name in STATIC}
+    static = {name: (PAGE / name).read_bytes() for name in STATIC}
     page = folder / "index.html"
     try:
         assets = folder / f"zoo-{_digest(model_path, static)}"
@@ -118,7 +116,7 @@ def _remove_older(folder: Path, assets: Path) -> None:
 def _index(metadata: dict[str, Any], assets: str, size: int) -> str:
     """Return index.html; ``size`` is that of the model file, in bytes."""
     model = _describe(metadata) | {"file": f"{assets}/model.onnx", "bytes": size}
-    page = (resources.files("zoo.export") / "page" / "index.html").read_text(encoding="utf-8")
+    page = (PAGE / "index.html").read_text(encoding="utf-8")
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(page).render(assets=assets, model=model)
 
 

@@ -1,4 +1,4 @@
-// The likeliest classes as bars, and what is said of the answer.
+// Show the most likely classes as bars, and a sentence about the answer.
 
 const TOP = 5;
 const element = (id) => document.getElementById(id);
@@ -11,7 +11,7 @@ export function percent(share) {
  * Show an answer.
  * @param {string[]} classes
  * @param {{probabilities: Float32Array, milliseconds: number}} answer
- * @param {boolean} aloud whether a screen reader reads it: not each of a growing line or of a moving picture.
+ * @param {boolean} aloud whether a screen reader reads it; false while a line grows or the camera runs.
  */
 export function present(classes, { probabilities, milliseconds }, aloud) {
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);

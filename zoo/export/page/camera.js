@@ -1,6 +1,6 @@
-// A camera whose picture is classified as it moves, until one is taken.
+// Classify the camera's live picture until the user takes one.
 
-const PAUSE = 100; // milliseconds between two looks
+const PAUSE = 100; // milliseconds between two classifications
 
 export class Camera {
   #stream = null;
@@ -18,7 +18,7 @@ export class Camera {
     return this.#stream !== null;
   }
 
-  /** @throws {Error} the camera is not allowed, not there or not free. */
+  /** @throws {Error} the camera is not allowed, missing or in use. */
   async start() {
     try {
       const wanted = { video: { facingMode: 'environment', width: { ideal: 640 } } };
@@ -37,7 +37,7 @@ export class Camera {
     this.video.srcObject = null;
   }
 
-  /** Call look(video, width, height) again and again, each time after the last has ended, until the camera stops. */
+  /** Call look(video, width, height) repeatedly, one call after the other, until the camera stops. */
   async watch(look) {
     const stream = this.#stream;
     while (this.#stream !== null && this.#stream === stream) {

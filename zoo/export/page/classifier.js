@@ -1,4 +1,4 @@
-// A network that zoo exported, in a worker of the browser.
+// Run an exported network in a worker of the browser.
 //
 //   const classifier = await Classifier.load('zoo-…/model.onnx', { page: document.baseURI });
 //   const { probabilities } = await classifier.run(pixels(bitmap, bitmap.width, bitmap.height, 3), 3);
@@ -11,10 +11,10 @@ export class Classifier {
   /**
    * @param {string} model the address of the .onnx file.
    * @param {{page?: string, bytes?: number, onProgress?: Function}} options
-   *   page: the address that ort/ lies beside; bytes: of the model file;
-   *   onProgress: is given {step, loaded, total} in bytes, total 0 where it is not known.
+   *   page: the address of the page; the folder ort/ is beside it; bytes: of the model file;
+   *   onProgress: is called with {step, loaded, total} in bytes; total is 0 if unknown.
    * @returns {Promise<Classifier>}
-   * @throws {Error} something cannot be loaded, or is no model.
+   * @throws {Error} a file cannot be loaded or is not a model.
    */
   static async load(model, { page = document.baseURI, bytes = 0, onProgress = () => {} } = {}) {
     const classifier = new Classifier();
@@ -29,7 +29,7 @@ export class Classifier {
   }
 
   /**
-   * @param {{data: Uint8Array, height: number, width: number}} picture as pixels() returns it; its data is given away.
+   * @param {{data: Uint8Array, height: number, width: number}} picture from pixels(); its data moves to the worker.
    * @param {1|3} channels
    * @returns {Promise<{logits: Float32Array, probabilities: Float32Array, milliseconds: number}>}
    */

@@ -1,4 +1,4 @@
-// What the page says of the model, and of its loading.
+// Show facts about the model, and the progress of loading it.
 
 const element = (id) => document.getElementById(id);
 
@@ -24,7 +24,7 @@ export function showFacts(model) {
   element('lead').textContent = `${how}, and the network says which of its ${count} classes it is.`;
 }
 
-/** Show {step, loaded, total} in bytes; total 0 where it is not known. */
+/** Show {step, loaded, total} in bytes; total is 0 if unknown. */
 export function showProgress({ step, loaded, total }) {
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
   const size = total > 0 ? `${megabytes(loaded)} of ${megabytes(total)}` : megabytes(loaded);

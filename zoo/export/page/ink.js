@@ -1,12 +1,12 @@
-// Where the ink of a grey picture lies: of a drawing, and of the data's pictures.
+// Find the ink in grey pictures: in a drawing, and in pictures of the data set.
 
-const SEEN = 63; // levels from the ground on which a pixel counts as drawn on
+const SEEN = 63; // difference in levels from the background at which a pixel counts as ink
 
 /**
  * @param {{data: Uint8Array, height: number, width: number}} picture grey, (height, width).
- * @param {0|255} ground the level of what is not drawn on.
- * @returns {{left: number, right: number, top: number, bottom: number, x: number, y: number}} pixels from the left and
- *   upper edge: of the box around the ink, the right and lower side exclusive, and of its centre of mass.
+ * @param {0|255} ground the level of the background.
+ * @returns {{left: number, right: number, top: number, bottom: number, x: number, y: number}} distances from the left
+ *   and upper edge in pixels: the box around the ink, right and bottom exclusive, and the ink's centre of mass.
  */
 export function measure({ data, height, width }, ground) {
   let [left, right, top, bottom] = [width, 0, height, 0];
@@ -29,11 +29,11 @@ export function measure({ data, height, width }, ground) {
 }
 
 /**
- * How pictures of the data lie in their frame, from one of them: MNIST's digits are 20 of 28 pixels wide or high and
- * have their centre of mass in the middle. LeNet-5 recognised 2 to 9 of 20 sevens drawn in the middle of the frame, and
- * 20 of 20 moved by their centre of mass.
- * @returns {{share: number, centred: boolean}} share of the side that is filled; whether the centre of mass is the
- *   middle (asked only where there is room to move).
+ * Measure how one picture of the data set is placed in its frame. MNIST's digits, for example, are 20 of 28 pixels wide
+ * or high and have their centre of mass in the middle: LeNet-5 recognised 2 to 9 of 20 sevens drawn in the middle of
+ * the frame, and 20 of 20 after they were centred by mass.
+ * @returns {{share: number, centred: boolean}} share: of the frame's side that the ink fills; centred: whether its
+ *   centre of mass is in the middle, and the ink has room to move.
  */
 export function layout(picture, ground) {
   const { left, right, top, bottom, x, y } = measure(picture, ground);
@@ -44,7 +44,7 @@ export function layout(picture, ground) {
 }
 
 /**
- * How far a drawing must move to have its centre of mass in the middle, no ink leaving the picture.
+ * Return how far a drawing must move so that its centre of mass is in the middle and no ink leaves the picture.
  * @returns {[number, number]} whole pixels to the right and down.
  */
 export function toMiddle(picture, ground) {

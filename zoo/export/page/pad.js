@@ -3,14 +3,14 @@
 import { toMiddle } from './ink.js';
 import { pixels } from './pixels.js';
 
-// Pixels of the longer side at least: smooth lines, which the network's graph scales down.
+// Least pixels of the longer side, for smooth lines; the network's graph scales the drawing down.
 const SIDE = 280;
 
 export class Pad {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{width: number, height: number, lightOnDark: boolean}} model the size that its network sees.
-   * @param {(ended: boolean) => void} onChange called while a line grows, and when it has ended.
+   * @param {{width: number, height: number, lightOnDark: boolean}} model the input size of its network.
+   * @param {(ended: boolean) => void} onChange is called while a line grows, and when it ends.
    */
   constructor(canvas, { width, height, lightOnDark }, onChange) {
     const scale = Math.max(1, Math.ceil(SIDE / Math.max(width, height)));
@@ -18,8 +18,8 @@ export class Pad {
     canvas.height = height * scale;
     this.canvas = canvas;
     this.context = canvas.getContext('2d', { willReadFrequently: true });
-    this.ground = lightOnDark ? 0 : 255; // the level of what is not drawn on
-    // By drawing at several widths: most digits are recognised with 2 to 2.8 of 28 pixels, and with 1.2 of 8.
+    this.ground = lightOnDark ? 0 : 255; // the level of the background
+    // Measured with several widths: most digits are recognised at 2 to 2.8 of 28 pixels, and at 1.2 of 8.
     this.line = (0.9 + 0.05 * Math.max(width, height)) * scale;
     this.onChange = onChange;
     this.pointer = null;
@@ -36,8 +36,7 @@ export class Pad {
   }
 
   /**
-   * The drawing's pixels, as pixels() returns them: where the data's pictures are centred, with the centre of mass in
-   * the middle.
+   * Return the drawing's pixels as pixels() does; if pictures of the data set are centred by mass, the drawing is too.
    */
   pixels() {
     const { width, height } = this.canvas;
@@ -86,7 +85,7 @@ export class Pad {
     context.moveTo(...this.place);
     for (const event of events) {
       this.place = this.#placeOf(event);
-      context.lineTo(this.place[0] + 0.01, this.place[1]); // a line of no length would not be drawn
+      context.lineTo(this.place[0] + 0.01, this.place[1]); // the canvas does not draw a line of length 0
     }
     context.stroke();
     this.empty = false;

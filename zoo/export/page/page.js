@@ -1,4 +1,4 @@
-// The page: a drawing, a file or a camera's picture goes to the network, the likeliest classes come back.
+// Send a drawing, a file or a camera's picture to the network, and show the most likely classes.
 
 import * as answer from './answer.js';
 import { Camera } from './camera.js';
@@ -9,7 +9,7 @@ import { Pad } from './pad.js';
 import { decode, pixels } from './pixels.js';
 import { sampleFile, samplePixels, verify } from './sample.js';
 
-const SHOWN_SIDE = 1024; // pixels of a picture on the page at most; the network is given all of them
+const SHOWN_SIDE = 1024; // most pixels of a picture's side on the page; the network gets all of them
 
 const element = (id) => document.getElementById(id);
 const model = JSON.parse(element('model').textContent);
@@ -18,23 +18,23 @@ const camera = new Camera(element('video'));
 
 let classifier = null;
 let pad = null;
-let waiting = null; // the newest picture: what reads its pixels, whether its answer is read aloud, and its turn
-let turn = 0; // answers of earlier turns come too late
+let waiting = null; // the newest picture: its reader, whether its answer is read aloud, and its turn
+let turn = 0; // answers of earlier turns are dropped
 let busy = false;
-let failure = null; // why there is no network
+let failure = null; // why the network cannot be used
 
 function show(id, visible) {
   element(id).hidden = !visible;
 }
 
-/** Say what went wrong; null takes it back, unless nothing can go right any more. */
+/** Show an error; null removes it, unless the network cannot be used. */
 function problem(error) {
   const shown = error ?? failure;
   element('problem').textContent = shown?.message ?? '';
   show('problem', shown !== null);
 }
 
-/** Classify a picture, after what runs now; of several that wait only the newest. */
+/** Classify a picture after the current one; of several waiting pictures only the newest is classified. */
 async function classify(read, aloud = true) {
   waiting = { read, aloud, turn };
   if (busy || classifier === null) return;
@@ -58,7 +58,7 @@ async function classify(read, aloud = true) {
   }
 }
 
-/** Take back the answer that is shown, and those still to come. */
+/** Remove the answer on the page, and drop those still to come. */
 function forget() {
   turn += 1;
   waiting = null;
@@ -69,14 +69,14 @@ function forget() {
   problem(null);
 }
 
-/** Put the pad, a picture, the camera's or nothing (null) on the stage. */
+/** Show the pad, a picture, the camera or nothing (null) on the stage. */
 function stage(id) {
   for (const other of ['pad', 'picture', 'video']) show(other, other === id);
   show('guide', id === 'pad' && pad.guided);
   show('hint', id === null || (id === 'pad' && pad.empty));
 }
 
-/** Show and classify what a canvas can draw. */
+/** Show and classify an image, video or canvas. */
 function picture(source, width, height, name) {
   const canvas = element('picture');
   const scale = Math.min(1, SHOWN_SIDE / Math.max(width, height));
@@ -87,7 +87,7 @@ function picture(source, width, height, name) {
   canvas.setAttribute('aria-label', name);
   stage('picture');
   element('note').textContent = name;
-  // As zoo.runtime: scaled to cover the network's size, a picture may have so many pixels.
+  // As in zoo.runtime: the limit for a picture that is scaled to cover the network's input.
   const [tall, wide] = model.cover;
   const scaledHeight = Math.max(tall, Math.floor((height * wide) / width));
   const scaledWidth = Math.max(wide, Math.floor((width * tall) / height));
@@ -145,7 +145,7 @@ function startCamera() {
   show('camera', Camera.isThere);
   element('hint').textContent = 'Drop a picture here';
   if (!Camera.isThere) {
-    element('note').textContent = 'No camera: browsers lend it only to pages from https or localhost.';
+    element('note').textContent = 'No camera: browsers allow it only on pages from https or localhost.';
   }
   element('camera').addEventListener('click', pressCamera);
   stage(null);
@@ -154,7 +154,7 @@ function startCamera() {
 async function startDrawing() {
   pad = new Pad(element('pad'), { ...model, lightOnDark: model.light_on_dark }, (ended) => {
     show('hint', false);
-    if (pad.centred) element('note').textContent = 'Classified as moved to the middle, as pictures of the data are.';
+    if (pad.centred) element('note').textContent = 'Centred for the network, like the pictures of the data set.';
     classify(() => pad.pixels(), ended);
   });
   element('stage').style.aspectRatio = `${model.width} / ${model.height}`;

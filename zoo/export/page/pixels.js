@@ -1,11 +1,11 @@
-// Pictures become the pixels that zoo.runtime shows a network: uint8 (height, width, channels).
+// Convert pictures to the pixels that zoo.runtime gives a network: uint8 (height, width, channels).
 
-// Safari on iOS has no larger canvas, and float64 in the graph takes 24 bytes a pixel of RGB: larger pictures are
-// reduced to it first.
+// Larger pictures are reduced to this first: Safari on iOS has no larger canvas, and float64 in the graph takes 24
+// bytes per RGB pixel.
 export const MAX_PIXELS = 4096 * 4096;
 const MAX_SIDE = 16384;
 
-// As Pillow reads files: upright, levels as they are stored.
+// As Pillow reads files: upright, with the stored levels.
 const AS_STORED = { imageOrientation: 'from-image', colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
 
 /**
@@ -36,7 +36,7 @@ export async function decode(file) {
 }
 
 /**
- * Read what a canvas can draw.
+ * Read the pixels of an image, video or canvas.
  * @param {CanvasImageSource} source
  * @param {number} width of the source, in pixels.
  * @param {number} height of the source, in pixels.
@@ -47,7 +47,7 @@ export function pixels(source, width, height, channels) {
   const canvas = document.createElement('canvas');
   canvas.width = width;
   canvas.height = height;
-  // Read often: a canvas in memory, not on the graphics card, whose arithmetic is its own.
+  // willReadFrequently keeps the canvas in memory: a graphics card would scale with other arithmetic.
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.fillStyle = 'white';
   context.fillRect(0, 0, width, height);

@@ -1,7 +1,7 @@
-// onnxruntime-web in a worker, so that a page answers its user while a network computes.
+// Run onnxruntime-web in a worker, so that the page responds while the network computes.
 //
-// It comes from ort/ beside the page, if that folder is there, else from jsDelivr, where each file must have the
-// content that was published. One thread: more would need headers (cross-origin isolation) that static hosts lack.
+// onnxruntime-web comes from ort/ beside the page if that folder exists, else from jsDelivr, with the hash of each
+// file checked. It uses one thread: more need headers (cross-origin isolation) that static hosts do not send.
 
 const VERSION = '1.30.0';
 const CDN = `https://cdn.jsdelivr.net/npm/onnxruntime-web@${VERSION}/dist/`;
@@ -18,7 +18,7 @@ let ort;
 let session;
 
 const METHODS = {
-  /** Load onnxruntime-web and a model; returns the version of the first. */
+  /** Load onnxruntime-web and a model; return the version of onnxruntime-web. */
   async load(page, model, bytes) {
     ort = await runtime(new URL('ort/', page).href);
     const content = await download(model, 'Loading the network', bytes);
@@ -45,7 +45,7 @@ self.onmessage = async ({ data: { id, method, args } }) => {
   }
 };
 
-/** Return onnxruntime-web, ready to make sessions. */
+/** Load onnxruntime-web. */
 async function runtime(local) {
   const found = await isThere(local + MODULE.name);
   const base = found ? local : CDN;
@@ -60,7 +60,7 @@ async function runtime(local) {
     const remedy = `without it, put ${MODULE.name} and ${BINARY.name} into ${local}`;
     throw new Error(`${error.message}; ${remedy}`, { cause: error });
   }
-  const address = URL.createObjectURL(new Blob([module], { type: 'text/javascript' })); // servers differ in its type
+  const address = URL.createObjectURL(new Blob([module], { type: 'text/javascript' })); // servers give it other types
   const loaded = await import(address);
   URL.revokeObjectURL(address);
   loaded.env.logLevel = 'error';
@@ -73,7 +73,7 @@ function report(step, loaded, total) {
   self.postMessage({ progress: { step, loaded, total } });
 }
 
-/** Some hosts answer with a page where they have no file. */
+/** Tell whether a file exists; some hosts answer with a page if it does not. */
 async function isThere(address) {
   const response = await fetch(address, { method: 'HEAD' });
   return response.ok && !(response.headers.get('Content-Type') ?? '').startsWith('text/html');
