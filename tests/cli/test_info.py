@@ -73,3 +73,10 @@ def test_what_cannot_be_shown_is_an_error(zoo, line, message):
 
 def test_a_command_is_described(zoo):
     assert re.match(r"command fit, from zoo-classifiers .* \(zoo fit\)\n\nTrain a new run", zoo("info", "fit")[1])
+
+
+@pytest.mark.parametrize("name", ["airbench", "cnn", "lenet5", "vgg11_bn"])
+def test_every_kind_of_built_in_network_is_described(zoo, name):
+    status, out, err = zoo("info", name, "--classes", 10, "--image_size", 32)
+    assert (status, err) == (0, "")
+    assert rows(out)[-1][1] == "all"

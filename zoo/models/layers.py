@@ -78,7 +78,7 @@ def layers_and_operations(network: nn.Module, spec: InputSpec) -> list[Layer]:
         module = network.get_submodule(name)
         if name in numbered:
             steps.append(numbered[name])
-        elif not any(module.children()) and not any(module.parameters()) and not isinstance(module, nn.Identity):
+        elif not [*module.children(), *module.parameters()] and not isinstance(module, nn.Identity):
             steps.append(Layer(name, type(module).__name__, trace.shapes.get(name, ()), [], 0, 0))
     return steps
 
