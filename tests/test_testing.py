@@ -1,4 +1,4 @@
-"""The contract as tests: every built-in name keeps it, and each clause catches what breaks it."""
+"""The contract as tests: every built-in name keeps it, and each rule finds what breaks it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_network_that_keeps_the_contract_passes():
 
 
 @pytest.mark.parametrize(
-    ("fault", "clause"),
+    ("fault", "rule"),
     [
         ("shape", r"logits are float32 \(1, 2\) for \(1, 1, 32, 32\), received \(1, 1\) torch.float32"),
         ("half", r"received \(1, 2\) torch.float16"),
@@ -103,8 +103,8 @@ def test_a_network_that_keeps_the_contract_passes():
         ("unused", "every parameter gets a gradient; unused.weight does not"),
     ],
 )
-def test_a_network_that_breaks_a_clause_is_told_which(fault, clause):
-    with pytest.raises(ContractError, match=clause):
+def test_a_network_that_breaks_a_rule_is_told_which(fault, rule):
+    with pytest.raises(ContractError, match=rule):
         check_architecture(Net, fault=fault)
 
 
@@ -151,7 +151,7 @@ def test_a_data_set_that_keeps_the_contract_passes(tmp_path, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "clause"),
+    ("fault", "rule"),
     [
         ("train", "there is a train split"),
         ("names", r"at least two different texts, received \['a', 'a'\]"),
@@ -165,6 +165,6 @@ def test_a_data_set_that_keeps_the_contract_passes(tmp_path, fault):
         ("same", "splits are disjoint; 4 of 4 of test are in train"),
     ],
 )
-def test_a_data_set_that_breaks_a_clause_is_told_which(tmp_path, fault, clause):
-    with pytest.raises(ContractError, match=clause):
+def test_a_data_set_that_breaks_a_rule_is_told_which(tmp_path, fault, rule):
+    with pytest.raises(ContractError, match=rule):
         check_dataset(build, root=tmp_path, fault=fault)

@@ -1,4 +1,4 @@
-"""The contract of entry points as tests: for the authors of architectures and data sets, and for zoo's own names.
+"""The contract of architectures and data sets as tests, for plugins and for the built-in ones.
 
 from zoo.testing import check_architecture, check_dataset
 
@@ -31,12 +31,12 @@ from zoo.export.graph import to_onnx
 from zoo.images.preprocess import Preprocess
 from zoo.models.layers import layers
 
-#: Items that are looked at of each split.
+#: Items of each split that are checked, evenly spaced.
 SAMPLE = 50
 
 
 class ContractError(ZooError, AssertionError):
-    """A clause of the contract is broken; the message names it."""
+    """A rule of the contract is broken; the message states the rule and what was received."""
 
     exit_status = 2
 
@@ -49,18 +49,18 @@ def check_architecture(
     size: tuple[int, int] = (32, 32),
     **hyperparameters: Any,
 ) -> None:
-    """Check that an architecture keeps its contract.
+    """Check that an architecture keeps its contract: shapes, gradients, freezing, copies, ONNX export.
 
     Args:
         architecture: a registered name, or a builder.
-        channels: of the images it must work on.
-        classes: numbers of classes it must work with.
+        channels: of the images; each is tried.
+        classes: numbers of classes; each is tried.
         size: height and width of the images, in pixels.
         **hyperparameters: of the builder.
 
     Raises:
-        ContractError: a clause is broken; the first one is named.
-        UserError: the name is unknown, or the builder refuses what it is asked for.
+        ContractError: a rule is broken; the message states the first one.
+        UserError: the name is unknown, or the builder refuses the channels, classes, size or hyperparameters.
     """
     builder = registry.load("architecture", architecture) if isinstance(architecture, str) else architecture
     for depth in channels:
@@ -75,17 +75,17 @@ def check_architecture(
             _check_gradients(network, spec)
             _check_layers(network, spec)
             _check_copies(network, builder(spec, **hyperparameters), spec)
-    _check_onnx(network, spec)  # of one: it takes seconds
+    _check_onnx(network, spec)  # only the last network: it takes seconds
 
 
 def _images(spec: InputSpec, count: int) -> Tensor:
-    """Return random network input, float32 ``(count, channels, height, width)``, mean 0 and deviation 1."""
+    """Return random input, float32 ``(count, channels, height, width)``, mean 0, standard deviation 1."""
     generator = torch.Generator().manual_seed(count)
     return torch.randn(count, spec.channels, spec.height, spec.width, generator=generator)
 
 
 def _check_logits(network: nn.Module, spec: InputSpec) -> None:
-    """Evaluation: the shape for any batch, finite, the same twice, one image as in a batch, no state changed."""
+    """Evaluation: right shape, finite, equal when repeated, each image independent of its batch, no state changed."""
     network.eval()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with torch.no_grad():
@@ -124,24 +124,25 @@ def _check_gradients(network: nn.Module, spec: InputSpec) -> None:
 def _check_layers(network: nn.Module, spec: InputSpec) -> None:
     """Freezing: each parameter belongs to one layer."""
     try:
-        found = layers(network, spec)
+        parts = layers(network, spec)
     except RuntimeError as error:
-        clause = f"shapes alone can pass through a network, for its layers: {error}"
-        raise ContractError(f"breaks the contract: {clause}") from error
-    named = sorted(name for layer in found for name in layer.parameters)
+        raise ContractError(
+            f"breaks the contract: shapes alone can pass through a network, for its layers: {error}"
+        ) from error
+    named = sorted(name for layer in parts for name in layer.parameters)
     expected = sorted(name for name, _ in network.named_parameters())
     lost = sorted(set(expected) - set(named))
     _require(named == expected, f"each parameter belongs to one layer that can be frozen; not: {', '.join(lost)}")
 
 
 def _check_copies(network: nn.Module, other: nn.Module, spec: InputSpec) -> None:
-    """State: another network of the same spec takes the weights over, and a copy is a copy."""
+    """State: another network of the same spec can load the weights, and a copy gives the same logits."""
     images = _images(spec, 2)
     network.eval()
     try:
         other.load_state_dict(network.state_dict())
     except RuntimeError as error:
-        raise ContractError(f"a network of the same spec takes the state_dict over: {error}") from error
+        raise ContractError(f"breaks the contract: a network of the same spec loads the state_dict: {error}") from error
     with torch.no_grad():
         logits = network(images)
         _require(torch.equal(other.eval()(images), logits), "with equal weights two networks give equal logits")
@@ -166,28 +167,28 @@ def _check_onnx(network: nn.Module, spec: InputSpec) -> None:
 
 
 def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **options: Any) -> None:
-    """Check that a data set keeps its contract.
+    """Check that a data set keeps its contract (``zoo.data.contract``): classes, items, pickling, disjoint splits.
 
     Args:
         dataset: a registered name, or a builder.
-        root: the data root; a registered data set may download what is not there.
+        root: the data root; a data set may download missing files to it.
         **options: of the builder.
 
     Raises:
-        ContractError: a clause is broken; the first one is named.
-        UserError: the name is unknown, or the builder refuses what it is asked for.
+        ContractError: a rule is broken; the message states the first one.
+        UserError: the name is unknown, or the builder refuses the options.
     """
     builder = registry.load("dataset", dataset) if isinstance(dataset, str) else dataset
-    found = {}
+    splits = {}
     for split in ("train", "val", "test"):
         try:
-            found[split] = builder(Path(root), split, **options)
+            splits[split] = builder(Path(root), split, **options)
         except NoSplitError:
             _require(split != "train", "there is a train split")
-    classes = list(found["train"].classes)
-    named = all(isinstance(name, str) for name in classes) and len(set(classes)) == len(classes) >= 2
-    _require(named, f"classes are at least two different texts, received {classes!r}")
-    seen = {split: _check_split(split, data, classes) for split, data in found.items()}
+    classes = list(splits["train"].classes)
+    valid = all(isinstance(name, str) for name in classes) and len(set(classes)) == len(classes) >= 2
+    _require(valid, f"classes are at least two different texts, received {classes!r}")
+    seen = {split: _check_split(split, data, classes) for split, data in splits.items()}
     for split in seen.keys() - {"train"}:
         shared = len(seen[split] & seen["train"])
         _require(
@@ -197,16 +198,16 @@ def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **opti
 
 
 def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
-    """Check a split's items, and return what identifies their pixels."""
+    """Check the items of a split, and return the digests of their pixels."""
     _require(list(data.classes) == classes, f"every split has the classes of train; {split} has {list(data.classes)!r}")
     _require(len(data) > 0, f"a split holds an image; {split} holds none")
     try:
         again = pickle.loads(pickle.dumps(data))
     except Exception as error:
-        raise ContractError(f"a data set can be pickled, for reading processes: {error}") from error
+        raise ContractError(f"breaks the contract: a data set can be pickled, for worker processes: {error}") from error
     _require(len(again) == len(data), "a pickled data set is of the same length")
-    known = getattr(data, "labels", None)
-    _require(known is None or len(known) == len(data), f"labels are as many as items, in {split}")
+    listed = getattr(data, "labels", None)
+    _require(listed is None or len(listed) == len(data), f"labels are as many as items, in {split}")
     digests, channels = set(), set()
     for index in np.unique(np.linspace(0, len(data) - 1, SAMPLE).astype(int)).tolist():
         image, label = data[index]
@@ -214,7 +215,7 @@ def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
         _require(
             int(label) == label and 0 <= label < len(classes), f"labels are 0 to {len(classes) - 1}; {where}: {label!r}"
         )
-        _require(known is None or int(known[index]) == label, f"labels agree with the items; {where}")
+        _require(listed is None or int(listed[index]) == label, f"labels agree with the items; {where}")
         pixels = _pixels(image, where)
         channels.add(pixels.shape[2])
         _require(np.array_equal(pixels, _pixels(data[index][0], where)), f"an item is the same twice; {where}")
@@ -224,18 +225,18 @@ def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
 
 
 def _pixels(image: Any, where: str) -> np.ndarray:
-    """Return an item's pixels, uint8 ``(height, width, channels)``."""
+    """Return the pixels of an item's image, uint8 ``(height, width, channels)``."""
     if hasattr(image, "getbands"):
         return np.asarray(as_tensor(image, 3))
     try:
         return np.asarray(as_tensor(image, 1 if getattr(image, "ndim", 0) == 2 or image.shape[2] == 1 else 3))
     except (UserError, AttributeError, IndexError) as error:
         raise ContractError(
-            f"an image is a PIL image or uint8 (height, width, 1 or 3); {where} is {type(image).__name__} "
-            f"{getattr(image, 'dtype', '')} {getattr(image, 'shape', '')}"
+            "breaks the contract: an image is a PIL image or uint8 (height, width, 1 or 3); "
+            f"{where} is {type(image).__name__} {getattr(image, 'dtype', '')} {getattr(image, 'shape', '')}"
         ) from error
 
 
-def _require(kept: bool, clause: str) -> None:
-    if not kept:
-        raise ContractError(f"breaks the contract: {clause}")
+def _require(condition: bool, rule: str) -> None:
+    if not condition:
+        raise ContractError(f"breaks the contract: {rule}")

@@ -1,1 +1,1 @@
-"""The networks that come with zoo, one family a file; each is registered as an entry point in pyproject.toml."""
+"""The built-in networks, one family a file; pyproject.toml registers each as an entry point."""

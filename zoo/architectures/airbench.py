@@ -1,20 +1,20 @@
-"""airbench: a small residual network for images of some 32 pixels that trains to a good accuracy in little time.
+"""airbench: a small residual network for images of about 32 pixels that reaches good accuracy in little time.
 
-K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024), https://arxiv.org/abs/2404.00498. What it teaches
-and is here: a first layer of fixed filters that whiten the patches of the training images, convolutions that begin as
-the identity, batch normalisation, maximum pooling, and small logits.
+K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024), https://arxiv.org/abs/2404.00498. Taken from the
+paper: a first layer of fixed filters that whiten the patches of the training images, convolutions that start as the
+identity, batch normalisation, max pooling, and small logits.
 
     stage       what it does                                              shape after it, from (3, 32, 32), widths w
     whiten      patches on their principal components (24 at most),        (48, 15, 15), or (24, 31, 31)
                 and the negatives of those; ReLU
-    group 1..3  convolution 3x3, maximum of 2x2 (in group 1 only where     (w1, 15, 15), (w2, 7, 7), (w3, 3, 3)
-                patches are 2x2), normalisation, ReLU; a second
-                convolution's result is added to that
-    head        maximum over what is left, dense layer, divided by 9      (classes,)
+    group 1..3  convolution 3x3, max pooling 2x2 (in group 1 only if       (w1, 15, 15), (w2, 7, 7), (w3, 3, 3)
+                patches are 2x2), normalisation, ReLU; plus the
+                result of a second convolution
+    head        global max pooling, dense layer, divided by 9              (classes,)
 
-The paper's patches are 2x2 at every pixel; those of 4x4, every 2 pixels, which stand where nothing is said, spare the
-first group the largest maps, for CPUs. configs/cifar10/fast.yaml has these, configs/cifar10/accurate.yaml the paper's.
-Differences: ReLU stands for GELU; groups have shortcuts; the widths double from group to group.
+The paper's patches are 2x2, at every pixel (configs/cifar10/accurate.yaml). The default is 4x4, every 2 pixels
+(configs/cifar10/fast.yaml): the first group then has smaller maps, which suits CPUs. Differences from the paper: ReLU
+in place of GELU; groups have shortcuts; the widths double from group to group.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 
-#: Sides of the first layer's patches, and how many pixels they are apart.
+#: Stride of the first layer, by the side of its patches, in pixels.
 STRIDES = {2: 1, 4: 2}
 
-#: Most filters of the first layer, but for their negatives.
+#: Principal components that the first layer has at most; it also has their negatives.
 COMPONENTS = 24
 
-#: Added to each component's variance, so that noise of the weakest is not blown up.
+#: Added to the variance of each component, so that the noise of the weakest is not amplified.
 LEAST_VARIANCE = 5e-4
 
 
@@ -52,12 +52,12 @@ class Whitening(nn.Module):
         self.patch, self.stride = patch, STRIDES[patch]
         count = min(COMPONENTS, channels * patch**2)
         filters = nn.init.orthogonal_(torch.empty(count, channels * patch**2))
-        # A buffer: it is computed from the data, and never trains.
+        # A buffer: it is computed from the data and not trained.
         self.register_buffer("weight", torch.empty(2 * count, channels, patch, patch))
         self._set(filters)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a map of each filter, of the patches' rows and columns: ``(batch, maps, rows, columns)``."""
+        """Return one map for each filter: ``(batch, maps, rows, columns)`` of patches."""
         return nn.functional.conv2d(x, self.weight, stride=self.stride)
 
     @torch.no_grad()
@@ -75,37 +75,37 @@ class Whitening(nn.Module):
 
 
 class Group(nn.Module):
-    """Two convolutions at one size; the second adds to what the first gives.
+    """Two convolutions of one size, the second with a shortcut.
 
     Args:
-        before: maps that come in.
-        after: maps that go out.
+        inputs: maps that come in.
+        outputs: maps that go out.
         pool: whether the size is halved.
     """
 
-    def __init__(self, before: int, after: int, pool: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, pool: bool) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            _identity(before, after), *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(after), nn.ReLU()
+            _identity(inputs, outputs), *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(outputs), nn.ReLU()
         )
-        self.second = nn.Sequential(_identity(after, after), nn.BatchNorm2d(after), nn.ReLU())
+        self.second = nn.Sequential(_identity(outputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(batch, after, height, width)``, halved where it pools."""
+        """Return ``(batch, outputs, height, width)``; height and width are halved if it pools."""
         x = self.first(x)
         y: Tensor = x + self.second(x)
         return y
 
 
 class Airbench(nn.Module):
-    """The network; ``init_from_data`` computes its first layer before it is trained.
+    """The network; ``init_from_data`` computes its first layer before the training.
 
     Args:
         channels: of the images.
-        classes: logits.
+        classes: number of logits.
         widths: maps of the three groups.
         patch: side of the first layer's patches, 2 or 4.
-        mirror: whether what is not trained on is seen both ways round.
+        mirror: whether evaluation averages the logits of an image and of its mirror image.
     """
 
     def __init__(self, channels: int, classes: int, widths: tuple[int, int, int], patch: int, mirror: bool) -> None:
@@ -119,10 +119,10 @@ class Airbench(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits ``(batch, classes)`` of images ``(batch, channels, height, width)``."""
         if self.mirror and not self.training:
-            return (self._seen_once(x) + self._seen_once(x.flip(3))) / 2
-        return self._seen_once(x)
+            return (self._logits(x) + self._logits(x.flip(3))) / 2
+        return self._logits(x)
 
-    def _seen_once(self, x: Tensor) -> Tensor:
+    def _logits(self, x: Tensor) -> Tensor:
         x = self.groups(self.whiten(x).relu())
         logits: Tensor = self.head(x.amax((2, 3))) / 9
         return logits
@@ -133,18 +133,20 @@ class Airbench(nn.Module):
 
 
 def airbench(spec: InputSpec, width: int = 48, patch: Literal[2, 4] = 4, mirror: bool = False) -> nn.Module:
-    """A small residual network that trains in little time, for images of some 32 pixels.
+    """A small residual network for images of about 32 pixels that trains in little time.
+
+    Source: K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024), https://arxiv.org/abs/2404.00498
 
     Args:
-        spec: classes, channels and size.
+        spec: classes, channels and size, at least 10 pixels a side.
         width: maps of the first group; the second has twice, the third four times as many.
         patch: side of the first layer's patches: 4, 2 pixels apart, or the paper's 2, at every pixel, which takes more
-            time (1.2 times at width 64, two cores).
-        mirror: give the mean logits of an image and of its mirror image wherever the network is not being trained, as
-            the paper's figures do; evaluation, and the exported file, take twice the time.
+            time (1.2 times at width 64 on two cores).
+        mirror: average the logits of an image and of its mirror image outside training, as the paper's figures do;
+            evaluation and the exported file take twice the time.
 
     Raises:
-        UserError: the images are too small, the width is not positive, or there are no such patches.
+        UserError: the images are too small, the width is not positive, or patch is neither 2 nor 4.
     """
     if width < 1:
         raise UserError(f"airbench's width is {width}; allowed is 1 or more")
@@ -158,8 +160,8 @@ def airbench(spec: InputSpec, width: int = 48, patch: Literal[2, 4] = 4, mirror:
     return Airbench(spec.channels, len(spec.classes), (width, 2 * width, 4 * width), patch, mirror)
 
 
-def _identity(before: int, after: int) -> nn.Conv2d:
-    """Return a 3x3 convolution whose first maps begin as those that come in."""
-    layer = nn.Conv2d(before, after, 3, padding=1, bias=False)
-    nn.init.dirac_(layer.weight.data[: min(before, after)])
+def _identity(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return a 3x3 convolution whose first output maps start as copies of the input maps."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    nn.init.dirac_(layer.weight.data[: min(inputs, outputs)])
     return layer

@@ -11,7 +11,7 @@ Classification" (2012), https://arxiv.org/abs/1202.2745, with two additions, ``s
     64N     dense layer of 64 units, ReLU; the first one flattens        (64,)
     D.25    dropout with probability 0.25                                unchanged
 
-The last layer, dense to one logit a class, is not written. Weights start as Keras starts them (``glorot``).
+The last layer, a dense one to the classes, is added and not written. Weights start as in Keras (``glorot``).
 """
 
 from __future__ import annotations
@@ -36,10 +36,13 @@ def cnn(spec: InputSpec, layout: str = "32C3-MP2-64C3-MP2-64C3-64N") -> nn.Modul
         spec: classes, channels and size.
         layout: tokens joined by "-": 32C3 is a convolution to 32 maps of 3x3 with ReLU, 32C3s keeps the size by zero
             padding, MP2 and AP2 pool 2x2 squares, 64N is a dense layer of 64 units with ReLU, D.25 dropout of 0.25.
-            The dense layer to the classes is added.
+            A dense layer to the classes is added.
+
+    Source: D. Cireşan, U. Meier, J. Schmidhuber, "Multi-column Deep Neural Networks for Image Classification" (2012),
+    https://arxiv.org/abs/1202.2745
 
     Raises:
-        UserError: a token is not one of these, stands where it cannot, or gets fewer pixels than it needs.
+        UserError: a token is unknown, comes after a dense layer but needs pixels, or gets too few pixels.
     """
     modules: list[nn.Module] = []
     shape: tuple[int, ...] = (spec.channels, spec.height, spec.width)
@@ -63,12 +66,12 @@ class _TooSmall(Exception):
 
 
 def _layer(token: str, shape: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
-    """Return the layer of a token and the shape behind it; ValueError says what is wrong with the token."""
+    """Return the layer of a token and the shape after it; a ValueError names the fault of the token."""
     if match := re.fullmatch(r"([1-9]\d*)C([1-9]\d*)(s?)", token):
         maps, kernel = int(match[1]), int(match[2])
         channels, height, width = _pixels(shape)
         convolution = [nn.Conv2d(channels, maps, kernel), nn.ReLU()]
-        if match[3]:  # the odd pixel of an even kernel lies right and below, as in TensorFlow
+        if match[3]:  # an even kernel gets the odd pixel right and below, as in TensorFlow
             padding = nn.ZeroPad2d(((kernel - 1) // 2, kernel // 2) * 2)
             return nn.Sequential(padding, *convolution), (maps, height, width)
         _require_pixels(height - kernel + 1, width - kernel + 1)
@@ -104,7 +107,7 @@ def _flatten(shape: tuple[int, ...]) -> Iterator[nn.Module]:
 
 
 def _smallest_side(layout: str) -> int:
-    """Return the smallest square image that every layer of a layout gets pixels from."""
+    """Return the side of the smallest square image of which every layer gets pixels."""
     side = 1
     for token in reversed(layout.split("-")):
         kernel = int(re.findall(r"\d+", token)[-1]) if token[0] != "D" and token[-1] != "N" else 1

@@ -1,4 +1,4 @@
-"""The initialisation that Keras gives its layers, for networks that reproduce Keras tutorials.
+"""The initial weights of Keras, for networks that reproduce Keras tutorials.
 
 X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010),
 https://proceedings.mlr.press/v9/glorot10a.html
@@ -10,11 +10,7 @@ from torch import nn
 
 
 def glorot_(network: nn.Module) -> nn.Module:
-    """Draw the weights of every convolution and dense layer uniformly by Glorot's rule, set biases to zero; in place.
-
-    Returns:
-        The same network.
-    """
+    """Draw the weights of every convolution and dense layer uniformly by Glorot's rule, set biases to 0; in place."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

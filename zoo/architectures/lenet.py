@@ -16,10 +16,9 @@ Layout for 28x28 pixels (32x32 with the padding of 2):
 
 "1998" differs from the paper in two points: the output is linear and trained with cross-entropy, because the fixed
 7x12 bitmaps of the radial basis functions exist for characters only; and weights start from PyTorch's distribution.
-Subsampling (a trainable gain and bias per map), C3's table of connections and the squashing 1.7159 tanh(2x/3) are the
-paper's.
+Subsampling (a trainable gain and bias per map), C3's connections and the activation 1.7159 tanh(2x/3) are the paper's.
 
-"keras" starts as Keras does (``glorot``).
+The weights of "keras" start as in Keras (``glorot``).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from zoo.architectures.glorot import glorot_
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 
-#: Table I of the paper: the maps of S2 that each of C3's 16 maps sees.
+#: Table I of the paper: for each of C3's 16 maps, the maps of S2 it is connected to.
 C3_CONNECTIONS = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
@@ -45,6 +44,8 @@ C3_CONNECTIONS = (
 
 def lenet5(spec: InputSpec, variant: Literal["keras", "1998"] = "keras", dropout: float = 0.0) -> nn.Module:
     """LeNet-5 (LeCun et al. 1998) for grey or colour images of 8 pixels or more a side.
+
+    Source: http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf
 
     Args:
         spec: classes, channels and size; "keras" takes 8 pixels or more, "1998" takes 28 or more.
@@ -91,12 +92,12 @@ def _paper(spec: InputSpec, dropout: float) -> nn.Module:
 
 
 def _named(**stages: tuple[nn.Module, ...]) -> nn.Sequential:
-    """Return a network whose stages have the paper's names."""
+    """Return a network whose stages have these names."""
     return nn.Sequential(OrderedDict((name, nn.Sequential(*modules)) for name, modules in stages.items()))
 
 
 class Squash(nn.Module):
-    """The paper's activation, 1.7159 tanh(2x/3): 1 at 1, -1 at -1, so that units stay out of saturation."""
+    """The paper's activation, 1.7159 tanh(2x/3): it is 1 at 1 and -1 at -1, far from saturation."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape, in (-1.7159, 1.7159)."""
@@ -104,7 +105,7 @@ class Squash(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """The paper's S layers: the sum of each 2x2 square, times a gain, plus a bias, one pair a map; then squashed.
+    """The paper's S layers: the sum of each 2x2 square, times a gain, plus a bias, both per map; then ``Squash``.
 
     Args:
         maps: channels in and out.
@@ -123,11 +124,11 @@ class Subsampling(nn.Module):
 
 
 class SparseConv2d(nn.Conv2d):
-    """A convolution in which each output map sees only some input maps.
+    """A convolution whose output maps are each connected to some of the input maps.
 
     Args:
         in_channels: input maps.
-        connections: for each output map, the input maps it sees.
+        connections: for each output map, its input maps.
         kernel_size: of the square kernel.
     """
 

@@ -1,9 +1,9 @@
 """torchvision's classification networks, for any classes, channels and size: ``torchvision/<name>``, and VGG.
 
-The networks are torchvision's own (https://docs.pytorch.org/vision/stable/models.html), with fresh weights; those it
-publishes, trained on ImageNet, are offered by name. Two things are fitted to the data: the last layer has one logit a
-class, and for images that are not RGB the first convolution has their channels. Differences from torchvision:
-``googlenet`` and ``inception_v3`` have no auxiliary classifiers, so that they return logits alone.
+The networks are torchvision's own (https://docs.pytorch.org/vision/stable/models.html), with fresh weights; the
+published ones, trained on ImageNet, are chosen by name. Two layers fit the data: the last one has a logit for each
+class, and the first convolution takes the channels of images that are not RGB. Differences from torchvision:
+``googlenet`` and ``inception_v3`` have no auxiliary classifiers, and so return logits alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo.models.weights import PublishedWeights
 if TYPE_CHECKING:
     from torch import nn
 
-#: Written out, so that ``zoo list`` need not import torchvision; a test compares it with torchvision's own list.
+#: Listed here so that ``zoo list`` does not import torchvision; a test compares them with torchvision's own list.
 NAMES = """
 alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161 densenet169 densenet201
 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6
@@ -34,10 +34,10 @@ vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32 vit_h_14 vit_l_16
 wide_resnet50_2
 """.split()  # noqa: SIM905  # 80 names are easier to read and compare without quotes
 
-#: Networks that are built for one size of image.
+#: Prefixes of networks that are built for one image size.
 SIZED = ("vit_", "maxvit_")
 
-#: Where the search for the smallest size that works ends; no network here needs more.
+#: Last side that the search for the smallest possible image tries; no network here needs more.
 LARGEST_SIDE = 320
 
 
@@ -50,14 +50,14 @@ def builder(name: str) -> Callable[[InputSpec], nn.Module]:
     """Return the builder of one of torchvision's classification networks.
 
     Args:
-        name: torchvision's name of it.
+        name: torchvision's name of the network.
     """
 
     def build(spec: InputSpec) -> nn.Module:
         return _fitted(name, spec)
 
     build.__name__ = name
-    build.__doc__ = f"""torchvision's {name}, with fresh weights, for any classes, channels and size it can work at.
+    build.__doc__ = f"""torchvision's {name}, with fresh weights, for any classes, channels and possible size.
 
     Source: https://docs.pytorch.org/vision/stable/models.html
 
@@ -65,9 +65,9 @@ def builder(name: str) -> Callable[[InputSpec], nn.Module]:
         spec: classes, channels and size.
 
     Raises:
-        UserError: the network cannot work at the size; the message names the smallest square it can.
+        UserError: the network cannot work at the size; the message names the smallest square that it can.
     """
-    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.models.weights looks for
+    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # zoo.models.weights reads it
     return build
 
 
@@ -94,7 +94,7 @@ def _vgg(name: str) -> Callable[..., nn.Module]:
     Raises:
         UserError: the images are smaller than 32 pixels, or dropout is outside [0, 1).
     """
-    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # what zoo.models.weights looks for
+    build.weights = lambda: _weights(name)  # type: ignore[attr-defined]  # zoo.models.weights reads it
     return build
 
 
@@ -103,7 +103,7 @@ vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_vgg(f"vgg{depth}_bn") for depth in (1
 
 
 def _fitted(name: str, spec: InputSpec, **options: Any) -> nn.Module:
-    """Build a network for a spec, and see that it works at the size."""
+    """Build a network for a spec, or raise UserError if it cannot work at the size."""
     network = _build_for(name, spec, spec.height, spec.width, options)
     if network is not None and _works(network, spec.channels, spec.height, spec.width):
         return network
@@ -119,7 +119,7 @@ def _fitted(name: str, spec: InputSpec, **options: Any) -> nn.Module:
 
 
 def _works(network: nn.Module, channels: int, height: int, width: int) -> bool:
-    """Tell whether a network takes images of a size, by running its shapes alone: nothing is computed."""
+    """Tell whether a network takes images of a size, by passing shapes through it; nothing is computed."""
     from zoo.models.shapes import run_shapes
 
     try:
@@ -130,7 +130,7 @@ def _works(network: nn.Module, channels: int, height: int, width: int) -> bool:
 
 
 def _build_for(name: str, spec: InputSpec, height: int, width: int, options: dict[str, Any]) -> nn.Module | None:
-    """Build a network, or return None where it refuses the size."""
+    """Build a network, or return None if it refuses the size."""
     try:
         return _build(name, len(spec.classes), spec.channels, height, width, options)
     except (RuntimeError, ValueError, AssertionError, ZeroDivisionError):
@@ -147,7 +147,7 @@ def _build(name: str, classes: int, channels: int, height: int, width: int, opti
     elif name.startswith("maxvit_"):
         options = {"input_size": (height, width), **options}
     elif name in ("googlenet", "inception_v3"):
-        # init_weights draws from a truncated normal with scipy, for minutes; PyTorch's own initialisation stays.
+        # init_weights takes minutes, because scipy draws from a truncated normal; PyTorch's own initialisation stays.
         options = {"aux_logits": False, "init_weights": False, **options}
     network: nn.Module = get_model(name, weights=None, num_classes=classes, **options)
     if channels != 3:
@@ -156,7 +156,7 @@ def _build(name: str, classes: int, channels: int, height: int, width: int, opti
 
 
 def _fit_channels(network: nn.Module, channels: int) -> None:
-    """Give the first convolution another number of input channels, with fresh weights."""
+    """Replace the first convolution by one with another number of input channels and fresh weights."""
     from torch import nn
 
     path, first = next((path, module) for path, module in network.named_modules() if isinstance(module, nn.Conv2d))
@@ -175,29 +175,29 @@ def _fit_channels(network: nn.Module, channels: int) -> None:
     setattr(network.get_submodule(parent), attribute, convolution)
 
 
-#: These two were trained by TensorFlow's authors on pixels from -1 to 1; torchvision brings ImageNet's normalisation
-#: back to that inside the network (``transform_input``), zoo normalises so at once.
+#: Both were trained in TensorFlow on pixels from -1 to 1. torchvision converts ImageNet's normalisation to that inside
+#: the network (``transform_input``); zoo normalises to it directly.
 FROM_TENSORFLOW = ("googlenet", "inception_v3")
 
-#: Keys of DenseNet's files, of a time when module names could hold dots: ``denselayer1.norm.1.weight``.
+#: Keys of DenseNet's files have dots where module names may no longer have them: ``denselayer1.norm.1.weight``.
 DENSENET_KEY = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)")
 
 
 def _weights(name: str) -> Mapping[str, PublishedWeights]:
-    """Return the weights torchvision publishes for a network, ``DEFAULT`` last: the best of them.
+    """Return the weights that torchvision publishes for a network, by name; ``DEFAULT``, the best, comes last.
 
-    Each comes with the preprocessing of torchvision's preset and ImageNet's class names. Weights without a classifier
-    are left out.
+    Each has the preprocessing of torchvision's preset and ImageNet's class names. Weights without a classifier are left
+    out.
     """
     from torchvision.models import get_model_weights
 
     weights = get_model_weights(name)
-    found = {entry.name: _published(name, entry) for entry in weights if entry.meta["categories"]}
-    return {**found, "DEFAULT": found[weights.DEFAULT.name]}
+    by_name = {entry.name: _published(name, entry) for entry in weights if entry.meta["categories"]}
+    return {**by_name, "DEFAULT": by_name[weights.DEFAULT.name]}
 
 
 def _published(name: str, entry: Any) -> PublishedWeights:
-    """Return one of torchvision's ``WeightsEnum`` members as zoo describes it."""
+    """Return a member of torchvision's ``WeightsEnum`` as PublishedWeights."""
     preset = entry.transforms()
     mean, std = tuple(preset.mean), tuple(preset.std)
     if name in FROM_TENSORFLOW:
@@ -205,14 +205,14 @@ def _published(name: str, entry: Any) -> PublishedWeights:
     [side], [scaled] = preset.crop_size, preset.resize_size
     resize = Resize(side / scaled, preset.interpolation.value)
     spec = InputSpec(tuple(entry.meta["categories"]), 3, side, side, mean, std, resize)
-    # Its file names end in the first digits of their SHA-256, as torch.hub checks them.
+    # The file names end in the first digits of their SHA-256, which torch.hub checks too.
     digits = entry.url.rpartition("-")[2].removesuffix(".pth")
     size = f"{entry.meta['_file_size']:.0f} MB"
     return PublishedWeights(entry.url, f"sha256:{digits}", spec, size, partial(_key, name))
 
 
 def _key(name: str, key: str) -> str | None:
-    """Return the name a file's key has in the network; None for the auxiliary classifiers, which are not built."""
+    """Return the network's key for a key of the file; None for auxiliary classifiers, which are not built."""
     if name in FROM_TENSORFLOW and key.startswith(("aux", "AuxLogits")):
         return None
     if old := DENSENET_KEY.fullmatch(key):

@@ -1,1 +1,1 @@
-"""The data sets that come with zoo, one format a file; each is registered as an entry point in pyproject.toml."""
+"""The built-in data sets, one format a file; pyproject.toml registers each as an entry point."""

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: pickled batches, read without running anything the pickles might ask for."""
+"""CIFAR-10 and CIFAR-100: pickled batches, read by an unpickler that runs no code of theirs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.core.download import RemoteFile, fetch, one_process
 from zoo.core.errors import DownloadError, NoSplitError
 from zoo.data.arrays import ArrayDataset
 
-#: The largest real file, CIFAR-100's train, has 155 MB.
+#: Limit of a file in the archive; the largest, train of CIFAR-100, has 155 MB.
 MAX_BATCH_BYTES = 1_000_000_000
 
 
@@ -26,13 +26,13 @@ def cifar10(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
     https://www.cs.toronto.edu/~kriz/cifar.html
 
     Args:
-        root: files are looked for in ``root/cifar-10-batches-py``, then unpacked there from
-            ``root/cifar-10-python.tar.gz``, which is downloaded if it is not there.
+        root: the files are in ``root/cifar-10-batches-py``, or unpacked there from ``root/cifar-10-python.tar.gz``,
+            which is downloaded if it is missing.
         split: ``train`` or ``test``.
 
     Raises:
         NoSplitError: for ``val``.
-        DownloadError: the files are not there and cannot be downloaded, or are not CIFAR's.
+        DownloadError: the files are missing and cannot be downloaded, or are damaged.
     """
     from torchvision.datasets import CIFAR10
 
@@ -49,13 +49,13 @@ def cifar100(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset
     https://www.cs.toronto.edu/~kriz/cifar.html
 
     Args:
-        root: files are looked for in ``root/cifar-100-python``, then unpacked there from
-            ``root/cifar-100-python.tar.gz``, which is downloaded if it is not there.
+        root: the files are in ``root/cifar-100-python``, or unpacked there from ``root/cifar-100-python.tar.gz``,
+            which is downloaded if it is missing.
         split: ``train`` or ``test``.
 
     Raises:
         NoSplitError: for ``val``.
-        DownloadError: the files are not there and cannot be downloaded, or are not CIFAR's.
+        DownloadError: the files are missing and cannot be downloaded, or are damaged.
     """
     from torchvision.datasets import CIFAR100
 
@@ -73,17 +73,17 @@ def _read_split(
     Args:
         root: the data root.
         split: ``train``, ``val`` or ``test``.
-        published: torchvision's class of the data set, for its addresses, checksums and file names.
+        published: torchvision's class of the data set, for its address, checksum and file names.
         names: files of the split.
-        size: of the archive, for people.
+        size: of the archive, shown to people.
     """
     if split == "val":
         raise NoSplitError(split)
     folder = root / published.base_folder
-    wanted = [name for name, _ in published.train_list + published.test_list] + [published.meta["filename"]]
-    if not all((folder / name).exists() for name in wanted):
+    all_names = [name for name, _ in published.train_list + published.test_list] + [published.meta["filename"]]
+    if not all((folder / name).exists() for name in all_names):
         archive = fetch(RemoteFile([published.url], f"md5:{published.tgz_md5}", size), root / published.filename)
-        _unpack(archive, folder, wanted)
+        _unpack(archive, folder, all_names)
     batches = [_unpickle(folder / name) for name in names]
     try:
         pixels = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
@@ -118,7 +118,7 @@ def _unpack(archive: Path, folder: Path, names: Sequence[str]) -> None:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Refuses every global but the ones a pickled numpy array needs."""
+    """An unpickler that refuses every global except those of a pickled numpy array."""
 
     ALLOWED = frozenset(
         [

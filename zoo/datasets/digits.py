@@ -1,4 +1,4 @@
-"""digits: 1,797 handwritten digits of 8x8 pixels that come inside scikit-learn's wheel, so nothing is downloaded."""
+"""digits: 1,797 handwritten digits of 8x8 pixels, which are part of scikit-learn: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def digits(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
     https://archive.ics.uci.edu/dataset/80
 
     Args:
-        root: not used; the images come with scikit-learn.
+        root: not used.
         split: ``train`` or ``test``.
 
     Raises:

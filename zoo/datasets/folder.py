@@ -16,26 +16,26 @@ from zoo.images.files import find_images, open_image
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
 
-#: Sides the network sees where photographs differ in size, in pixels: what ImageNet's networks use.
+#: Default height and width where photographs differ in size: those of ImageNet's networks.
 PHOTOGRAPH_SIZE = 224
 
 
 def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal[1, 3] = 3) -> ImageFolder:
-    """Your own images, one folder a class; any size, any kind Pillow reads.
+    """Your own images, one folder for each class, of any size.
 
-    Accepted are ``train/<class>/...`` with ``val``, ``valid`` or ``validation`` and ``test`` beside it, or
-    ``<class>/...`` alone, which is split 80 : 10 : 10 in each class by a fixed seed. Classes are the training folders
-    in alphabetical order. Hidden files and folders, and files that are not named like images, are left out.
+    The layout is ``train/<class>/...`` with ``val``, ``valid`` or ``validation`` and ``test`` beside it, or
+    ``<class>/...`` alone, which a fixed seed splits 80 : 10 : 10 in each class. The training folders, in alphabetical
+    order, are the classes. Hidden files and folders are left out, and files whose ending is not that of an image.
 
     Args:
-        root: the folder that holds ``train`` or the class folders.
+        root: the folder with ``train``, or with the class folders.
         split: ``train``, ``val`` or ``test``.
         channels: 3 reads every image as RGB, 1 as grey.
 
     Raises:
-        UserError: there is no such folder, no class folder, a class folder without images, or the classes of a split
-            differ from those of ``train``.
-        NoSplitError: the layout with ``train`` has no such split.
+        UserError: the folder does not exist or has no class folder, a class folder has no image, or the classes of a
+            split differ from those of ``train``.
+        NoSplitError: ``train`` has no such split beside it.
     """
     train, chosen = _folders(root, split)
     if train is None:
@@ -44,24 +44,24 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal
         return _part(whole, split)
     classes = list(_class_folders(train))
     if split != "train":
-        found = {name for name, path in _class_folders(chosen).items() if any(find_images(path))}
-        _require_same_classes(chosen, found, set(classes))
+        names = {name for name, path in _class_folders(chosen).items() if any(find_images(path))}
+        _require_same_classes(chosen, names, set(classes))
     dataset = _read(chosen, classes, channels)
     _require_images(chosen, dataset)
     return dataset
 
 
 def as_found(root: Path, split: Literal["train", "val", "test"], channels: Literal[1, 3] = 3) -> ImageFolder:
-    """Open a split as ``folder`` does, with what is wrong in its folders left in, for ``zoo check``.
+    """Open a split with its faults left in, for ``zoo check``; arguments and other errors as ``folder``.
 
-    Classes are all folders of the split itself, those without images too. Arguments and errors otherwise as ``folder``.
+    The classes are all folders of the split itself, also those without an image.
     """
     train, chosen = _folders(root, split)
-    found = _read(chosen, list(_class_folders(chosen)), channels)
-    return _part(found, split) if train is None else found
+    dataset = _read(chosen, list(_class_folders(chosen)), channels)
+    return _part(dataset, split) if train is None else dataset
 
 
-folder.as_found = as_found  # type: ignore[attr-defined]  # what zoo.data.checks.scan looks for
+folder.as_found = as_found  # type: ignore[attr-defined]  # zoo.data.contract says what it is for
 
 
 class ImageFolder:
@@ -75,7 +75,7 @@ class ImageFolder:
     """
 
     augmentation = "crop_flip"
-    #: Item i is the image file ``path(i)`` with ``labels[i]`` and nothing else: training may decode it faster.
+    #: Item i is the file ``path(i)`` with ``labels[i]`` and nothing else (zoo.data.contract).
     plain_files = True
 
     def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: Literal[1, 3]) -> None:
@@ -88,7 +88,11 @@ class ImageFolder:
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        """Return ``(image, label)``: a PIL image of mode L or RGB; ImageError names a file that is damaged."""
+        """Return ``(image, label)``: a PIL image of mode L or RGB, and a class index.
+
+        Raises:
+            ImageError: the file is damaged; the message names it.
+        """
         return open_image(self.files[index], self.channels), int(self.labels[index])
 
     def path(self, index: int) -> str:
@@ -97,13 +101,13 @@ class ImageFolder:
 
     @cached_property
     def image_size(self) -> tuple[int, int]:
-        """``(height, width)`` for the network: the images' own if 100 of them agree and it is small, else 224x224."""
+        """``(height, width)`` for the network: that of 100 images if they agree on at most 224, else 224x224."""
         sizes = set()
         for index in np.unique(np.linspace(0, len(self) - 1, 100).astype(int)):
             try:
                 with Image.open(self.files[index]) as image:
                     sizes.add((image.height, image.width))
-            except OSError:  # reported with its name when the image is read
+            except OSError:  # an error names the image when it is read
                 continue
         if len(sizes) == 1 and max(size := sizes.pop()) <= PHOTOGRAPH_SIZE:
             return size
@@ -111,7 +115,7 @@ class ImageFolder:
 
 
 def _folders(root: Path, split: str) -> tuple[Path | None, Path]:
-    """Return the training folder and that of a split; None and the root where class folders stand alone."""
+    """Return the folders of the training split and of a split; None and ``root`` if it has class folders alone."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; --data.root must name one laid out as {LAYOUTS}")
     train = _split_folder(root, "train")
@@ -133,14 +137,14 @@ def _split_folder(root: Path, split: str) -> Path | None:
 
 def _class_folders(parent: Path) -> dict[str, Path]:
     """Return class name to folder, in alphabetical order."""
-    found = {path.name: path for path in sorted(parent.iterdir()) if path.is_dir() and not path.name.startswith(".")}
-    if not found:
+    folders = {path.name: path for path in sorted(parent.iterdir()) if path.is_dir() and not path.name.startswith(".")}
+    if not folders:
         raise UserError(f"{parent} has no class folders; expected is {LAYOUTS}")
-    return found
+    return folders
 
 
-def _require_same_classes(path: Path, found: set[str], train: set[str]) -> None:
-    extra, missing = sorted(found - train), sorted(train - found)
+def _require_same_classes(path: Path, names: set[str], train: set[str]) -> None:
+    extra, missing = sorted(names - train), sorted(train - names)
     if extra or missing:
         detail = f"not in train/: {', '.join(extra) or 'none'}; missing: {', '.join(missing) or 'none'}"
         raise UserError(f"the classes in {path} differ from those in train/ ({detail}); make them equal")
@@ -163,7 +167,7 @@ def _require_images(parent: Path, dataset: ImageFolder) -> None:
 
 
 def _part(whole: ImageFolder, split: str) -> ImageFolder:
-    """Return one split's share of images that no folders split."""
+    """Return a split of images that are in class folders alone."""
     train, val, test = stratified_split(whole.labels, [0.1, 0.1])
     chosen = {"train": train, "val": val, "test": test}[split]
     files = [whole.files[index] for index in chosen]

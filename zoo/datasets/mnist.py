@@ -1,4 +1,4 @@
-"""MNIST and the data sets in its format: idx files, four of them, plain or gzipped."""
+"""MNIST and Fashion-MNIST: four idx files, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.data.arrays import ArrayDataset
 #: Where Debian's package dataset-fashion-mnist puts its files.
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
-#: What each of the four files weighs: training images, training labels, test images, test labels.
+#: Sizes of the files, shown to people: training images, training labels, test images, test labels.
 MNIST_SIZES = ("9.9 MB", "29 kB", "1.6 MB", "5 kB")
 FASHION_MNIST_SIZES = ("26 MB", "30 kB", "4.4 MB", "5 kB")
 
@@ -28,12 +28,12 @@ def mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
     http://yann.lecun.com/exdb/mnist/
 
     Args:
-        root: files are looked for in, and downloaded to, ``root/MNIST/raw``, gzipped or not.
+        root: the files are in ``root/MNIST/raw``, gzipped or not; missing ones are downloaded there.
         split: ``train`` or ``test``.
 
     Raises:
         NoSplitError: for ``val``.
-        DownloadError: a file is not there and cannot be downloaded, or is not an idx file.
+        DownloadError: a file is missing and cannot be downloaded, or is damaged.
     """
     from torchvision.datasets import MNIST
 
@@ -48,13 +48,13 @@ def fashion_mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDa
     Algorithms" (2017), https://arxiv.org/abs/1708.07747
 
     Args:
-        root: files are looked for in, and downloaded to, ``root/FashionMNIST/raw``, gzipped or not; then where
-            Debian's package dataset-fashion-mnist puts them.
+        root: the files are in ``root/FashionMNIST/raw``, gzipped or not, or where Debian's package
+            dataset-fashion-mnist puts them; missing ones are downloaded to the former.
         split: ``train`` or ``test``.
 
     Raises:
         NoSplitError: for ``val``.
-        DownloadError: a file is not there and cannot be downloaded, or is not an idx file.
+        DownloadError: a file is missing and cannot be downloaded, or is damaged.
     """
     from torchvision.datasets import FashionMNIST
 
@@ -69,10 +69,10 @@ def _read_split(
     """Return images uint8 ``(count, 28, 28, 1)`` and labels int64 ``(count,)`` of a split.
 
     Args:
-        folders: where files may lie; missing ones are downloaded to the first.
+        folders: searched in this order; missing files are downloaded to the first.
         split: ``train``, ``val`` or ``test``.
         published: torchvision's class of the data set, for its addresses, file names and checksums.
-        sizes: of its files, in their order, for people.
+        sizes: of its files, in their order, shown to people.
     """
     if split == "val":
         raise NoSplitError(split)
@@ -92,7 +92,7 @@ def _read_split(
 
 
 def _locate(folders: Sequence[Path], file_name: str, remote: RemoteFile) -> Path:
-    """Return the first of the folders' files, unpacked before gzipped, else the downloaded one in the first folder."""
+    """Return a file of the first folder that has it, plain or gzipped; else download it to the first folder."""
     for folder in folders:
         for name in (file_name.removesuffix(".gz"), file_name):
             if (folder / name).exists():
@@ -101,7 +101,7 @@ def _locate(folders: Sequence[Path], file_name: str, remote: RemoteFile) -> Path
 
 
 def _read_idx(path: Path) -> np.ndarray:
-    """Read an idx file of unsigned bytes: magic 0x0000080n, n big-endian sizes, the bytes."""
+    """Return the content of an idx file: 0x0000080n, n big-endian sizes, unsigned bytes."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:

@@ -1,1 +1,1 @@
-"""Image files become uint8 pixels, and pixels become what a network sees."""
+"""Image files become uint8 pixels, and pixels become the input of a network."""

@@ -1,12 +1,12 @@
-"""JPEG files as training reads them: in three fifths of the time, a level off here and there.
+"""JPEG files for training: read in three fifths of the time, with some pixels a level off.
 
     file ──► decoded by libjpeg-turbo, at half the size or less where that is enough ──► upright
-         ──► the part that is seen ──► scaled by torch, in whole levels ──► uint8 of the network's size
+         ──► centre that the network sees ──► scaled by torch, in whole levels ──► uint8 of the network's size
 
-Evaluation, export and everything that is kept see ``preprocess.to_uint8``'s pixels, exactly. What differs here: the
-part that is scaled begins at a whole pixel, weights are rounded more, and photographs of more than twice the size
-wanted are decoded smaller, which averages pixels. Per image of 500x375 for 224 pixels on one core: 2.0 ms, of which
-decoding is 1.5; Pillow and ``to_uint8`` 3.3 ms; torchvision's ImageFolder and transforms 4.4 ms.
+Evaluation and export use exactly the pixels of ``preprocess.to_uint8``. Here the centre begins at a whole pixel,
+weights are rounded more, and a photograph of more than twice the size needed is decoded smaller, which averages its
+pixels. Time for an image of 500x375 at 224 pixels, on one core: 2.0 ms, 1.5 of it for decoding; Pillow and ``to_uint8``
+take 3.3 ms, torchvision's ImageFolder and transforms 4.4 ms.
 """
 
 from __future__ import annotations
@@ -25,37 +25,38 @@ from zoo.images.files import to_mode
 from zoo.images.preprocess import half, scaled_size
 from zoo.runtime import MAX_PIXELS
 
-#: A photograph is decoded smaller while it stays so many times as large as it is then scaled to.
-ROOM = 2
+#: A decoded photograph is at least so many times as large as what it is scaled to.
+OVERSIZE = 2
 
-#: simplejpeg's name of what a file holds, and of what it is decoded to, by channels.
+#: By channels, simplejpeg's names of the colours in a file and of those it is decoded to.
 COLOURS = {1: ("Gray", "GRAY"), 3: ("YCbCr", "RGB")}
 
-#: Bytes of a file within which its EXIF data begins, if it has any.
-HEAD = 2**16
+#: EXIF data begins within so many bytes of a file.
+HEADER_BYTES = 2**16
 
 
 def read_for_training(path: str, spec: InputSpec) -> Tensor | None:
-    """Return a photograph, nearly as evaluation sees it.
+    """Return the pixels of a photograph, nearly those of evaluation.
 
     Args:
-        path: a file.
-        spec: the size and the resize rule.
+        path: of the file.
+        spec: size and resize rule.
 
     Returns:
-        uint8 ``(spec.height, spec.width, spec.channels)``; or None where the file is no JPEG of the spec's colours, or
-        is damaged: the usual way reads it, or says what is wrong.
+        uint8 ``(spec.height, spec.width, spec.channels)``; None if the file is damaged or no JPEG of the spec's
+        colours: ``open_image`` reads it then, or names the fault.
     """
-    held, wanted = COLOURS[spec.channels]
+    stored, decoded = COLOURS[spec.channels]
     try:
         with open(path, "rb") as file:
             content = file.read()
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        if colours != held or height * width > MAX_PIXELS:
+        if colours != stored or height * width > MAX_PIXELS:
             return None
         rows, columns = scaled_size(height, width, spec)
-        pixels = simplejpeg.decode_jpeg(content, wanted, min_height=ROOM * rows, min_width=ROOM * columns, min_factor=2)
-        if b"Exif\0\0" in content[:HEAD]:
+        least = {"min_height": OVERSIZE * rows, "min_width": OVERSIZE * columns}
+        pixels = simplejpeg.decode_jpeg(content, decoded, min_factor=2, **least)
+        if b"Exif\0\0" in content[:HEADER_BYTES]:
             pixels = _upright(content, pixels)
     except (OSError, ValueError, ImageError):
         return None
@@ -63,7 +64,7 @@ def read_for_training(path: str, spec: InputSpec) -> Tensor | None:
 
 
 def _upright(content: bytes, pixels: np.ndarray) -> np.ndarray:
-    """Turn uint8 ``(height, width, channels)`` as the file's EXIF data says, by the rule of evaluation."""
+    """Turn uint8 ``(height, width, channels)`` by the file's EXIF data, with the function that evaluation uses."""
     channels = pixels.shape[2]
     image = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
     with Image.open(io.BytesIO(content), formats=("JPEG",)) as header:
@@ -73,17 +74,17 @@ def _upright(content: bytes, pixels: np.ndarray) -> np.ndarray:
 
 
 def _scaled(pixels: Tensor, spec: InputSpec) -> Tensor:
-    """Return the part of an image, uint8 ``(channels, height, width)``, that a network sees, at the spec's size."""
-    size = scaled_size(pixels.shape[1], pixels.shape[2], spec)
-    top, bottom = _part(pixels.shape[1], size[0], spec.height)
-    left, right = _part(pixels.shape[2], size[1], spec.width)
-    seen, wanted = pixels[None, :, top:bottom, left:right], (spec.height, spec.width)
-    if seen.shape[2:] == wanted:
-        return seen[0]
-    return torch.nn.functional.interpolate(seen, wanted, mode=spec.resize.interpolation, antialias=True)[0]
+    """Return the centre of an image, uint8 ``(channels, height, width)``, at the spec's size."""
+    scaled = scaled_size(pixels.shape[1], pixels.shape[2], spec)
+    top, bottom = _centre(pixels.shape[1], scaled[0], spec.height)
+    left, right = _centre(pixels.shape[2], scaled[1], spec.width)
+    centre, size = pixels[None, :, top:bottom, left:right], (spec.height, spec.width)
+    if centre.shape[2:] == size:
+        return centre[0]
+    return torch.nn.functional.interpolate(centre, size, mode=spec.resize.interpolation, antialias=True)[0]
 
 
-def _part(length: int, scaled: int, wanted: int) -> tuple[int, int]:
-    """Return where, in a side of ``length`` pixels, the ``wanted`` centre ones of ``scaled`` begin and end."""
-    first = half(scaled - wanted)
-    return round(first * length / scaled), round((first + wanted) * length / scaled)
+def _centre(length: int, scaled: int, count: int) -> tuple[int, int]:
+    """Return where, on a side of ``length`` pixels, the middle ``count`` of ``scaled`` pixels begin and end."""
+    first = half(scaled - count)
+    return round(first * length / scaled), round((first + count) * length / scaled)

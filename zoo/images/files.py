@@ -1,4 +1,4 @@
-"""Image files and PIL images become uint8 pixels by the rules of ``zoo.runtime``, which applications run as well."""
+"""Image files and PIL images become uint8 pixels by the rules of ``zoo.runtime``, which applications use too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from zoo import runtime
 from zoo.core.errors import ImageError, UserError
 
-#: File name endings that a folder of images is searched for.
+#: Endings of the files that are images.
 SUFFIXES = frozenset(
     [".bmp", ".gif", ".jpeg", ".jpg", ".jpe", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
 )
@@ -22,11 +22,11 @@ SUFFIXES = frozenset(
 
 @contextmanager
 def as_user_errors() -> Iterator[None]:
-    """Raise the errors of ``zoo.runtime``, which knows nothing of zoo, as those that every command prints.
+    """Turn the errors of ``zoo.runtime``, which imports nothing of zoo, into those that commands print.
 
     Raises:
-        ImageError: for the runtime's.
-        UserError: for a ModelError.
+        ImageError: for ``zoo.runtime.ImageError``.
+        UserError: for ``zoo.runtime.ModelError``.
     """
     try:
         yield
@@ -40,11 +40,11 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
     """Read one image file.
 
     Args:
-        path: the file.
+        path: of the file.
         channels: 1 for grey, 3 for RGB.
 
     Returns:
-        uint8 array ``(height, width, channels)``, values 0 to 255.
+        uint8 ``(height, width, channels)``, values 0 to 255.
 
     Raises:
         ImageError: as ``zoo.runtime.decode``.
@@ -54,21 +54,21 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
 
 
 def open_image(path: str | Path, channels: Literal[1, 3] = 3) -> Image.Image:
-    """Return one image file as a PIL image, upright, of mode L (one channel) or RGB; ImageError as ``decode``."""
+    """Read one image file as an upright PIL image of mode L (one channel) or RGB; errors as ``decode``."""
     with as_user_errors():
         return runtime.open_image(path, channels)
 
 
 def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
-    """Return a PIL image upright and in mode L or RGB; ImageError as ``zoo.runtime.to_mode``."""
+    """Return a PIL image upright and in mode L or RGB; errors as ``zoo.runtime.to_mode``."""
     with as_user_errors():
         return runtime.to_mode(image, channels)
 
 
 def find_images(parent: str | Path) -> Iterator[str]:
-    """Yield the image files under a folder, at any depth; hidden files and folders, and other files, are left out.
+    """Yield the image files in a folder and its subfolders, without hidden files and hidden folders.
 
-    Links are followed, but no folder is entered twice.
+    Links are followed, but no folder is read twice.
     """
     seen = set()
     for path, folders, names in os.walk(parent, followlinks=True):
@@ -84,7 +84,7 @@ def find_images(parent: str | Path) -> Iterator[str]:
 
 
 def named_images(paths: Sequence[str]) -> Iterator[str]:
-    """Yield the image files that paths name, those of a folder in alphabetical order.
+    """Yield files as they are and, for each folder, its images in alphabetical order.
 
     Raises:
         ImageError: a path does not exist, or a folder holds no image.
@@ -95,7 +95,7 @@ def named_images(paths: Sequence[str]) -> Iterator[str]:
                 raise ImageError(f"{path}: no such file or folder")
             yield path
             continue
-        found = sorted(find_images(path))
-        if not found:
+        images = sorted(find_images(path))
+        if not images:
             raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(SUFFIXES))})")
-        yield from found
+        yield from images

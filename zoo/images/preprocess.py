@@ -1,13 +1,13 @@
-"""Preprocessing, defined once: pixels of any size become what the network was trained on.
+"""Preprocessing, defined once: pixels of any size become the input of a network.
 
     uint8 (b, h, w, c) ──► (b, c, h, w) ──► scale and crop ──► (x / 255 - mean) / std
 
 It is the first part of the network's graph, so training, evaluation, prediction and an exported file cannot disagree.
 
 Scaling is Pillow's, to the last bit: averages with weights of 22 fractional bits, along rows and then along columns,
-each rounded to whole levels. Such sums are exact in float64, in whatever order a library adds them, so images resized
-ahead of time by Pillow, by torch and by the exported graph are equal, in every runtime. (Resizing in floating point
-differs by 1e-5 levels between libraries, and exact halves, which then round apart, are common.)
+each rounded to whole levels. These sums are exact in float64, in whatever order a library adds them, so Pillow, torch
+and the exported graph give equal images in every runtime. (Floating-point resizing differs by 1e-5 levels between
+libraries; exact halves are common, and round in different directions then.)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BIC
 
 
 class Preprocess(nn.Module):
-    """Raw pixels to network input, by an InputSpec.
+    """Turns raw pixels into the input of a network, by an InputSpec.
 
     Args:
         spec: size, resize rule, mean and standard deviation.
@@ -47,10 +47,10 @@ class Preprocess(nn.Module):
         super().__init__()
         self.spec, self.memory_format = spec, memory_format
         mean, std = torch.tensor(spec.mean), torch.tensor(spec.std)
-        # Not in the state: the spec travels with the weights, and is the one place they come from.
+        # Not in the state_dict: they come from the spec, which travels with the weights.
         self.register_buffer("scale", (1 / (255 * std)).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("shift", (-mean / std).view(1, -1, 1, 1), persistent=False)
-        # The same for a row of pixels whose channels lie last: a loop over 3 channels takes three times as long.
+        # The same for a row of pixels with channels last: a loop over 3 channels would take three times as long.
         for name, values in (("row_scale", self.scale), ("row_shift", self.shift)):
             self.register_buffer(name, values.flatten().repeat(spec.width), persistent=False)
 
@@ -61,7 +61,7 @@ class Preprocess(nn.Module):
             images: uint8 ``(batch, height, width, channels)``, any size.
 
         Returns:
-            ``(batch, channels, spec.height, spec.width)``, of the parameters' floating type.
+            ``(batch, channels, spec.height, spec.width)``, of the buffers' floating-point type.
 
         Raises:
             ValueError: the images are not uint8 or have another number of channels.
@@ -83,16 +83,16 @@ class Preprocess(nn.Module):
         return self.normalise(pixels.to(self.scale.dtype, memory_format=self.memory_format))
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Return ``(x / 255 - mean) / std`` of floating ``(batch, channels, height, width)``, 0 to 255."""
+        """Return ``(x / 255 - mean) / std``; x is floating ``(batch, channels, height, width)``, 0 to 255."""
         return torch.addcmul(self.shift, pixels, self.scale)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let the caller's thread alone do what torch computes within, on the CPU.
+    """Let torch compute on one CPU thread.
 
-    For work of which there is little beside the network's: a second thread waits, running, for the first and then for
-    the next such work, on a core that the processes need which read the images.
+    Small work takes little time; a second thread would wait for it in a busy loop, on a core that the worker processes
+    need.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -103,17 +103,17 @@ def _one_thread() -> Iterator[None]:
 
 
 def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
-    """Scale images until they cover the spec's size, and cut out the centre.
+    """Scale images until they cover the spec's size, then cut out the centre.
 
     Args:
-        pixels: ``(batch, channels, height, width)``, whole levels 0 to 255 of any type.
-        spec: the size and the resize rule.
+        pixels: ``(batch, channels, height, width)``, whole levels 0 to 255 of any dtype.
+        spec: size and resize rule.
 
     Returns:
         float32 ``(batch, channels, spec.height, spec.width)``, whole levels 0 to 255.
 
     Raises:
-        ImageError: the image is so long and thin that scaling it to cover the size would take over MAX_PIXELS.
+        ImageError: the image is so long and thin that it would have over MAX_PIXELS after scaling.
     """
     height, width = pixels.shape[-2:]
     size = scaled_size(height, width, spec)
@@ -124,14 +124,14 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
 
 
 def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
-    """Bring one image to the spec's size ahead of time, by Pillow, which is faster.
+    """Bring one image to the spec's size by Pillow, which is faster than ``resize_and_crop``.
 
     Args:
         image: uint8 ``(height, width, channels)``, or a PIL image of mode L (one channel) or RGB.
-        spec: the size and the resize rule.
+        spec: size and resize rule.
 
     Returns:
-        uint8 ``(spec.height, spec.width, channels)``, the very levels that ``resize_and_crop`` gives.
+        uint8 ``(spec.height, spec.width, channels)``, exactly the levels of ``resize_and_crop``.
 
     Raises:
         ImageError: as ``resize_and_crop``.
@@ -144,7 +144,7 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
         return image if isinstance(image, Tensor) else _pixels(image)
     size = scaled_size(height, width, spec)
     picture = Image.fromarray(image.squeeze(2).numpy()) if isinstance(image, Tensor) else image
-    # Two calls, because Pillow chooses by itself, and by its version, which direction it takes first.
+    # Two calls fix the order of rows and columns, which otherwise depends on Pillow's version.
     left, top = half(size[1] - spec.width), half(size[0] - spec.height)
     filter_ = PILLOW[spec.resize.interpolation]
     picture = picture.resize((size[1], height), filter_).crop((left, 0, left + spec.width, height))
@@ -158,39 +158,39 @@ def _pixels(picture: Image.Image) -> Tensor:
 
 
 def scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
-    """Return height and width of the scaled image, which covers the spec's size divided by the share that is kept."""
+    """Return height and width of the scaled image, which covers the spec's size divided by ``resize.crop``."""
     cover = round(spec.height / spec.resize.crop), round(spec.width / spec.resize.crop)
-    # One side covers exactly, the other more; torch's maximum, because in a graph the sides are symbols.
+    # One side fits exactly, the other is longer. In an exported graph the sides are symbols, hence torch's maximum.
     size = torch.sym_max(cover[0], height * cover[1] // width), torch.sym_max(cover[1], width * cover[0] // height)
-    # Who runs an exported graph asks this himself: zoo.runtime.
+    # zoo.runtime checks this before it runs an exported graph.
     if not torch.compiler.is_exporting() and size[0] * size[1] > MAX_PIXELS:
         raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {spec.height}x{spec.width}")
     return size  # type: ignore[return-value]  # symbols in a graph, else numbers
 
 
 def half(margin: int) -> int:
-    """Return half of a margin, a half pixel rounded to even: where torchvision's CenterCrop begins."""
+    """Return half of a margin, rounded to even at a half pixel: where torchvision's CenterCrop begins."""
     return (margin + margin // 2 % 2) // 2
 
 
 def _weights(length: int, scaled: int, first: int, count: int, spec: InputSpec, device: torch.device) -> Tensor:
-    """Return what each pixel of a side adds to each pixel of the scaled side.
+    """Return the weight of each pixel of a side in each pixel of the scaled side.
 
-    Source: precompute_coeffs and normalize_coeffs_8bpc in Pillow's Resample.c, which say it as loops.
+    Source: precompute_coeffs and normalize_coeffs_8bpc in Pillow's Resample.c, as loops.
 
     Args:
         length: pixels of the side.
         scaled: pixels of the side after scaling.
-        first: scaled pixel from which on the weights are wanted.
-        count: how many scaled pixels are wanted.
+        first: the first scaled pixel.
+        count: how many scaled pixels.
         spec: the interpolation.
         device: of the result.
 
     Returns:
-        float64 ``(count, length)``, whole numbers; those of one scaled pixel add up to about WEIGHT_ONE.
+        float64 ``(count, length)``, whole numbers; each row adds up to about WEIGHT_ONE.
     """
     scale = length / torch.tensor(scaled, dtype=torch.float64, device=device)
-    stretch = scale.clamp(min=1.0)  # a pixel of a shrunk image averages so many as it covers
+    stretch = scale.clamp(min=1.0)  # a pixel of a smaller image averages the pixels it covers
     radius = stretch * (1 if spec.resize.interpolation == "bilinear" else 2)
     centre = (torch.arange(count, dtype=torch.float64, device=device) + first + 0.5)[:, None] * scale
     position = torch.arange(length, dtype=torch.float64, device=device)
