@@ -29,7 +29,9 @@ from zoo.core.spec import InputSpec
 from zoo.data.contract import as_tensor
 from zoo.export.graph import to_onnx
 from zoo.images.preprocess import Preprocess
+from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
+from zoo.models.pretrained import find_weights, pretrained_classifier
 
 #: Items of each split that are checked, evenly spaced.
 SAMPLE = 50
@@ -164,6 +166,26 @@ def _check_onnx(network: nn.Module, spec: InputSpec) -> None:
         logits = session.run(["logits"], {"images": images.numpy()})[0]
         off, scale = float(np.abs(logits - expected.numpy()).max()), float(expected.abs().max()) + 1e-6
         _require(off <= 1e-3 * scale, f"the exported graph gives the same logits; for {shape} they differ by {off:.3g}")
+
+
+def load_pretrained(architecture: str, weights: str = "DEFAULT", **hyperparameters: Any) -> Classifier:
+    """Return a network with the weights that its author offers, or those of a file, as ``zoo predict`` runs it.
+
+    Args:
+        architecture: a registered name.
+        weights: as ``--model.weights``.
+        **hyperparameters: of the builder.
+
+    Returns:
+        A module on the CPU, evaluating, with ``spec``, ``network`` and ``predict``: from uint8
+        ``(batch, height, width, channels)`` of any size to logits ``(batch, classes)``.
+
+    Raises:
+        UserError: there are no such weights, they do not fit, or do not say which classes they tell apart.
+        DownloadError: they cannot be downloaded, or do not match their checksum.
+    """
+    section = {"name": architecture, **hyperparameters}
+    return pretrained_classifier(find_weights(section, weights), section)
 
 
 def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **options: Any) -> None:

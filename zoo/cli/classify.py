@@ -9,7 +9,7 @@ from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError
 from zoo.models.checkpoint import load_classifier
 from zoo.models.classifier import Classifier
-from zoo.models.pretrained import find_weights
+from zoo.models.pretrained import find_weights, pretrained_classifier
 
 
 def classify(model: str | ConfigSources, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:
@@ -49,13 +49,7 @@ def _as_published(arguments: ConfigSources) -> Classifier:
             if given is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
             weights = find_weights(config["architecture"], given)
-            if weights.spec is None:
-                raise UserError(
-                    f"weights {given} do not say which classes they tell apart; train a run from them first"
-                )
-            network = {key: config[key] for key in ("architecture", "channels_last")}  # the rest is for training
-            self.classifier = Classifier(weights.spec, **network).eval()
-            weights.load_into(self.classifier.network, weights.spec, replace_head=False)
+            self.classifier = pretrained_classifier(weights, config["architecture"], config["channels_last"])
             print(weights.summary(), file=sys.stderr)
 
     return PretrainedCLI("predict", arguments, None).classifier

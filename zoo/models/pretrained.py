@@ -25,6 +25,7 @@ from zoo.core.download import RemoteFile, fetch
 from zoo.core.errors import DownloadError, UserError, did_you_mean
 from zoo.core.spec import InputSpec
 from zoo.models.checkpoint import reading, require_same_architecture, spec_of
+from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
 from zoo.models.weights import PublishedWeights, last_part, offered_weights
 
@@ -96,6 +97,21 @@ class Weights:
         elif self.spec is None:
             line += "; images are normalised by the data's own mean, because the file does not say how"
         return line
+
+
+def pretrained_classifier(
+    weights: Weights, architecture: str | Mapping[str, Any], channels_last: bool | None = None
+) -> Classifier:
+    """Return a network with all of its published weights, on the CPU, evaluating; arguments as for ``Classifier``.
+
+    Raises:
+        UserError: the weights do not fit, or do not say which classes they tell apart.
+    """
+    if weights.spec is None:
+        raise UserError(f"weights {weights.name} do not say which classes they tell apart; train a run from them first")
+    classifier = Classifier(weights.spec, architecture, channels_last=channels_last).eval()
+    weights.load_into(classifier.network, weights.spec, replace_head=False)
+    return classifier
 
 
 def find_weights(architecture: str | Mapping[str, Any], source: str) -> Weights:

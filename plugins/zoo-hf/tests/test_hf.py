@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import ImageError, NoSplitError, UserError
-from zoo.cli import main
+from zoo import DownloadError, ImageError, NoSplitError, UserError
 from zoo.testing import check_dataset
 
 
@@ -76,11 +75,10 @@ def test_a_table_without_val_says_so(parquet):
         zoo.create_dataset("hf/parquet", parquet, "val")
 
 
-def test_a_table_trains_and_tests(parquet, tmp_path, monkeypatch, capsys):
+def test_a_table_trains_and_tests(parquet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = ["fit", "--data", "hf/parquet", "--data.root", str(parquet), "--data.num_workers", "0"]
-    assert main([*words, "--data.batch_size", "8", "--trainer.max_epochs", "5"]) == 0
-    assert main(["test", capsys.readouterr().out.splitlines()[-1]]) == 0
+    data = {"dataset": "hf/parquet", "root": parquet, "num_workers": 0, "batch_size": 8}
+    assert 0 <= zoo.fit(data=data, max_epochs=5).test()["test/accuracy"] <= 1
 
 
 def test_labels_that_are_texts_are_numbered(tmp_path):
@@ -111,12 +109,11 @@ def test_a_damaged_image_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["hf/no-such-owner/no-such-data", "hf/no-such-data"])
-def test_without_a_network_a_data_set_of_the_hub_is_one_line(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.chdir(tmp_path)
-    assert main(["fit", "--data", name]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith(f"error: data set '{name[3:]}' cannot be had of the hub: ")
-    assert err.count("\n") == 1
+def test_without_a_network_a_data_set_of_the_hub_is_one_line(tmp_path, name):
+    with pytest.raises(DownloadError) as caught:
+        zoo.create_dataset(name, tmp_path, "train")
+    assert str(caught.value).startswith(f"data set '{name[3:]}' cannot be had of the hub: ")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

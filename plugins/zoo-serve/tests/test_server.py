@@ -120,10 +120,11 @@ def test_the_server_needs_no_torch(model):
 @pytest.mark.skipif(
     not list(metadata.distributions(name="zoo-classifiers")), reason="zoo-classifiers is not installed beside it"
 )
-def test_it_is_a_command_of_zoo(model, capsys):
-    from zoo.cli import main as zoo
-
-    assert zoo(["serve", str(model), "--port", "99999"]) == 2
-    assert "--port is 99999" in one_line(capsys)
-    assert zoo(["serve", "--help"]) == 0
-    assert capsys.readouterr().out.startswith("usage: zoo serve ")
+def test_it_is_a_command_of_zoo(model):
+    command = [sys.executable, "-m", "zoo", "serve"]
+    refused = subprocess.run([*command, str(model), "--port", "99999"], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "--port is 99999" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    help_text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert help_text.startswith("usage: zoo serve ")

@@ -9,7 +9,7 @@ import pytest
 import zoo_timm
 
 import zoo
-from zoo.cli import main
+from zoo import UserError
 from zoo.testing import check_architecture
 
 
@@ -30,10 +30,9 @@ def test_every_network_of_timm_is_listed():
 
 def test_the_second_listing_imports_no_timm(cache):
     zoo_timm.names()
-    code = "import sys; from zoo.cli import main; main(['list', 'timm/resnet*']); print('timm' in sys.modules)"
+    code = "import sys, zoo; print(zoo.list_architectures('timm/resnet18'), 'timm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "timm/resnet18" in done.stdout
-    assert done.stdout.splitlines()[-1] == "False"
+    assert done.stdout == "['timm/resnet18'] False\n"
 
 
 def test_a_damaged_cache_is_made_again(cache):
@@ -59,22 +58,21 @@ def test_networks_keep_the_contract(name):
 
 def test_a_network_trains_freezes_and_tests(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    words = ["fit", "--model", "timm/resnet18", "--model.freeze", "5", "--data", "digits", "--data.image_size", "32"]
-    assert main([*words, "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "15"]) == 0
-    captured = capsys.readouterr()
-    assert "151,232 frozen" in captured.err
-    assert main(["test", captured.out.splitlines()[-1]]) == 0
+    model, data = {"architecture": "timm/resnet18", "freeze": 5}, {"dataset": "digits", "image_size": 32}
+    run = zoo.fit(model=model, data=data, trainer={"max_epochs": 2, "limit_train_batches": 15})
+    assert "151,232 frozen" in capsys.readouterr().err
+    assert 0 <= run.test()["test/accuracy"] <= 1
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("architecture", "message"),
     [
-        (["--model", "timm/resnet81"], "unknown architecture 'timm/resnet81'; did you mean"),
-        (["--model", "timm/resnet18", "--model.architecture.drop_rate", "1"], "drop_rate is 1.0; allowed is"),
-        (["--model", "timm/vit_tiny_patch16_224"], "timm/vit_tiny_patch16_224 cannot work on 8x8 images"),
+        ("timm/resnet81", "unknown architecture 'timm/resnet81'; did you mean"),
+        ({"name": "timm/resnet18", "drop_rate": 1}, r"drop_rate is 1\.0; allowed is"),
+        ("timm/vit_tiny_patch16_224", "timm/vit_tiny_patch16_224 cannot work on 8x8 images"),
     ],
 )
-def test_what_cannot_be_built_is_one_line(tmp_path, monkeypatch, capsys, words, message):
+def test_what_cannot_be_built_is_an_error(tmp_path, monkeypatch, architecture, message):
     monkeypatch.chdir(tmp_path)
-    assert main(["fit", *words]) == 2
-    assert message in capsys.readouterr().err
+    with pytest.raises(UserError, match=message):
+        zoo.fit(model={"architecture": architecture})

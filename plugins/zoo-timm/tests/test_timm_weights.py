@@ -27,9 +27,7 @@ from timm.models import get_pretrained_cfg
 
 import zoo
 from zoo import DownloadError, UserError
-from zoo.cli import main
-from zoo.images.preprocess import Preprocess
-from zoo.models.pretrained import find_weights
+from zoo.testing import load_pretrained
 
 HUBBED, HUBBED_TAG = "test_resnet", "r160_in1k"
 HUBBED_PATH = f"timm/{HUBBED}.{HUBBED_TAG}/resolve/main/model.safetensors"
@@ -177,9 +175,11 @@ def test_classes_of_one_description_are_told_apart():
     assert len(set(large)) == len(large) == 21843
 
 
-def test_info_lists_weights(capsys):
-    assert main(["info", f"timm/{HUBBED}"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("--model.weights")]
+def test_info_lists_weights():
+    zoo_timm.names()  # written to the cache: a process that imports timm first may take longer than zoo waits
+    command = [sys.executable, "-m", "zoo", "info", f"timm/{HUBBED}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("--model.weights")]
     assert [line.split(":")[0] for line in lines] == [f"--model.weights {HUBBED_TAG} or DEFAULT"]
     assert lines[0].endswith(f"https://huggingface.co/{HUBBED_PATH}")
 
@@ -190,7 +190,7 @@ def test_the_preprocessing_is_timms(name, size):
     spec = offers(name)["DEFAULT"].spec
     image = photograph(*size)
     theirs = create_transform(**resolve_model_data_config(timm.create_model(name)), is_training=False)(image)
-    ours = Preprocess(spec)(tensor(image))[0]
+    ours = zoo.ImageClassifier(spec, "lenet5").preprocess(tensor(image))[0]
     assert ours.shape == theirs.shape
     level = 1 / 255 / min(spec.std)
     assert (ours - theirs).abs().max() <= 1.01 * level  # Pillow rounds after each of its steps
@@ -201,20 +201,24 @@ def test_the_preprocessing_is_timms(name, size):
 def test_with_published_weights_zoo_computes_what_timm_computes(request, cache, way):
     path, theirs = request.getfixturevalue(way)
     name = {"hub": HUBBED, "pinned": PINNED}[way]
-    weights = find_weights(f"timm/{name}", "DEFAULT")
+    ours = load_pretrained(f"timm/{name}")
     digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    kept = {"hub": f"{HUBBED}.{HUBBED_TAG}-{digits}.safetensors", "pinned": path.name}[way]
-    assert [found.name for found in cache.iterdir()] == [kept]
-    ours = zoo.create_architecture(f"timm/{name}", weights.spec).eval()
-    assert weights.load_into(ours, weights.spec, replace_head=False) == ""
-    image = photograph(weights.spec.height, weights.spec.width)
+    file_name = {"hub": f"{HUBBED}.{HUBBED_TAG}-{digits}.safetensors", "pinned": path.name}[way]
+    assert [file.name for file in cache.iterdir()] == [file_name]
+    image = photograph(ours.spec.height, ours.spec.width)
     transform = create_transform(**{**resolve_model_data_config(theirs), "crop_pct": 1.0}, is_training=False)
     with torch.inference_mode():
         expected = theirs(transform(image)[None])
-        torch.testing.assert_close(ours(Preprocess(weights.spec)(tensor(image))), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours(tensor(image)), expected, rtol=1e-4, atol=1e-5)
     assert expected.std() > 1e-3
     path.unlink()  # from now on without a network
-    assert find_weights(f"timm/{name}", "DEFAULT").state.keys() == weights.state.keys()
+    assert_same_state(load_pretrained(f"timm/{name}").network, ours.network)
+
+
+def assert_same_state(network, other):
+    states = network.state_dict(), other.state_dict()
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
 
 
 def test_predict_in_a_process_with_a_hub_of_ones_own(hub, server, tmp_path):
@@ -237,12 +241,11 @@ def test_predict_in_a_process_with_a_hub_of_ones_own(hub, server, tmp_path):
 
 def test_fit_starts_from_published_weights(hub, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    words = ["fit", "--model", f"timm/{HUBBED}", "--model.weights", "DEFAULT", "--data", "digits"]
-    words += ["--data.image_size", "32", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
-    assert main(words) == 0
-    captured = capsys.readouterr()
-    assert "weights DEFAULT: layer fc of 1000 classes replaced by a fresh one of 10" in captured.err
-    spec = zoo.load(tmp_path / captured.out.splitlines()[-1]).spec
+    model = {"architecture": f"timm/{HUBBED}", "weights": "DEFAULT"}
+    data = {"dataset": "digits", "image_size": 32}
+    run = zoo.fit(model=model, data=data, trainer={"max_epochs": 1, "limit_train_batches": 2})
+    assert "weights DEFAULT: layer fc of 1000 classes replaced by a fresh one of 10" in capsys.readouterr().err
+    spec = run.load().spec
     assert (spec.resize, spec.mean) == (offers(HUBBED)["DEFAULT"].spec.resize, offers(HUBBED)["DEFAULT"].spec.mean)
 
 
@@ -250,12 +253,10 @@ def test_files_in_their_authors_own_form_are_read_as_timm_reads_them(tmp_path):
     built = network("deit_tiny_patch16_224")
     path = tmp_path / offers("deit_tiny_patch16_224")["DEFAULT"].file_name
     torch.save({"model": built.state_dict()}, path)
-    weights = find_weights("timm/deit_tiny_patch16_224", str(path))
-    assert weights.assumed == ""
-    assert all(torch.equal(weights.state[key], value) for key, value in built.state_dict().items())
+    assert_same_state(load_pretrained("timm/deit_tiny_patch16_224", str(path)).network, built)
     torch.save({"model": {}}, path)
     with pytest.raises(UserError, match=r"does not hold the weights timm/deit_tiny_patch16_224\.fb_in1k: Error"):
-        find_weights("timm/deit_tiny_patch16_224", str(path))
+        load_pretrained("timm/deit_tiny_patch16_224", str(path))
 
 
 @pytest.mark.parametrize("way", ["hub", "pinned"])
@@ -265,7 +266,7 @@ def test_a_file_with_another_checksum_is_refused_and_nothing_is_left(request, ca
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(DownloadError, match="the file does not match its checksum sha256:"):
-        find_weights(f"timm/{HUBBED if way == 'hub' else PINNED}", "DEFAULT")
+        load_pretrained(f"timm/{HUBBED if way == 'hub' else PINNED}")
     assert list(cache.iterdir()) == []
 
 
@@ -273,16 +274,13 @@ def test_a_file_the_hub_does_not_have_is_one_line(hub, cache):
     path, _ = hub
     path.unlink()
     with pytest.raises(DownloadError, match=r"^[^\n]*model\.safetensors: .*404[^\n]*$"):
-        find_weights(f"timm/{HUBBED}", "DEFAULT")
+        load_pretrained(f"timm/{HUBBED}")
     assert not cache.exists()
 
 
 @pytest.mark.parametrize("way", ["hub", "pinned"])
-def test_without_a_network_predict_says_what_to_fetch_and_where_to_put_it(
-    request, tmp_path, cache, monkeypatch, capsys, way
-):
+def test_without_a_network_the_error_says_what_to_fetch_and_where_to_put_it(request, cache, monkeypatch, way):
     name = {"hub": HUBBED, "pinned": PINNED}[way]
-    photograph(40, 40).save(tmp_path / "cat.png")
     closed = "http://127.0.0.1:9"
     if way == "hub":
         template = f"{closed}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
@@ -293,8 +291,7 @@ def test_without_a_network_predict_says_what_to_fetch_and_where_to_put_it(
         known = timm.models._registry._model_pretrained_cfgs[f"{PINNED}.{PINNED_TAG}"]
         monkeypatch.setattr(known, "url", f"{closed}/{path.name}")
         address, place = f"{closed}/{path.name}", cache / path.name
-    words = ["predict", "--model", f"timm/{name}", "--model.weights", "DEFAULT", str(tmp_path / "cat.png")]
-    assert main(words) == 2
-    [error] = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("downloading")]
-    assert error.startswith("error: ")
-    assert f"fetch {address} on a machine with a network and put it at {place}" in error
+    with pytest.raises(DownloadError) as caught:
+        load_pretrained(f"timm/{name}")
+    assert "\n" not in str(caught.value)
+    assert f"fetch {address} on a machine with a network and put it at {place}" in str(caught.value)
