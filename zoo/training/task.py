@@ -32,7 +32,9 @@ from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
 
 
 class ImageClassifier(Classifier, HookNameModule):
-    """Any registered architecture, trained to classify images.
+    """Any registered architecture, trained to classify images, under any Trainer.
+
+    A subclass may have a ``training_step`` of its own; it returns a loss, or a dict with the key ``loss``.
 
     Args:
         spec: what the network must know of its data (or its JSON form).
