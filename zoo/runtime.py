@@ -1,10 +1,10 @@
-"""Run a model that ``zoo export`` wrote. One file that needs numpy, onnxruntime and Pillow, and nothing else of zoo.
+"""Run a model that ``zoo export`` wrote. This file needs numpy, onnxruntime and Pillow, and nothing else of zoo.
 
     from zoo.runtime import Classifier
     Classifier("model.onnx").predict("photo.jpg")  # [Prediction(name='bee', probability=0.98), ...]
 
     file, PIL image or array ──► read: uint8 (height, width, channels) ──► session ──► probabilities ──► named classes
-                                                                           └ resize, crop and normalisation are in it
+                                                                           └ resizes, crops and normalises
 
 How image files become pixels, here and in training:
 
@@ -40,22 +40,22 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-#: More pixels than this are refused from the header alone, before anything is decompressed (268 MB as RGB).
+#: Images with more pixels are refused by their header, before they are decompressed (268 MB as RGB).
 MAX_PIXELS = 89_478_485
 
-#: Kinds of image file that are read. Pillow knows more, some of which start other programs (EPS).
+#: Formats that are read. Pillow reads more, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 
-#: What ``zoo_format`` in a file's metadata says.
+#: Value of ``zoo_format`` in a file's metadata.
 FORMAT = "1"
 
-#: EXIF's tag that says how the camera was turned; 1 is upright.
+#: EXIF tag of the camera's orientation; 1 is upright.
 ORIENTATION = 0x0112
 
-#: Images that run through the network at once at most.
+#: Largest batch that runs through the network.
 BATCH_SIZE = 32
 
-#: Where the file's own digest stands in it, as protobuf writes it: 64 zeros while the digest is taken.
+#: The file's own SHA-256 in its metadata, as protobuf writes it; it counts as 64 zeros when it is computed.
 DIGEST = re.compile(rb"\n\x06sha256\x12\x40([0-9a-f]{64})")
 NO_DIGEST = "0" * 64
 
@@ -64,15 +64,15 @@ Picture = str | os.PathLike[str] | BinaryIO | Image.Image | np.ndarray
 
 
 class ModelError(ValueError):
-    """A model file that cannot be used, or does not do what it promises; the message starts with its path."""
+    """A model file cannot be used, or gives other results than it should; the message starts with its path."""
 
 
 class ImageError(ValueError):
-    """An image that cannot be used; of a file, the message starts with its path."""
+    """An image cannot be used; the message starts with the path of its file, if it has one."""
 
 
 class Prediction(NamedTuple):
-    """One class and how likely it is, 0 to 1."""
+    """A class and its probability, 0 to 1."""
 
     name: str
     probability: float
@@ -83,18 +83,18 @@ class Classifier:
 
     Args:
         model: the ``.onnx`` file.
-        providers: what computes, in order of preference, as ``onnxruntime.get_available_providers()`` names it, with or
-            without ``ExecutionProvider``: ``["CUDA", "CPU"]``; by default the CPU.
-        threads: that compute on the CPU; by default one a core.
+        providers: execution providers in order of preference, as ``onnxruntime.get_available_providers()`` names them,
+            with or without ``ExecutionProvider``: ``["CUDA", "CPU"]``; by default the CPU.
+        threads: number of CPU threads; by default one for each core.
 
     Attributes:
         classes: names, in the order of the outputs.
         input_spec: what the network was trained for: classes, channels, height, width, mean, std, resize.
-        metadata: everything the file says of itself, decoded from JSON.
+        metadata: of the file, decoded from JSON.
         session: the ``onnxruntime.InferenceSession``.
 
     Raises:
-        ModelError: the file is missing, no ONNX file, damaged, in several parts, or not one that ``zoo export`` wrote.
+        ModelError: the file is missing, damaged, no ONNX file, in several parts, or not written by ``zoo export``.
         ValueError: a provider is not available, or threads is less than 1.
     """
 
@@ -127,8 +127,8 @@ class Classifier:
         """Return the likeliest classes of each image, in order; arguments and errors as ``predict``.
 
         Args:
-            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``. Those that
-                follow each other and are of one size run together.
+            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``. Neighbours
+                of one size run together.
             top_k: how many classes of each.
         """
         if isinstance(images, np.ndarray):
@@ -146,8 +146,8 @@ class Classifier:
             images: uint8 ``(batch, height, width, channels)``, of any size, values 0 to 255.
 
         Raises:
-            ValueError: another dtype or shape, no image, or an image so long and thin that scaling it to cover the
-                network's size would take over MAX_PIXELS.
+            ValueError: another dtype or shape, or no image.
+            ImageError: the images are so long and thin that they would have over MAX_PIXELS after scaling.
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != self._channels or 0 in images.shape:
             raise ValueError(
@@ -164,7 +164,7 @@ class Classifier:
         return self.session.run(["probabilities"], {"images": images})[0]  # type: ignore[no-any-return]
 
     def read(self, image: Picture) -> np.ndarray:
-        """Return the pixels that the network is shown of an image.
+        """Return the pixels of an image, as the network takes them.
 
         Args:
             image: a file, a PIL image, or a uint8 array ``(height, width, channels)``, grey also ``(height, width)``.
@@ -195,9 +195,9 @@ class Classifier:
         width = order.shape[1]
         names = self._names[order].ravel().tolist()
         values = probabilities[np.arange(len(order))[:, None], order].ravel().tolist()
-        # By tuple's own constructor: half the time of a batch's naming.
-        every = list(map(partial(tuple.__new__, Prediction), zip(names, values, strict=True)))
-        return [every[start : start + width] for start in range(0, len(every), width)]
+        # tuple's own constructor takes half the time of Prediction's.
+        predictions = list(map(partial(tuple.__new__, Prediction), zip(names, values, strict=True)))
+        return [predictions[start : start + width] for start in range(0, len(predictions), width)]
 
 
 def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> np.ndarray:
@@ -239,7 +239,9 @@ def open_image(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] 
         raise ImageError(f"{name}: no such file") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from error
-    except Exception as error:  # Pillow's decoders raise nearly anything for damaged files, mostly without their name
+    except (
+        Exception
+    ) as error:  # for damaged files Pillow's decoders raise nearly anything, mostly without the file's name
         size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
         reason = (
             f"not one of the kinds that are read ({', '.join(formats())})"
@@ -251,19 +253,19 @@ def open_image(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] 
 
 @cache
 def formats() -> tuple[str, ...]:
-    """Return those of FORMATS that this Pillow reads: AVIF is young."""
+    """Return those of FORMATS that the installed Pillow reads; older ones lack AVIF."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
-    """Return a PIL image upright and in mode L or RGB, by the table above; itself where it is so already.
+    """Return a PIL image upright and in mode L or RGB, by the table above; the same object if it is already.
 
     Raises:
-        ImageError: the mode is one with no agreed meaning as a picture (32-bit float).
+        ImageError: the pixels are 32-bit floats, which have no agreed range.
     """
     turned = image.getexif().get(ORIENTATION, 1) != 1
-    upright = ImageOps.exif_transpose(image) if turned else image  # which copies in any case
+    upright = ImageOps.exif_transpose(image) if turned else image  # exif_transpose would copy an upright image
     if upright.mode == "F":
         raise ImageError("32-bit float pixels have no agreed range; convert the image to 8 or 16 bits")
     if upright.mode.startswith("I"):
@@ -279,15 +281,15 @@ def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
 def verify(
     model: str | os.PathLike[str], *, providers: Sequence[str] | None = None, threads: int | None = None
 ) -> dict[str, Any]:
-    """Let a model file prove itself on this machine: unchanged since it was written, and its sample gives its logits.
+    """Check on this machine that a model file is unchanged and that its sample gives the logits stored with it.
 
     Arguments as ``Classifier``.
 
     Returns:
-        What was found: ``model``, ``architecture``, ``dataset``, ``classes`` (their number), ``test_accuracy``,
+        The facts by name: ``model``, ``architecture``, ``dataset``, ``classes`` (their number), ``test_accuracy``,
         ``quantization``, ``written_by`` and ``onnxruntime`` (versions), ``providers``, ``difference`` (the largest
-        between the sample's logits, there and here), ``tolerance``, and the median milliseconds of the sample alone
-        (``ms_batch_1``) and 32 times in one batch (``ms_batch_32``).
+        between the stored logits and those computed here), ``tolerance``, and the median milliseconds of the sample
+        alone (``ms_batch_1``) and 32 times in one batch (``ms_batch_32``).
 
     Raises:
         ModelError: as ``Classifier``; the file was changed; or the sample's logits differ by more than ``tolerance``.
@@ -296,9 +298,9 @@ def verify(
 
     path = Path(model)
     content = _content(path)
-    found = DIGEST.search(content)
+    stored = DIGEST.search(content)
     classifier = Classifier(path, providers=providers, threads=threads)
-    if found is None or found[1].decode() != digest(content):
+    if stored is None or stored[1].decode() != digest(content):
         raise ModelError(f"{path} was changed after it was exported: its SHA-256 is another; export it again")
     metadata = classifier.metadata
     try:
@@ -309,7 +311,7 @@ def verify(
         raise ModelError(f"{path}: its golden sample cannot be read: {error}; export it again") from error
     logits = classifier.session.run(["logits"], {"images": sample})[0][0]
     difference = float(np.abs(logits - expected).max()) if logits.shape == expected.shape else float("inf")
-    if not difference <= tolerance:  # also where it is not a number
+    if not difference <= tolerance:  # NaN is refused too
         raise ModelError(
             f"{path} does not do here what it did where it was exported: the logits of its sample differ by "
             f"{difference:.3g}, allowed is {tolerance:.3g}; try other providers or another version of onnxruntime"
@@ -332,11 +334,11 @@ def verify(
 
 
 def digest(content: bytes) -> str:
-    """Return the SHA-256 of a model file's content, the digest it holds itself taken as zeros; hexadecimal."""
-    found = DIGEST.search(content)
-    if found is None:
+    """Return the SHA-256 of a model file, in which the stored SHA-256 counts as zeros; hexadecimal."""
+    stored = DIGEST.search(content)
+    if stored is None:
         return hashlib.sha256(content).hexdigest()
-    start, stop = found.span(1)
+    start, stop = stored.span(1)
     whole = hashlib.sha256(memoryview(content)[:start])
     whole.update(NO_DIGEST.encode())
     whole.update(memoryview(content)[stop:])
@@ -351,26 +353,26 @@ def _content(path: Path) -> bytes:
 
 
 def _session(path: Path, content: bytes, providers: Sequence[str] | None, threads: int | None) -> Any:
-    import onnxruntime  # here, so that reading images does not load it
+    import onnxruntime  # reading images does not need it
 
     available = onnxruntime.get_available_providers()
     chosen = []
     for name in providers or ["CPU"]:
-        known = [
+        names = [
             full for full in available if name.lower() in (full.lower(), full.lower()[: -len("ExecutionProvider")])
         ]
-        if not known:
+        if not names:
             raise ValueError(f"provider '{name}' is not available; allowed here: {', '.join(available)}")
-        chosen += known
+        chosen += names
     options = onnxruntime.SessionOptions()
     if threads is not None:
         if threads < 1:
             raise ValueError(f"threads is {threads}; allowed is 1 or more")
         options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors only: they come as exceptions
+    options.log_severity_level = 3  # errors only, which are raised as exceptions
     try:
         return onnxruntime.InferenceSession(content, options, providers=chosen)
-    except Exception as error:  # onnxruntime's own exceptions have no common base but this
+    except Exception as error:  # onnxruntime's own exceptions have no other common base
         size = f"{len(content):,} bytes"
         if "xternal data" in str(error):
             raise ModelError(f"{path} ({size}) keeps its weights in another file; export it as one file") from error
@@ -381,7 +383,7 @@ def _session(path: Path, content: bytes, providers: Sequence[str] | None, thread
 
 
 def _metadata(path: Path, session: Any) -> dict[str, Any]:
-    """Return a session's metadata, JSON decoded, compared with what the graph takes and gives."""
+    """Return a session's metadata, decoded from JSON, after comparing it with the graph's inputs and outputs."""
     texts = session.get_modelmeta().custom_metadata_map
     if "zoo_format" not in texts:
         raise ModelError(f"{path} has no metadata of zoo: it was not written by 'zoo export'")
@@ -390,18 +392,18 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     try:
         metadata = {key: json.loads(text) for key, text in texts.items() if key not in ("zoo_format", "sha256")}
         spec, classes = metadata["input_spec"], metadata["classes"]
-        kept = spec["classes"] == classes and spec["channels"] in (1, 3)
-        kept &= {"architecture", "dataset", "versions", "golden"} <= set(metadata)
-        kept &= min(spec["height"], spec["width"]) >= 1 and 0 < spec["resize"]["crop"] <= 1
+        consistent = spec["classes"] == classes and spec["channels"] in (1, 3)
+        consistent &= {"architecture", "dataset", "versions", "golden"} <= set(metadata)
+        consistent &= min(spec["height"], spec["width"]) >= 1 and 0 < spec["resize"]["crop"] <= 1
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its metadata cannot be read ({type(error).__name__}: {error})") from error
     [image] = session.get_inputs() if len(session.get_inputs()) == 1 else [None]
     outputs = {output.name: output for output in session.get_outputs()}
-    kept &= image is not None and (image.name, image.type) == ("images", "tensor(uint8)")
-    kept &= image is not None and len(image.shape) == 4 and image.shape[3] == spec["channels"]
-    kept &= set(outputs) == {"logits", "probabilities"}
-    kept &= all(output.shape[1:] == [len(classes)] for output in outputs.values())
-    if not kept:
+    consistent &= image is not None and (image.name, image.type) == ("images", "tensor(uint8)")
+    consistent &= image is not None and len(image.shape) == 4 and image.shape[3] == spec["channels"]
+    consistent &= set(outputs) == {"logits", "probabilities"}
+    consistent &= all(output.shape[1:] == [len(classes)] for output in outputs.values())
+    if not consistent:
         raise ModelError(f"{path}: its metadata and its graph contradict each other; it was changed, export it again")
     return metadata
 
@@ -412,7 +414,7 @@ def _batches(pixels: Iterator[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 
 def _milliseconds(classifier: Classifier, images: np.ndarray) -> float:
-    """Return the median time of a run: five, after a first that does not count."""
+    """Return the median time of five runs after a first one."""
     times = []
     for _ in range(6):
         begin = time.perf_counter()
@@ -422,7 +424,7 @@ def _milliseconds(classifier: Classifier, images: np.ndarray) -> float:
 
 
 def print_verification(found: dict[str, Any]) -> None:
-    """Print what ``verify`` returned, a line each."""
+    """Print what ``verify`` returned, a line for each fact."""
     for key, value in found.items():
         if value is not None:
             text = f"{value:.4g}" if isinstance(value, float) else value
@@ -434,7 +436,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Classify image files, or verify a model file: the command ``zoo-runtime``.
 
     Args:
-        argv: the words of the command; by default those of this process.
+        argv: arguments of the command; by default those of this process.
 
     Returns:
         The exit status: 0 it worked, 2 a file or an option is wrong.
@@ -448,7 +450,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands.add_parser("verify", help="let a model file prove itself on this machine")
     command.add_argument("model")
     options = parser.parse_args(argv)
-    warnings.simplefilter("ignore")  # Pillow's, about files that are read or refused all the same
+    warnings.simplefilter("ignore")  # Pillow warns about files that are read, or refused with an error
     try:
         if options.command == "verify":
             print_verification(verify(options.model))
