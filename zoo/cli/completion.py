@@ -71,7 +71,7 @@ def complete(program: argparse.ArgumentParser) -> None:
 
 def _parser(entry: registry.Entry) -> argparse.ArgumentParser:
     """Return a command's own parser: what ``parser()`` in its module returns; without one it takes paths."""
-    with suppress(Exception):  # of a plugin: the command itself will say it
+    with suppress(Exception):  # a plugin's command that fails says so when it is run
         entry.load()
         parser = sys.modules[entry.entry_point.module].parser()
         if isinstance(parser, argparse.ArgumentParser):
@@ -122,7 +122,7 @@ def _paths(prefix: str, runs: bool = False, **_: Any) -> Iterator[str]:
                 yield folder + slash + name
 
 
-#: What an argument may be, by the last of its options or its own name; all others are paths.
+#: Completers by the last of an argument's options, or by its own name; all other arguments are paths.
 COMPLETERS: Mapping[str, Any] = {
     **{f"--{section}": partial(_names, kind) for section, kind in NAMED.items()},
     **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
@@ -136,12 +136,12 @@ COMPLETERS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class _Part:
-    """Options that are kept together: of every training, of what a run can follow, or one name's own."""
+    """Options that the cache holds together: all of ``zoo fit``, those that a run can follow, or one name's own."""
 
     key: str
     starts: str = "--"
     modules: tuple[str, ...] = ("zoo.config.builder", "zoo.config.resume", "zoo.training.task", "zoo.data.image_data")
-    words: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 def _add_options(
@@ -159,9 +159,10 @@ def _add_options(
         command.add_argument("--config", help="a YAML file")
         if own.prog == "zoo fit":
             command.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
+            command.add_argument("--run", help="name of the run's folder, runs/NAME; a run that is there is resumed")
         for section, kind in NAMED.items():
             command.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")
-        with suppress(UserError):  # half typed, unknown, or a file that is not there: the command will say it
+        with suppress(UserError):  # a name or file that is half typed or does not exist
             names = resolve(words).names
             for section, kind in NAMED.items():
                 word, entry = f"--{section}={names[section]}", registry.find(kind, names[section])
@@ -177,50 +178,52 @@ def _add_options(
 
 
 def _options(parts: Sequence[_Part], prefix: str) -> dict[str, list[Any]]:
-    """Return options as ``{option: [help, choices, is it a flag]}``: those that are kept, or where one is typed all."""
+    """Return ``{option: [help, choices, is it a flag]}`` from the cache, which is filled where an option is typed."""
     path = user_cache_path("zoo") / f"options-{__version__}-{version('lightning')}-{version('torch')}.json"
     try:
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        cache: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not there yet, or damaged: made anew
-        kept = {}
+        cache = {}
     if prefix.startswith("-") and "=" not in prefix:
-        meant = [part.key for part in parts if part.starts.startswith(prefix) or prefix.startswith(part.starts)]
-        if any(key not in kept or kept[key]["files"] != _times(kept[key]["files"]) for key in meant):
+        needed = [part.key for part in parts if part.starts.startswith(prefix) or prefix.startswith(part.starts)]
+        if any(key not in cache or cache[key]["files"] != _times(cache[key]["files"]) for key in needed):
             try:
-                kept |= _ask(parts)
-            except UserError:  # of a plugin that fails: without its own options, and the command will say it
-                kept |= _ask(parts[:1])
+                cache |= _ask(parts)
+            except UserError:  # a plugin that fails: its own options are left out
+                cache |= _ask(parts[:1])
             with suppress(OSError, RunError):  # a place that cannot be written costs the time of asking again
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, json.dumps(kept))
-    return {option: about for part in parts if part.key in kept for option, about in kept[part.key]["options"].items()}
+                write_atomically(path, json.dumps(cache))
+    return {
+        option: details for part in parts if part.key in cache for option, details in cache[part.key]["options"].items()
+    }
 
 
 def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
-    """Ask LightningCLI's parser for the options of parts; with them go the times of the files that define them."""
+    """Ask LightningCLI's parser for the options of parts; beside them stand the times of the files that define them."""
     from jsonargparse import capture_parser
 
     from zoo.config.builder import ZooCLI
     from zoo.config.parser_internals import actions
     from zoo.config.resume import RESUME_OPTIONS
 
-    arguments = resolve([word for part in parts for word in part.words])
-    parser = capture_parser(lambda: ZooCLI("fit", arguments, None))
-    found: dict[str, Any] = {}
+    sources = resolve([argument for part in parts for argument in part.arguments])
+    parser = capture_parser(lambda: ZooCLI("fit", sources, None))
+    entries: dict[str, Any] = {}
     for part in parts:
         files = (import_module(module).__file__ for module in part.modules)
-        found[part.key] = {"files": _times(filter(None, files)), "options": {}}
+        entries[part.key] = {"files": _times(filter(None, files)), "options": {}}
     own = tuple(f"--{section}.{kind}." for section, kind in NAMED.items())
     for action in actions(parser):
         metavar = str(action.metavar)  # {a,b,c} of choices; [=flags] of --print_config, which needs none
         choices = metavar[1:-1].split(",") if metavar.startswith("{") else []
-        about = [shorten(action.help or "", 80).replace("%", "%%"), choices, action.nargs == 0 or "[=" in metavar]
+        details = [shorten(action.help or "", 80).replace("%", "%%"), choices, action.nargs == 0 or "[=" in metavar]
         for option, part in product(action.option_strings, parts):
             starts = RESUME_OPTIONS if part.key == "run" else part.starts
-            mine = option.startswith(starts) and option.startswith(own) == bool(part.words)
-            if mine and not option.endswith(("+", ".name")):  # appending to lists, and what --model says shorter
-                found[part.key]["options"][option] = about
-    return found
+            belongs = option.startswith(starts) and option.startswith(own) == bool(part.arguments)
+            if belongs and not option.endswith(("+", ".name")):  # appending to lists, and what --model says shorter
+                entries[part.key]["options"][option] = details
+    return entries
 
 
 def _times(files: Iterable[str]) -> dict[str, int]:

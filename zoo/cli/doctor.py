@@ -135,11 +135,11 @@ def _broken_clause(entry: Entry, value: Any) -> str:
         return (
             f"breaks the contract: {registry.KIND_NAMES[entry.kind]} must be callable, received {type(value).__name__}"
         )
-    given = registry.PASSED_BY_ZOO[entry.kind]
+    passed = registry.PASSED_BY_ZOO[entry.kind]
     try:
-        inspect.signature(value).bind_partial(*given)
+        inspect.signature(value).bind_partial(*passed)
     except TypeError:
-        return f"breaks the contract: it is called with ({', '.join(given)}, ...)"
+        return f"breaks the contract: it is called with ({', '.join(passed)}, ...)"
     except ValueError:  # a builtin without a signature
         return ""
     return ""
@@ -177,17 +177,19 @@ def show_state(debug: bool = False) -> None:
     for column in ("entry point", "distribution", "seconds", "state"):
         table.add_column(column, justify="right" if column == "seconds" else "left", overflow="fold")
     wrong = []
-    for found in diagnose(everything):
-        entry = found.entry
-        seconds = "" if found.seconds is None else f"{found.seconds:.2f}"
-        table.add_row(f"{entry.kind_name} {entry.name}", f"{entry.distribution} {entry.version}", seconds, found.state)
-        if found.state != WORKS:
-            wrong.append(found)
+    for diagnosis in diagnose(everything):
+        entry = diagnosis.entry
+        seconds = "" if diagnosis.seconds is None else f"{diagnosis.seconds:.2f}"
+        table.add_row(
+            f"{entry.kind_name} {entry.name}", f"{entry.distribution} {entry.version}", seconds, diagnosis.state
+        )
+        if diagnosis.state != WORKS:
+            wrong.append(diagnosis)
     Console(highlight=False, emoji=False, markup=False).print(table)
-    for found in wrong:
-        console.print(f"{found.entry.title}: {found.state}")
-        if debug and found.traceback:
-            console.print(found.traceback)
+    for diagnosis in wrong:
+        console.print(f"{diagnosis.entry.title}: {diagnosis.state}")
+        if debug and diagnosis.traceback:
+            console.print(diagnosis.traceback)
     console.print(f"{len(everything) - len(wrong)} of {len(everything)} entry points work")
 
 

@@ -12,7 +12,6 @@ from zoo.cli.quiet import silence_libraries
 def parser() -> Parser:
     """Return the parser that completion uses; LightningCLI's, which takes seconds to import, parses the options."""
     parser = Parser("fit", fit_options="new", add_help=False)
-    parser.add_argument("--run", metavar="NAME", help="the run's folder, runs/NAME; a run that is there is resumed")
     parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
     return parser
 
