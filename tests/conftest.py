@@ -197,6 +197,7 @@ def chromium():
     with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as started:
         started.set_script_timeout(60)
         yield started
+    started.command_executor.close()  # quit leaves it open: an unclosed socket is a warning, and that an error
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def browser():
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     yield driver
     driver.quit()
+    driver.command_executor.close()  # quit leaves it open: an unclosed socket is a warning, and that an error
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -92,16 +91,3 @@ def test_the_load_tool_finds_nothing_lost_and_nothing_different(server, images, 
 
 def test_health_is_ok(server):
     assert server.ask("/health")[::2] == (200, b'{"status":"ok"}')
-
-
-@pytest.mark.skipif(
-    not list(metadata.distributions(name="zoo-classifiers")), reason="zoo-classifiers is not installed beside it"
-)
-def test_answers_are_those_of_zoo_predict(server, model, images, tmp_path):
-    output = tmp_path / "expected.json"
-    words = ["predict", model, *images, "--top_k", "5", "--output", output]
-    subprocess.run([sys.executable, "-m", "zoo", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
-    for row in json.loads(output.read_text(encoding="utf-8")):
-        with open(row["file"], "rb") as file:
-            _, answer = server.predict(file.read())
-        assert same(answer, [(one["class"], one["probability"]) for one in row["predictions"]])

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 from clients import Server, rest
@@ -115,16 +114,3 @@ def test_a_second_interrupt_leaves_at_once(model):
 def test_the_server_needs_no_torch(model):
     code = "import sys; from zoo_serve import app, cli; assert 'torch' not in sys.modules and 'zoo' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.skipif(
-    not list(metadata.distributions(name="zoo-classifiers")), reason="zoo-classifiers is not installed beside it"
-)
-def test_it_is_a_command_of_zoo(model):
-    command = [sys.executable, "-m", "zoo", "serve"]
-    refused = subprocess.run([*command, str(model), "--port", "99999"], capture_output=True, text=True)
-    assert refused.returncode == 2
-    assert "--port is 99999" in refused.stderr
-    assert refused.stderr.count("\n") == 1
-    help_text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
-    assert help_text.startswith("usage: zoo serve ")
