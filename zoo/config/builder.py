@@ -162,7 +162,7 @@ class ZooCLI(LightningCLI):
         parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
         for option, kind, text in TRAINING_OPTIONS:
-            metavar = {"metavar": "PATIENCE"} if option == "--early_stopping" else {}
+            metavar: dict[str, Any] = {"metavar": "PATIENCE"} if option == "--early_stopping" else {}
             parser.add_argument(option, type=kind, default=False if kind is bool else None, help=text, **metavar)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
