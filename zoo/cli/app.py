@@ -118,9 +118,10 @@ def _dispatch(argv: list[str]) -> None:
 
         complete(program_parser())
     if argv and not argv[0].startswith("-"):
-        if argv[0] in COMMANDS and "command" not in registry.kinds(argv[0]):
+        command = registry.own_command(argv[0]) if argv[0] in COMMANDS else registry.load("command", argv[0])
+        if command is None:
             raise UserError(f"the installed metadata lacks command '{argv[0]}'; in a checkout run: pip install -e .")
-        registry.load("command", argv[0])(argv[1:])
+        command(argv[1:])
         return
     parser = program_parser()
     parser.parse_args(argv)

@@ -7,13 +7,15 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
-from zoo.config.resolve import ConfigSources, resolve
 from zoo.core.errors import UserError
 from zoo.runs.files import require_folder, write_atomically
+
+if TYPE_CHECKING:
+    from zoo.config.resolve import ConfigSources
 
 #: A class name and its probability.
 Prediction = tuple[str, float]
@@ -40,6 +42,9 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> None:
     """Classify images with a run, an exported model or a pretrained network."""
     options = parser().parse_args(argv)
+
+    from zoo.config.resolve import resolve
+
     named = {"--config": options.config, "--model": options.model, "--model.weights": options.weights}
     network = [f"{option}={value}" for option, value in named.items() if value is not None]
     paths = options.paths

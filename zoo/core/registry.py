@@ -19,6 +19,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from zoo.core.entry_points import (
@@ -120,6 +121,12 @@ def recorded(kind: Kind, name: str, origin: str = "") -> dict[str, str]:
     """Return what a run records of a name: ``{"name": ..., "from": origin}``; errors as ``find``."""
     entry = find(kind, name, origin)
     return {"name": entry.name if isinstance(entry, FileBuilder) else name, "from": entry.origin}
+
+
+def own_command(name: str) -> Callable[..., Any] | None:
+    """Return a built-in command, or None; it reads zoo's own metadata alone, which is faster than all."""
+    points = metadata.distribution(OWN_DISTRIBUTION).entry_points.select(group=GROUPS["command"], name=name)
+    return next((point.load() for point in points), None)
 
 
 def list_names(kind: Kind) -> list[str]:
