@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,6 +35,10 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
     if loaded := ELSEWHERE.search(output):
         raise RuntimeError(f"{page.file.src_uri} loads from another host: {loaded[0]}")
     return output
+
+
+#: Help is as wide on the page whatever terminal builds it.
+os.environ["COLUMNS"] = "100"
 
 
 @cache
