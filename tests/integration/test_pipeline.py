@@ -143,7 +143,7 @@ def test_accumulated_gradients_leave_the_loss_what_it_is(zoo, tmp_path):
 
 def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
     process = zoo_process("fit", "--trainer.max_epochs", 2, "--trainer.devices", 2, "--trainer.accelerator", "cpu")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert out.splitlines()[-1] == "runs/digits-lenet5/version_0"
     run = tmp_path / "runs" / "digits-lenet5" / "version_0"
@@ -151,7 +151,7 @@ def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
     assert "several processes write no report" in err
     assert not (run / "report.html").exists()
     process = zoo_process("test", run, "--trainer.devices", 2)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert not (run / "report.html").exists()
     by_two = json.loads((run / "results.json").read_text())
