@@ -12,13 +12,15 @@ from zoo.core.console import RANK_VARIABLES, print_stderr
 
 PRINT = "from zoo.core.console import print_stderr; print_stderr('hello')"
 TRAIN_ON_TWO = """
+import sys
+
 import lightning
 from lightning.pytorch.demos.boring_classes import BoringModel
 from zoo.core.console import is_first_process
 
 class Module(BoringModel):
     def on_fit_start(self):
-        print(f"rank {self.global_rank}: {is_first_process()}", flush=True)
+        sys.stdout.write(f"rank {self.global_rank}: {is_first_process()}\\n")  # one write
 
 if __name__ == "__main__":
     options = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zoo.cli.parser import Parser
-from zoo.runs.summary import RUN_COLUMNS, show_runs
+from zoo.runs.folder import RUN_COLUMNS
 
 
 def parser() -> Parser:
@@ -23,4 +23,7 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> None:
     """List runs: accuracies, epochs, state."""
     options = parser().parse_args(argv)
+
+    from zoo.runs.summary import show_runs
+
     show_runs(options.folder, options.sort, options.filter, options.output)

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from zoo.core.errors import CheckpointError, UserError
 
+#: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
+RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+
 
 @dataclass(frozen=True)
 class Run:

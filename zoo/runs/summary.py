@@ -16,7 +16,7 @@ from typing import Any
 from zoo.core.errors import UserError
 from zoo.runs.config_file import SECTIONS, read_config
 from zoo.runs.files import require_json, write_json
-from zoo.runs.folder import Run
+from zoo.runs.folder import RUN_COLUMNS, Run
 from zoo.runs.metrics import History
 from zoo.runs.status import state
 
@@ -169,7 +169,3 @@ def _key(value: Any) -> Any:
 def _natural(text: str) -> list[tuple[bool, int, str]]:
     """Return a key by which version_9 comes before version_10."""
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text)]
-
-
-#: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
-RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
