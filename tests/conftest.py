@@ -140,6 +140,12 @@ def digits_run(train_once) -> Path:
     return train_once("--trainer.max_epochs", 3)
 
 
+@pytest.fixture
+def untested_run(train_once) -> Path:
+    """A copy of that run as its training left it: other tests test and export digits_run."""
+    return train_once("--trainer.max_epochs", 3)
+
+
 @pytest.fixture(scope="session")
 def digits_model(digits_run, make_once) -> Path:
     """The exported file of that run, which was tested before."""

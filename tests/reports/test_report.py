@@ -88,9 +88,9 @@ def odd(tmp_path_factory):
     return folder / "folder-lenet5" / "version_0"
 
 
-def test_a_fit_reports_its_best_checkpoint_on_the_validation_split(digits_run):
-    figures = read_figures(digits_run / "report.html")
-    best = max(float(row["val/accuracy"]) for row in rows(digits_run / "metrics.csv") if row["val/accuracy"])
+def test_a_fit_reports_its_best_checkpoint_on_the_validation_split(untested_run):
+    figures = read_figures(untested_run / "report.html")
+    best = max(float(row["val/accuracy"]) for row in rows(untested_run / "metrics.csv") if row["val/accuracy"])
     assert figures["split"] == "val"
     assert figures["images"] == 143
     assert figures["accuracy"] == pytest.approx(best)
@@ -145,8 +145,8 @@ def test_report_makes_the_same_page_again_and_changes_nothing_else(zoo, tested):
     assert digests(tested) == before
 
 
-def test_a_report_goes_where_it_is_told_to(zoo, digits_run, tmp_path):
-    status, out, err = zoo("report", digits_run, "--output", "page.html", "--trainer.limit_val_batches", 2)
+def test_a_report_goes_where_it_is_told_to(zoo, untested_run, tmp_path):
+    status, out, err = zoo("report", untested_run, "--output", "page.html", "--trainer.limit_val_batches", 2)
     assert status == 0, err
     assert out == "page.html\n"
     assert read_figures(tmp_path / "page.html")["images"] == 64
