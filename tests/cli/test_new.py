@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support import REPOSITORY
 
+import zoo as library
 from zoo.cli.new import PLACES
 from zoo.core import registry
 
@@ -92,7 +93,9 @@ def test_nothing_of_the_copied_plugin_is_left_but_its_functions(write):
 def test_a_wheel_holds_the_plugin_where_zoo_new_looks_for_it():
     build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     [(source, place)] = build["force-include"].items()
-    assert [path.relative_to(REPOSITORY).as_posix() for path in PLACES] == [place, source]
+    site = Path(library.__file__).parents[1]  # the checkout, or where the wheel is installed
+    assert [path.relative_to(site).as_posix() for path in PLACES] == [place, source]
+    assert (PLACES[site == REPOSITORY] / "pyproject.toml").is_file()
 
 
 @pytest.mark.parametrize(
