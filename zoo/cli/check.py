@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def check(name: str, args: Sequence[str], output: str | None = None) -> list[Issue]:
-    """Look at every image of a data set, print what is wrong with it and, if asked, write it.
+    """Read every image of a data set, print its issues and, if asked, write them to a file.
 
     Args:
         name: registered name of the data set.
@@ -83,7 +83,7 @@ def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
 
     arguments = resolve(["--data", name, *args])
     if arguments.names != resolve(["--data", name]).names:
-        raise UserError(f"zoo check {name} is told which data set; leave --data and --model out")
+        raise UserError(f"zoo check {name} already names the data set; leave --data and --model out")
     parser = jsonargparse.ArgumentParser(prog="zoo check", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--data.root", type=str | None, default=None)
     parser.add_argument("--data.num_workers", type=int | None, default=None)
@@ -155,14 +155,14 @@ def _place(image: ImageRecord) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return text for one line of a terminal: what would move its cursor or cannot be shown becomes an escape."""
+    """Return text for one line of a terminal: control characters and what cannot be printed are escaped."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _described(
     name: str, root: Path, scans: Mapping[str, SplitScan], missing: Mapping[str, str], issues: Sequence[Issue]
 ) -> dict[str, Any]:
-    """Return everything as JSON holds it."""
+    """Return scans and issues as the JSON file holds them."""
     return {
         "dataset": name,
         "root": str(root),
