@@ -125,6 +125,12 @@ def test_callbacks_run_beside_zoos_own():
     assert [row["val/accuracy"] for row in run.metrics] == pytest.approx(count.accuracies)
 
 
+def test_quiet_prints_nothing_in_a_process_that_has_not_imported_lightning(folder):
+    code = f"import zoo; zoo.fit(trainer={SHORT}, max_epochs=1, quiet=True)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_quiet_prints_nothing(capfd):
     package.fit(trainer=SHORT, max_epochs=1, quiet=True)
     assert capfd.readouterr() == ("", "")
@@ -158,7 +164,7 @@ def test_lightning_says_nothing_that_zoo_says_itself(capfd):
         ({"resume": "nowhere"}, "nowhere is not a run folder"),
         ({"ckpt_path": "no.ckpt"}, r"checkpoint no\.ckpt does not exist"),
         ({"lr": 0.1}, r"unknown argument 'lr'; did you mean optimizer=\{'lr': \.\.\.\}\?"),
-        ({"epochs": 3}, r"unknown argument 'epochs'; did you mean trainer=\{'max_epochs': \.\.\.\}\?"),
+        ({"epochs": 3}, r"unknown argument 'epochs'; did you mean max_epochs=\.\.\.\?"),
         ({"batch_size": 3}, r"did you mean data=\{'batch_size': \.\.\.\}\?"),
         ({"dropout": 0.1}, r"did you mean model=\{'architecture': \{'dropout': \.\.\.\}\}\?"),
         ({"optimiser": "SGD"}, "unknown argument 'optimiser'; did you mean 'optimizer'"),

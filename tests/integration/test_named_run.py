@@ -29,6 +29,8 @@ def test_the_same_command_resumes_it_and_another_option_of_what_it_is_does_not(z
     assert (named / "metrics.csv").read_text().count("\n1,") == 1
     message = error_of(zoo("fit", "--run", "first", "--data.batch_size", 8))
     assert "run runs/first was trained with data.batch_size 16 (runs/first/config.yaml), received 8" in message
+    message = error_of(zoo("fit", "--run", "first", "--data.batch_size", 16, "--model", "vgg16"))
+    assert "run runs/first was trained with model.architecture.name 'lenet5'" in message
     assert "model.architecture.name 'lenet5'" in error_of(zoo("fit", "--run", "first", "--model", "cnn"))
     assert "leave --ckpt_path x.ckpt out" in error_of(zoo("fit", "--run", "first", "--ckpt_path", "x.ckpt"))
     assert "run runs/first and --run first both say which run" in error_of(zoo("fit", "runs/first", "--run", "first"))

@@ -38,6 +38,8 @@ def host_signals() -> Iterator[None]:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's notices and warnings away: what a user must know, zoo says itself."""
+    import lightning.pytorch  # noqa: F401  # its import sets these levels
+
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     with ExitStack() as stack:

@@ -85,6 +85,8 @@ def unknown_argument(name: str, arguments: Iterable[str]) -> UserError:
     if name not in OTHER_NAMES:
         return UserError(f"zoo.fit: unknown argument '{name}'{did_you_mean(name, arguments)}")
     section, *keys = OTHER_NAMES[name].split(".")
+    if keys and keys[-1] in arguments:
+        return UserError(f"zoo.fit: unknown argument '{name}'; did you mean {keys[-1]}=...?")
     value = "..."
     for key in reversed(keys):
         value = f"{{'{key}': {value}}}"

@@ -200,7 +200,7 @@ def _require_finite(loss: Tensor | float, trainer: Trainer) -> float:
     value = float(loss)
     if value - value != 0:
         raise RunError(
-            f"the loss is {value} at step {trainer.global_step}; the last checkpoint is from before; "
+            f"the loss is {value} at step {trainer.global_step}; checkpoints hold earlier steps only; "
             "try a lower learning rate (--optimizer.lr) or --trainer.gradient_clip_val 1"
         )
     return value
