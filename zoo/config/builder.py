@@ -118,6 +118,7 @@ class ZooCLI(LightningCLI):
     description = ""
 
     def __init__(self, command: str, sources: ConfigSources, run: Run | None) -> None:
+        flush_denormals()  # threads inherit it, so it comes before torch starts any
         self.sources, self.run = sources, run
         self.checkpoint: dict[str, Any] | None = None
         self.checkpoint_path: Path | None = None
@@ -212,7 +213,6 @@ class ZooCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; the spec comes from the checkpoint, else from the data and the weights."""
-        flush_denormals()
         keep_freed_memory()
         skip_cuda_driver_search()
         self.config_init = self.parser.instantiate(self.config)
