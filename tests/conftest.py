@@ -13,11 +13,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 from browser import NODE_MODULES, ORT_FILES, ORT_WEB
 from filelock import FileLock
-from PIL import Image
+from support import write_photos
 
 from zoo.cli import main
 from zoo.core import registry
@@ -166,12 +165,7 @@ def colour_model(make_once) -> Path:
     """A model of colour images of 32x32 and of two classes."""
 
     def export(folder: Path) -> None:
-        random = np.random.default_rng(0)
-        for label, name in enumerate(CLASS_NAMES):
-            (folder / "photos" / name.strip()).mkdir(parents=True)
-            for number in range(20):
-                pixels = random.integers(0, 128, (32, 32, 3), np.uint8) + np.uint8(128 * label)
-                Image.fromarray(pixels).save(folder / "photos" / name.strip() / f"{number}.png")
+        write_photos(folder / "photos", CLASS_NAMES, 128, 128)
         words = ["fit", "--model", "lenet5", "--data", "folder", "--data.root", str(folder / "photos")]
         words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
         assert main([*words, "--data.image_size", "32"]) == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -19,6 +21,16 @@ def assert_equal_weights(first, second):
     a, b = weights(first), weights(second)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def write_photos(folder, names, levels, step):
+    """Write 20 random colour images of 32x32 for each class; each class is brighter by ``step`` than the one before."""
+    random = np.random.default_rng(0)
+    for label, name in enumerate(names):
+        (folder / name.strip()).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, levels, (32, 32, 3), np.uint8) + np.uint8(step * label)
+            Image.fromarray(pixels).save(folder / name.strip() / f"{number}.png")
 
 
 #: A program that trains a run, as far as its lock tells, until its standard input ends.

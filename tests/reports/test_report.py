@@ -21,6 +21,7 @@ from markupsafe import escape
 from PIL import Image
 from sklearn import metrics
 from sklearn.datasets import load_digits
+from support import write_photos
 
 from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
@@ -76,12 +77,7 @@ def odd(tmp_path_factory):
     from zoo.cli import main
 
     folder = tmp_path_factory.mktemp("odd")
-    random = np.random.default_rng(0)
-    for label, name in enumerate(NAMES):
-        (folder / "photos" / name.strip()).mkdir(parents=True)
-        for number in range(20):
-            pixels = random.integers(0, 200, (32, 32, 3), np.uint8) + np.uint8(30 * label)
-            Image.fromarray(pixels).save(folder / "photos" / name.strip() / f"{number}.png")
+    write_photos(folder / "photos", NAMES, 200, 30)
     words = ["fit", "--data", "folder", "--data.root", str(folder / "photos"), "--data.augmentation", "crop_flip"]
     words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
     assert main(words) == 0

@@ -71,7 +71,7 @@ def require_same_config(run: Run, recorded: Mapping[str, Any], config: Mapping[s
         config: what its options and its config.yaml make together, in the same form.
     """
     before, now = _flat(recorded), _flat(config)
-    # The names first: other names bring other arguments along, which nobody typed.
+    # Compare names first: a network of another name also has other arguments, which the user did not type.
     for key in sorted(before.keys() & now.keys(), key=lambda key: (not key.endswith(".name"), key)):
         free = f"--{key}".startswith(RESUME_OPTIONS) or (key.endswith(".from") and not is_file_origin(before[key]))
         if before[key] != now[key] and not free:

@@ -59,7 +59,7 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     """
     path = Path(run_or_checkpoint)
     if path.is_file():
-        run = Run(path.parent.parent)  # if nobody moved the checkpoint
+        run = Run(path.parent.parent)  # where training saved the checkpoint
     else:
         run = Run.open(path)
         path = run.trained()
