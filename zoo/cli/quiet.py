@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 
@@ -12,6 +11,8 @@ def silence_libraries() -> None:
 
     Call it after lightning is imported, which sets the levels of its loggers.
     """
+    import logging  # here, for completion imports each command's module
+
     for name in ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.warnoptions:

@@ -10,7 +10,6 @@ The run's copy builds the network from then on, and only while its SHA-256 is th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import inspect
 import io
 import re
@@ -82,7 +81,7 @@ class FileBuilder:
     @property
     def digest(self) -> str:
         """SHA-256 of the file."""
-        return hashlib.sha256(self.content).hexdigest()
+        return _sha256(self.content)
 
     @property
     def origin(self) -> str:
@@ -150,7 +149,7 @@ def _split(name: str) -> tuple[str, str]:
 @cache
 def _execute(path: Path, content: bytes) -> ModuleType:
     """Execute a file once, as a module of its own; no __pycache__ appears beside it."""
-    module = ModuleType(f"zoo_file_{path.stem}_{hashlib.sha256(content).hexdigest()[:16]}")
+    module = ModuleType(f"zoo_file_{path.stem}_{_sha256(content)[:16]}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up
     try:
@@ -178,3 +177,9 @@ def _takes_spec(value: Any) -> bool:
         return next(iter(inspect.signature(value).parameters), "") == "spec"
     except (ValueError, TypeError):  # no signature can be read
         return False
+
+
+def _sha256(content: bytes) -> str:
+    import hashlib  # it loads OpenSSL, a twentieth of the time in which TAB answers
+
+    return hashlib.sha256(content).hexdigest()
