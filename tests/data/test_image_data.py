@@ -12,6 +12,8 @@ from PIL import Image
 from zoo.core.errors import DownloadError, ImageError, NoSplitError, UserError
 from zoo.data.image_data import ImageData
 from zoo.data.sources import MemorySource, StreamSource
+from zoo.images.files import open_image
+from zoo.images.preprocess import to_uint8
 
 
 @pytest.fixture
@@ -152,3 +154,18 @@ def test_a_training_that_ends_leaves_no_reading_process(photos):
     assert set(multiprocessing.active_children()) == before
     assert len(list(loader)) == len(loader)  # another pass is possible
     assert set(multiprocessing.active_children()) == before
+
+
+@pytest.mark.parametrize("memory_gib", [0, 2])
+def test_paths_are_the_files_of_a_split_in_the_order_that_its_loader_serves(photos, memory_gib):
+    data = ImageData("folder", photos, image_size=24, num_workers=0, memory_gib=memory_gib)
+    for split in ("train", "val", "test"):
+        source, paths = data.source(split), data.paths(split)
+        [(images, _)] = source.fetch([torch.arange(len(source))])
+        assert len(set(paths)) == len(source)
+        for path, pixels in zip(paths, images, strict=True):
+            assert torch.equal(to_uint8(open_image(path), data.spec), pixels)
+
+
+def test_a_data_set_without_files_has_no_paths():
+    assert ImageData("digits").paths("val") is None

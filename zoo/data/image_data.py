@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -103,6 +104,8 @@ class ImageData:
         self._like = like
         self._datasets: dict[Split, Any] = {}
         self._sources: dict[Split, Source] = {}
+        #: Of a split that was drawn from ``train``: its items there.
+        self._drawn: dict[Split, np.ndarray] = {}
         self._training_source: StreamSource | None = None
         self._train_labels: Tensor | None = None
 
@@ -157,6 +160,21 @@ class ImageData:
                 if split == "train" and not self._has_val():
                     self._split_train()
         return self._sources[split]
+
+    def paths(self, split: Split) -> list[str] | None:
+        """Return the file of each item of a split, in the order of its source; None where the data set has no files.
+
+        A loader of val or test serves its images in this order; damaged images, which skip_bad leaves out, stand in
+        the list too.
+
+        Raises:
+            NoSplitError, ImageError, DownloadError, UserError: as ``source``.
+        """
+        self.source(split)
+        dataset = self.opened("train" if split in self._drawn else split)
+        if not hasattr(dataset, "path"):
+            return None
+        return [str(dataset.path(int(item))) for item in self._drawn.get(split, np.arange(len(dataset)))]
 
     def replace_source(self, split: Split, source: Source) -> None:
         """Serve a split from another source of as many items: features of its images, for example."""
@@ -265,6 +283,7 @@ class ImageData:
                 f"data set '{self.dataset_name}' has {len(dataset)} training images, too few to keep "
                 f"data.val_fraction {self.val_fraction} of them for validation; add images or a val split"
             )
+        self._drawn["train"], self._drawn["val"] = train, val
         self._sources["train"], self._sources["val"] = whole.subset(train), whole.subset(val)
 
 
