@@ -156,14 +156,54 @@ def test_files_that_are_no_models_are_told_apart(digits_model, tmp_path, changed
         Classifier(tmp_path / "gone")
     with pytest.raises(ModelError, match=r"has no metadata of zoo: it was not written by 'zoo export'"):
         Classifier(changed(lambda model: model.ClearField("metadata_props")))
-    with pytest.raises(ModelError, match="is of format 2, this runtime reads 1"):
-        Classifier(changed(set_metadata(zoo_format="2")))
+    with pytest.raises(ModelError, match="is of format 3, this runtime reads 1 and 2"):
+        Classifier(changed(set_metadata(zoo_format="3")))
     with pytest.raises(ModelError, match="its metadata cannot be read"):
         Classifier(changed(set_metadata(input_spec="{")))
     with pytest.raises(ModelError, match="its metadata cannot be read"):
         Classifier(changed(set_metadata(classes=None)))
     with pytest.raises(ModelError, match="contradict each other"):
         Classifier(changed(set_metadata(classes=json.dumps(["a", "b"]))))
+
+
+def test_predict_leaves_out_classes_below_their_threshold(digits_model, changed):
+    image = pixels(8, 8, 1)
+    likeliest = Classifier(digits_model).predict(image, top_k=10)
+    below = {name: 1.0 if rank == 0 else 0.0 for rank, (name, _) in enumerate(likeliest)}
+    thresholds = [below[name] for name in map(str, range(10))]
+    classifier = Classifier(changed(set_metadata(thresholds=json.dumps(thresholds), labels='"several"')))
+    assert classifier.labels == "several"
+    assert classifier.predict(image, top_k=10) == likeliest[1:]
+    assert classifier.predict(image, top_k=1) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"thresholds": "[0.5]"},
+        {"thresholds": "[1.5, 0, 0, 0, 0, 0, 0, 0, 0, 0]"},
+        {"labels": '"many"'},
+        {"temperature": "0"},
+    ],
+)
+def test_a_key_that_no_file_can_have_is_refused(changed, key):
+    with pytest.raises(ModelError, match="contradict each other"):
+        Classifier(changed(set_metadata(**key)))
+
+
+def test_a_second_output_gives_embeddings(digits_model, changed):
+    with pytest.raises(ModelError, match="exported without embeddings"):
+        Classifier(digits_model).embeddings(pixels(2, 8, 8, 1))
+
+    def add_output(model):
+        model.graph.node.append(onnx.helper.make_node("Identity", ["logits"], ["embeddings"]))
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info("embeddings", onnx.TensorProto.FLOAT, ["batch", 10])
+        )
+
+    classifier = Classifier(changed(add_output))
+    assert classifier.embeddings(pixels(2, 8, 8, 1)).shape == (2, 10)
+    assert classifier.probabilities(pixels(2, 8, 8, 1)).sum() == pytest.approx(2)
 
 
 def test_weights_in_another_file_are_refused(digits_model, tmp_path):

@@ -46,8 +46,12 @@ MAX_PIXELS = 89_478_485
 #: Formats that are read. Pillow reads more, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 
-#: Value of ``zoo_format`` in a file's metadata.
-FORMAT = "1"
+#: Value of ``zoo_format`` in the metadata of a file that is written now, and values that are read.
+FORMAT = "2"
+FORMATS_READ = ("1", FORMAT)
+
+#: How an image becomes the network's size; files of format 1 name none and mean the first.
+FITS = ("cover", "letterbox", "stretch")
 
 #: EXIF tag of the camera's orientation; 1 is upright.
 ORIENTATION = 0x0112
@@ -89,7 +93,10 @@ class Classifier:
 
     Attributes:
         classes: names, in the order of the outputs.
-        input_spec: what the network was trained for: classes, channels, height, width, mean, std, resize.
+        input_spec: what the network was trained for: classes, channels, height, width, mean, std, resize, white_level.
+        labels: ``one`` if an image has one class: probabilities add up to 1. ``several`` if it may have any number of
+            classes: each probability stands for itself.
+        thresholds: for each class the probability from which ``predict`` names it; None: it names the likeliest.
         metadata: of the file, decoded from JSON.
         session: the ``onnxruntime.InferenceSession``.
 
@@ -107,11 +114,14 @@ class Classifier:
         self.metadata = _metadata(path, self.session)
         self.input_spec: dict[str, Any] = self.metadata["input_spec"]
         self.classes: tuple[str, ...] = tuple(self.metadata["classes"])
+        self.labels: Literal["one", "several"] = self.metadata.get("labels", "one")
+        thresholds = self.metadata.get("thresholds")
+        self.thresholds = None if thresholds is None else np.array(thresholds, np.float32)
         self._channels: Literal[1, 3] = self.input_spec["channels"]
         self._names = np.array(self.classes, dtype=object)
 
     def predict(self, image: Picture, top_k: int = 5) -> list[Prediction]:
-        """Return the likeliest classes of one image.
+        """Return the likeliest classes of one image, without those below their threshold if the file has thresholds.
 
         Args:
             image: as ``read`` takes it.
@@ -140,7 +150,7 @@ class Classifier:
         return named
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 ``(batch, classes)``, each row adding up to 1.
+        """Return float32 ``(batch, classes)``, each row adding up to 1 unless ``labels`` is ``several``.
 
         Args:
             images: uint8 ``(batch, height, width, channels)``, of any size, values 0 to 255.
@@ -149,6 +159,18 @@ class Classifier:
             ValueError: another dtype or shape, or no image.
             ImageError: the images are so long and thin that they would have over MAX_PIXELS after scaling.
         """
+        return self._run("probabilities", images)
+
+    def embeddings(self, images: np.ndarray) -> np.ndarray:
+        """Return the features that the network computes its logits from, float32 ``(batch, width)``.
+
+        Arguments and errors as ``probabilities``; also ModelError: the file was exported without embeddings.
+        """
+        if "embeddings" not in {output.name for output in self.session.get_outputs()}:
+            raise ModelError("this file was exported without embeddings: its outputs are logits and probabilities")
+        return self._run("embeddings", images)
+
+    def _run(self, output: str, images: np.ndarray) -> np.ndarray:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != self._channels or 0 in images.shape:
             raise ValueError(
                 f"expected uint8 images (batch, height, width, {self._channels}), at least one, "
@@ -156,12 +178,13 @@ class Classifier:
             )
         height, width = images.shape[1:3]
         spec = self.input_spec
-        if (height, width) != (spec["height"], spec["width"]):
+        fit = spec["resize"].get("fit", FITS[0])
+        if fit == "cover" and (height, width) != (spec["height"], spec["width"]):  # no other fit enlarges beyond it
             crop = spec["resize"]["crop"]
             tall, wide = round(spec["height"] / crop), round(spec["width"] / crop)
             if max(tall, height * wide // width) * max(wide, width * tall // height) > MAX_PIXELS:
                 raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {tall}x{wide}")
-        return self.session.run(["probabilities"], {"images": images})[0]  # type: ignore[no-any-return]
+        return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
 
     def read(self, image: Picture) -> np.ndarray:
         """Return the pixels of an image, as the network takes them.
@@ -197,7 +220,14 @@ class Classifier:
         values = probabilities[np.arange(len(order))[:, None], order].ravel().tolist()
         # tuple's own constructor takes half the time of Prediction's.
         predictions = list(map(partial(tuple.__new__, Prediction), zip(names, values, strict=True)))
-        return [predictions[start : start + width] for start in range(0, len(predictions), width)]
+        rows = [predictions[start : start + width] for start in range(0, len(predictions), width)]
+        if self.thresholds is None:
+            return rows
+        reached = probabilities >= self.thresholds
+        return [
+            [prediction for prediction, label in zip(row, labels, strict=True) if reached[number, label]]
+            for number, (row, labels) in enumerate(zip(rows, order, strict=True))
+        ]
 
 
 def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> np.ndarray:
@@ -387,22 +417,31 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     texts = session.get_modelmeta().custom_metadata_map
     if "zoo_format" not in texts:
         raise ModelError(f"{path} has no metadata of zoo: it was not written by 'zoo export'")
-    if texts["zoo_format"] != FORMAT:
-        raise ModelError(f"{path} is of format {texts['zoo_format'][:20]}, this runtime reads {FORMAT}; update it")
+    if texts["zoo_format"] not in FORMATS_READ:
+        readable = " and ".join(FORMATS_READ)
+        raise ModelError(f"{path} is of format {texts['zoo_format'][:20]}, this runtime reads {readable}; update it")
     try:
         metadata = {key: json.loads(text) for key, text in texts.items() if key not in ("zoo_format", "sha256")}
         spec, classes = metadata["input_spec"], metadata["classes"]
-        consistent = spec["classes"] == classes and spec["channels"] in (1, 3)
+        consistent = spec["classes"] == classes and spec["channels"] >= 1
         consistent &= {"architecture", "dataset", "versions", "golden"} <= set(metadata)
         consistent &= min(spec["height"], spec["width"]) >= 1 and 0 < spec["resize"]["crop"] <= 1
+        consistent &= spec["resize"].get("fit", FITS[0]) in FITS and spec.get("white_level", 65535) >= 1
+        consistent &= metadata.get("labels", "one") in ("one", "several") and metadata.get("temperature", 1) > 0
+        thresholds = metadata.get("thresholds")
+        consistent &= thresholds is None or (
+            len(thresholds) == len(classes) and 0 <= min(thresholds) <= max(thresholds) <= 1
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its metadata cannot be read ({type(error).__name__}: {error})") from error
     [image] = session.get_inputs() if len(session.get_inputs()) == 1 else [None]
     outputs = {output.name: output for output in session.get_outputs()}
     consistent &= image is not None and (image.name, image.type) == ("images", "tensor(uint8)")
     consistent &= image is not None and len(image.shape) == 4 and image.shape[3] == spec["channels"]
-    consistent &= set(outputs) == {"logits", "probabilities"}
-    consistent &= all(output.shape[1:] == [len(classes)] for output in outputs.values())
+    consistent &= set(outputs) - {"embeddings"} == {"logits", "probabilities"}
+    consistent &= all(
+        outputs[name].shape[1:] == [len(classes)] for name in ("logits", "probabilities") if name in outputs
+    )
     if not consistent:
         raise ModelError(f"{path}: its metadata and its graph contradict each other; it was changed, export it again")
     return metadata

@@ -5,24 +5,30 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from zoo.core.errors import UserError
 
 Interpolation = Literal["bilinear", "bicubic"]
+Fit = Literal["cover", "letterbox", "stretch"]
+
+#: White levels of 8, 10, 12, 14 and 16 bits.
+WHITE_LEVELS = (255, 1023, 4095, 16383, 65535)
 
 
 @dataclass(frozen=True)
 class Resize:
     """How an image of any size becomes ``height`` x ``width``.
 
-    The image is scaled, antialiased and without distortion, until it covers ``height / crop`` x ``width / crop``; then
-    the centre ``height`` x ``width`` is cut out.
+    The image is scaled, antialiased, in relation to ``height / crop`` x ``width / crop``; then the centre ``height`` x
+    ``width`` is cut out, with black (level 0) where the scaled image does not reach.
 
     Args:
         crop: side of the centre as a share of the scaled image's side, in (0, 1]; the usual 224 out of 256 is 0.875.
         interpolation: bilinear or bicubic.
+        fit: ``cover`` scales without distortion until the image covers that size; ``letterbox`` scales without
+            distortion until the whole image fits into it; ``stretch`` scales each side to it.
 
     Raises:
         UserError: a value is not allowed.
@@ -30,12 +36,19 @@ class Resize:
 
     crop: float = 1.0
     interpolation: Interpolation = "bilinear"
+    fit: Fit = "cover"
 
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1:
             raise UserError(f"resize.crop is {self.crop}; allowed is more than 0 and at most 1")
         if self.interpolation not in (allowed := get_args(Interpolation)):
             raise UserError(f"resize.interpolation is '{self.interpolation}'; allowed are {' and '.join(allowed)}")
+        if self.fit not in get_args(Fit):
+            raise UserError(f"resize.fit is '{self.fit}'; allowed are cover, letterbox and stretch")
+
+    def refit(self, fit: Fit) -> Resize:
+        """Return the rule with another fit; letterbox and stretch then show the whole image, so their crop is 1."""
+        return replace(self, fit=fit, crop=self.crop if fit == "cover" else 1.0)
 
 
 @dataclass(frozen=True)
@@ -44,12 +57,14 @@ class InputSpec:
 
     Args:
         classes: class names in the order of the labels, at least two, all different.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB) or any other number, which files then hold exactly.
         height: of the network's input, in pixels, at least 1.
         width: of the network's input, in pixels, at least 1.
         mean: of the training pixels per channel, on the scale [0, 1].
         std: standard deviation per channel on the same scale, more than 0.
         resize: the rule that brings images of other sizes to ``height`` x ``width``.
+        white_level: the 16-bit level that becomes 255 where files and arrays of 16 bits become uint8: 255, 1023, 4095,
+            16383 or 65535. Higher levels are clipped to it. 8-bit images do not depend on it.
 
     Raises:
         UserError: a value is not allowed.
@@ -62,6 +77,7 @@ class InputSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resize: Resize = Resize()
+    white_level: int = 65535
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -69,8 +85,8 @@ class InputSpec:
         if len(set(self.classes)) != len(self.classes):
             twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
             raise UserError(f"class names must differ; given more than once: {', '.join(twice)}")
-        if self.channels not in (1, 3):
-            raise UserError(f"channels is {self.channels}; allowed are 1 (grey) and 3 (RGB)")
+        if self.channels < 1:
+            raise UserError(f"channels is {self.channels}; allowed are 1 (grey), 3 (RGB) and other numbers above 0")
         if self.height < 1 or self.width < 1:
             raise UserError(f"image size is {self.height}x{self.width}; both sides must be at least 1 pixel")
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -78,6 +94,8 @@ class InputSpec:
                 raise UserError(f"{name} is {list(values)}; one finite number for each of {self.channels} channel(s)")
         if min(self.std) <= 0:
             raise UserError(f"std is {list(self.std)}; every value must be more than 0")
+        if self.white_level not in WHITE_LEVELS:
+            raise UserError(f"white_level is {self.white_level}; allowed are {', '.join(map(str, WHITE_LEVELS))}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: lists, numbers and strings only."""
@@ -90,13 +108,13 @@ class InputSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> InputSpec:
-        """Read the JSON form back.
+        """Read the JSON form back; a key that an earlier version did not write gets its default.
 
         Raises:
             UserError: a key is missing or unknown, or a value is not allowed.
         """
         names = {field.name for field in dataclasses.fields(cls)}
-        if set(data) != names:
+        if set(data) | {"white_level"} != names:
             raise UserError(f"an InputSpec has the keys {sorted(names)}, received {sorted(data)}")
         return cls(
             classes=tuple(data["classes"]),
@@ -106,4 +124,5 @@ class InputSpec:
             mean=tuple(map(float, data["mean"])),
             std=tuple(map(float, data["std"])),
             resize=Resize(**data["resize"]),
+            white_level=int(data.get("white_level", cls.white_level)),
         )
