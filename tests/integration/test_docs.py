@@ -101,12 +101,14 @@ def workshop(tmp_path_factory, digits_model):
     seven = digits[list(digits.labels).index(7)][0].reshape(8, 8)
     for name in ("seven.png", "photo.jpg"):
         Image.fromarray(seven).save(folder / name)
-    random = np.random.default_rng(0)
+    random, rows = np.random.default_rng(0), ["path,label"]
     for label, name in enumerate(("ants", "bees")):
         (folder / "photos" / name).mkdir(parents=True)
         for number in range(20):
             pixels = random.integers(0, 128, (80, 96, 3), np.uint8) + np.uint8(128 * label)
             Image.fromarray(pixels).save(folder / "photos" / name / f"{number}.png")
+            rows.append(f"{name}/{number}.png,{name}")
+    (folder / "photos" / "labels.csv").write_text("\n".join(rows))
     return folder
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 import datasets
 import numpy as np
 import pytest
@@ -87,6 +90,54 @@ def test_labels_that_are_texts_are_numbered(tmp_path):
     data = zoo.create_dataset("hf/parquet", tmp_path, "train", label_column="kind")
     assert data.classes == ["bee", "moth"]
     assert data.labels[:2].tolist() == [1, 0]
+
+
+@pytest.fixture
+def described(tmp_path):
+    """Make a folder of images with a metadata.csv of the given header and rows, and open it."""
+
+    def make(header, *rows, **options):
+        for number in range(len(rows)):
+            picture(number).save(tmp_path / f"{number}.png")
+        lines = [f"{number}.png,{row}" for number, row in enumerate(rows)]
+        (tmp_path / "metadata.csv").write_text("\n".join([f"file_name,{header}", *lines]))
+        return zoo.create_dataset("hf/imagefolder", tmp_path, "train", **options)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # datasets leaves metadata.csv to the garbage collector
+        yield make
+        gc.collect()
+
+
+def test_texts_beside_a_folder_are_labels_although_pandas_3_reads_them_as_large_string(described, tmp_path):
+    data = described("label", "moth", "bee", "moth")
+    assert data.classes == ["bee", "moth"]
+    assert data.labels.tolist() == [1, 0, 1]
+    check_dataset("hf/imagefolder", root=tmp_path)
+
+
+def test_whole_numbers_beside_a_folder_are_labels_in_their_own_order(described):
+    data = described("label", 10, 9, 10)
+    assert data.classes == ["9", "10"]
+    assert data.labels.tolist() == [1, 0, 1]
+
+
+def test_a_column_of_a_usual_name_is_the_label_among_others(described):
+    assert described("place,Class_Name", "a,moth", "b,bee").classes == ["bee", "moth"]
+    assert described("species", "moth", "wasp").classes == ["moth", "wasp"]
+    with pytest.raises(UserError, match=r"2 columns can be the label_column; choose with .*: image .*species.*place"):
+        described("species,place", "moth,a", "bee,b")
+    assert described("species,place", "moth,a", "bee,b", label_column="place").classes == ["a", "b"]
+
+
+def test_rows_without_a_label_are_named(described):
+    with pytest.raises(UserError, match="rows 1, 3 have no label"):
+        described("label", "moth", "", "bee", "")
+
+
+def test_labels_with_fractions_are_refused(described):
+    with pytest.raises(UserError, match="column 'label' is float64; labels are class labels, texts or whole numbers"):
+        described("label", 1.5, 2.5, label_column="label")
 
 
 def test_columns_that_several_could_be_are_listed(tmp_path):

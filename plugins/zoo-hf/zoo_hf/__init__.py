@@ -18,6 +18,13 @@ from zoo import DownloadError, ImageError, NoSplitError, UserError
 TABLES = ("arrow", "parquet")
 LOCAL = ("imagefolder", *TABLES)
 
+#: Types of columns of labels that are no class labels: pandas 3 reads texts as large_string.
+TEXTS = ("string", "large_string", "string_view")
+WHOLE_NUMBERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+
+#: Usual names of such columns, in lower case without underscores.
+LABELS = ("label", "labels", "labelname", "class", "classname", "target", "category", "categoryname")
+
 SPLITS = {"train": ("train",), "val": ("validation", "val", "valid", "dev"), "test": ("test",)}
 
 
@@ -60,7 +67,8 @@ def builder(name: str) -> Callable[..., Table]:
         root: the folder of a local format; the hub's are kept in the cache of ``datasets``.
         split: ``train``, ``val`` (validation, valid, dev) or ``test``.
         image_column: the column of images; by default the only one of that type.
-        label_column: the column of labels, class labels or texts; by default the only one of class labels.
+        label_column: the column of labels: class labels, texts or whole numbers; by default the only one of class
+            labels, else the one of a usual name (label, class, target, category), else the only one that can be it.
         subset: of a data set that has several.
 
     Raises:
@@ -86,12 +94,14 @@ class Table:
 
         self.rows, self.image_column, self.classes = rows, image_column, classes
         values = rows.with_format(None)[label_column][:]
-        if values and isinstance(values[0], str):
+        if missing := [str(row) for row, value in enumerate(values) if value is None]:
+            raise UserError(f"rows {', '.join(missing)} have no {label_column}; fill it in or remove these rows")
+        if not hasattr(rows.features[label_column], "names"):
             numbers = {name: number for number, name in enumerate(classes)}
-            unknown = sorted(set(values) - set(classes))
+            unknown = sorted(set(map(str, values)) - set(classes))
             if unknown:
                 raise UserError(f"labels {', '.join(unknown)} are not in the train split; make the classes equal")
-            values = [numbers[value] for value in values]
+            values = [numbers[str(value)] for value in values]
         self.labels = np.asarray(values, np.int64)
 
     def __len__(self) -> int:
@@ -160,9 +170,13 @@ def _columns(table: Any, image: str | None, label: str | None) -> tuple[str, str
     from datasets import ClassLabel, Image
 
     listed = ", ".join(f"{name} ({_kind(feature)})" for name, feature in table.features.items())
+    images = [name for name, feature in table.features.items() if isinstance(feature, Image)]
+    labels = [name for name, feature in table.features.items() if isinstance(feature, ClassLabel)]
+    if not labels:
+        plain = [name for name, feature in table.features.items() if _kind(feature) in (*TEXTS, *WHOLE_NUMBERS)]
+        labels = [name for name in plain if name.lower().replace("_", "") in LABELS] or plain
     chosen = []
-    for option, given, kind in (("image_column", image, Image), ("label_column", label, ClassLabel)):
-        fitting = [name for name, feature in table.features.items() if isinstance(feature, kind)]
+    for option, given, fitting in (("image_column", image, images), ("label_column", label, labels)):
         if given is not None and given not in table.features:
             raise UserError(f"--data.dataset.{option} is '{given}'; the columns are {listed}")
         if given is None and len(fitting) != 1:
@@ -177,9 +191,9 @@ def _classes(table: Any, column: str) -> list[str]:
     feature = table.features[column]
     if hasattr(feature, "names"):
         return list(feature.names)
-    if _kind(feature) == "string":
-        return sorted(set(table[column][:]))
-    raise UserError(f"column '{column}' is {_kind(feature)}; labels are class labels or texts")
+    if _kind(feature) not in (*TEXTS, *WHOLE_NUMBERS):
+        raise UserError(f"column '{column}' is {_kind(feature)}; labels are class labels, texts or whole numbers")
+    return [str(value) for value in sorted({value for value in table[column][:] if value is not None})]
 
 
 def _kind(feature: Any) -> str:
