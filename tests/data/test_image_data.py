@@ -111,6 +111,8 @@ def test_a_damaged_image_leaves_the_order_of_the_others(photos):
         ({"num_workers": -1}, r"data\.num_workers is -1"),
         ({"image_size": "8x8"}, r"data\.image_size is '8x8'; allowed is N or H,W"),
         ({"image_size": 0}, r"data\.image_size is '0'"),
+        ({"resize": "squash"}, r"data\.resize is 'squash'; allowed are cover, letterbox, stretch"),
+        ({"channels": 0}, r"data\.channels is 0; allowed is 1 or more"),
         ({"augmentation": "flop"}, r"unknown augmentation 'flop'.*did you mean 'flip'"),
         ({"dataset": "digit"}, r"unknown data set 'digit'; did you mean 'digits'"),
         ({"batch_size": 1296}, r"data\.batch_size is 1296 but 'digits' has 1295 training images"),
@@ -126,7 +128,7 @@ def test_a_spec_given_is_kept_and_its_classes_are_required(photos):
     assert ImageData("digits", spec=spec).spec is spec
     with pytest.raises(UserError, match=r"not expected: a, b, c; missing: 0, 1"):
         ImageData("folder", photos, spec=spec).source("test")
-    with pytest.raises(UserError, match=r"data\.image_size is 16, but the model was trained at 8,8"):
+    with pytest.raises(UserError, match=r"data\.image_size is 16,16, but the model was trained with 8,8"):
         ImageData("digits", image_size=16, spec=spec)
 
 

@@ -30,8 +30,18 @@ def levels(*shape):
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(sum(shape)))
 
 
-@pytest.mark.parametrize("resize", [Resize(), Resize(0.875), Resize(0.9, "bicubic")])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("resize", "channels"),
+    [
+        (Resize(), 1),
+        (Resize(0.875), 3),
+        (Resize(0.9, "bicubic"), 3),
+        (Resize(fit="letterbox"), 3),
+        (Resize(0.7, "bicubic", "letterbox"), 1),
+        (Resize(fit="stretch"), 4),
+        (Resize(0.875, "bicubic", "stretch"), 2),
+    ],
+)
 def test_the_graph_sees_the_pixels_that_training_sees(resize, channels):
     spec = InputSpec(("a", "b"), channels, 28, 40, (0.0,) * channels, (1 / 255,) * channels, resize)
     graph = session(Pixels(), spec)

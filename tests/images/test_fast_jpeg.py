@@ -41,6 +41,11 @@ def spec(channels=3, size=(224, 224), resize=Resize(0.875)):  # noqa: B008  # a 
         ((500, 375), spec(channels=1), 1),
         ((2400, 1600), spec(), 3),  # decoded smaller
         ((2400, 1600), spec(channels=1), 1),
+        ((500, 375), spec(resize=Resize(fit="letterbox")), 3),
+        ((375, 500), spec(size=(100, 200), resize=Resize(0.7, "bicubic", "letterbox")), 3),
+        ((2400, 100), spec(channels=1, resize=Resize(fit="letterbox")), 1),
+        ((500, 375), spec(resize=Resize(fit="stretch")), 3),
+        ((90, 500), spec(resize=Resize(0.875, "bicubic", "stretch")), 3),
     ],
 )
 @pytest.mark.parametrize("orientation", [1, 6])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -26,7 +27,18 @@ def test_pixels_of_the_right_size_are_scaled_and_normalised(colour_spec):
     torch.testing.assert_close(Preprocess(colour_spec)(batch), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("resize", [Resize(), Resize(0.875), Resize(0.9, "bicubic")])
+@pytest.mark.parametrize(
+    "resize",
+    [
+        Resize(),
+        Resize(0.875),
+        Resize(0.9, "bicubic"),
+        Resize(fit="letterbox"),
+        Resize(0.7, "bicubic", "letterbox"),
+        Resize(fit="stretch"),
+        Resize(0.875, fit="stretch"),
+    ],
+)
 @pytest.mark.parametrize("size", [(32, 32), (50, 40), (17, 90), (8, 8), (1, 10), (64, 64), (83, 35), (333, 500)])
 def test_an_image_resized_ahead_of_time_gives_the_same_input(colour_spec, size, resize):
     spec = dataclasses.replace(colour_spec, resize=resize)
@@ -60,6 +72,46 @@ def test_the_order_in_memory_changes_no_value(colour_spec, size):
     last = Preprocess(colour_spec, torch.channels_last)(images)
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(last, Preprocess(colour_spec)(images))
+
+
+def test_letterbox_shows_the_whole_image_between_black_bars(colour_spec):
+    spec = dataclasses.replace(colour_spec, resize=Resize(fit="letterbox"))
+    white = torch.full((50, 100, 3), 255, dtype=torch.uint8)
+    for image, sides in ((white, (0, 1)), (white.transpose(0, 1), (1, 0))):
+        seen = to_uint8(image.contiguous(), spec).permute(*sides, 2)
+        assert seen[:8].max() == 0
+        assert seen[8:24].min() == 255
+        assert seen[24:].max() == 0
+
+
+def test_letterbox_of_a_line_shows_at_least_one_row(colour_spec):
+    spec = dataclasses.replace(colour_spec, resize=Resize(fit="letterbox"))
+    seen = to_uint8(torch.full((1, 5000, 3), 255, dtype=torch.uint8), spec)
+    assert (seen.amax(dim=(1, 2)) == 255).sum() == 1
+
+
+def test_stretch_is_a_resize_of_both_sides(colour_spec):
+    spec = dataclasses.replace(colour_spec, height=20, width=40, resize=Resize(fit="stretch"))
+    image = Image.fromarray(images(77, 31, 3).numpy())
+    rows_first = image.resize((40, 77), Image.Resampling.BILINEAR).resize((40, 20), Image.Resampling.BILINEAR)
+    assert torch.equal(to_uint8(image, spec), torch.from_numpy(np.array(rows_first)))
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "stretch"])
+def test_no_image_is_too_long_and_thin_for_a_fit_that_shows_it_whole(colour_spec, fit):
+    spec = dataclasses.replace(colour_spec, resize=Resize(fit=fit))
+    assert to_uint8(torch.zeros(1, 1_000_000, 3, dtype=torch.uint8), spec).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_each_channel_is_scaled_alone(colour_spec, channels):
+    numbers = (0.5,) * channels
+    spec = dataclasses.replace(colour_spec, channels=channels, mean=numbers, std=numbers)
+    image = images(50, 41, channels)
+    ahead = to_uint8(image, spec)
+    for number in range(channels):
+        assert torch.equal(ahead[..., number : number + 1], to_uint8(image[..., number : number + 1], spec))
+    torch.testing.assert_close(Preprocess(spec)(ahead[None]), Preprocess(spec)(image[None]), atol=0, rtol=0)
 
 
 def test_an_image_too_long_and_thin_is_refused_before_memory_is_taken(colour_spec):

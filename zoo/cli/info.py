@@ -192,7 +192,8 @@ def _show_layers(console: Console, options: Namespace, hyperparameters: Sequence
 
 def _described(options: Namespace, hyperparameters: Sequence[str]) -> tuple[dict[str, Any], InputSpec]:
     """Return the architecture, ``{"name": ..., hyperparameters}``, and the images it is shown for."""
-    from zoo.data.image_data import ImageData, parse_size
+    from zoo.data.image_data import ImageData
+    from zoo.data.input_options import parse_size
 
     architecture: dict[str, Any] = {"name": options.name}
     data = {"dataset": options.data or "digits", "root": options.root, "image_size": options.image_size}

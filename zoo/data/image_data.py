@@ -21,10 +21,11 @@ from torch import Tensor
 
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
-from zoo.core.spec import InputSpec
+from zoo.core.spec import Fit, InputSpec
 from zoo.data import inspection
 from zoo.data.augmentation import Augmentation, augmentation_named
 from zoo.data.contract import Split, require_classes, require_dataset, require_labels
+from zoo.data.input_options import InputOptions, parse_size
 from zoo.data.loader import Loader
 from zoo.data.root import default_root
 from zoo.data.sources import BAD, MemorySource, Source, StreamSource, open_source
@@ -47,6 +48,11 @@ class ImageData:
         balanced: serve each class equally often in training, in as many positions an epoch as there are images; rare
             images come again, of frequent classes other images in each epoch.
         skip_bad: leave damaged images out, each named once, instead of stopping.
+        resize: how images of other sizes become that size: cover scales them until they cover it and cuts out the
+            centre, letterbox shows the whole image with black beside it, stretch distorts it; by default that of
+            pretrained weights, else cover.
+        channels: of the images: 1 reads them as grey, 3 as RGB, and any other number takes files of exactly so many
+            channels; by default the data set's own.
         seed: decides order and augmentation, with the epoch and the position; the command line gives seed_everything.
         spec: serve images as this says, and require its classes; by default it is made from the training split.
         like: what pretrained weights were trained for: size, resize rule, mean, standard deviation and colour are taken
@@ -68,6 +74,8 @@ class ImageData:
         num_workers: int | None = None,
         balanced: bool = False,
         skip_bad: bool = False,
+        resize: Fit | None = None,
+        channels: int | None = None,
         seed: int = 0,
         spec: InputSpec | None = None,
         like: InputSpec | None = None,
@@ -86,7 +94,7 @@ class ImageData:
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
-        self.image_size = None if image_size is None else parse_size(image_size)
+        self.wanted = InputOptions(None if image_size is None else parse_size(image_size), resize, channels)
         self.batch_size = batch_size
         self.augmentation = augmentation
         self.val_fraction = val_fraction
@@ -95,11 +103,8 @@ class ImageData:
         self.balanced = balanced
         self.skip_bad = skip_bad
         self.seed = seed
-        if spec is not None and self.image_size not in (None, (spec.height, spec.width)):
-            raise UserError(
-                f"data.image_size is {image_size}, but the model was trained at {spec.height},{spec.width}; "
-                "leave the option out, or train a new run"
-            )
+        if spec is not None:
+            self.wanted.require_spec(spec)
         self._spec = self._geometry = spec
         self._like = like
         self._datasets: dict[Split, Any] = {}
@@ -131,7 +136,8 @@ class ImageData:
         """
         if split not in self._datasets:
             name = self.dataset_name
-            dataset = registry.call("dataset", name, (self.root, split), self.dataset_options)
+            options = self.wanted.dataset_options(name, self.dataset_options)
+            dataset = registry.call("dataset", name, (self.root, split), options)
             require_dataset(name, split, dataset)
             if len(dataset) == 0:
                 raise UserError(f"data set '{name}' has no image in its {split} split under {self.root}")
@@ -253,7 +259,7 @@ class ImageData:
         """Return the spec without the real mean and standard deviation, which need pixels."""
         if self._geometry is None:
             dataset = self.opened("train")
-            self._geometry = inspection.geometry(self.dataset_name, dataset, self.image_size, self._like)
+            self._geometry = inspection.geometry(self.dataset_name, dataset, self.wanted, self._like)
         return self._geometry
 
     def _whole_source(self, split: Split, dataset: Any) -> Source:
@@ -285,15 +291,3 @@ class ImageData:
             )
         self._drawn["train"], self._drawn["val"] = train, val
         self._sources["train"], self._sources["val"] = whole.subset(train), whole.subset(val)
-
-
-def parse_size(size: int | tuple[int, int] | str) -> tuple[int, int]:
-    """Return height and width of ``N`` or ``H,W``; UserError for anything else."""
-    try:
-        sides = size.split(",") if isinstance(size, str) else [size] if isinstance(size, int) else list(size)
-        numbers = [int(side) for side in sides]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2) or min(numbers) < 1:
-        raise UserError(f"data.image_size is '{size}'; allowed is N or H,W in pixels, such as 32 or 32,48")
-    return numbers[0], numbers[-1]

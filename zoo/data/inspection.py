@@ -14,6 +14,7 @@ from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import InputSpec, Resize
 from zoo.data.contract import as_tensor
+from zoo.data.input_options import InputOptions
 from zoo.data.sources import BAD, MemorySource, Source
 
 #: Limits of ``summarise``: images of each class, and classes.
@@ -72,24 +73,31 @@ def natural_size(dataset: Any) -> tuple[int, int]:
     return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
 
 
-def geometry(name: str, dataset: Any, image_size: tuple[int, int] | None, like: InputSpec | None) -> InputSpec:
+def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | None) -> InputSpec:
     """Return the spec of a training split, with mean 0 and standard deviation 1, because the real ones need pixels.
 
     Args:
         name: of the data set, for the error.
         dataset: the training split.
-        image_size: ``(height, width)`` asked for; None takes that of ``like``, else the data set's own.
+        wanted: what is asked for, in place of what ``like`` or else the data set has.
         like: what pretrained weights were trained for; None takes everything from the data set.
 
     Raises:
-        UserError: the weights are for grey images and the data is in colour.
+        UserError: the weights are for images of other channels.
     """
-    own_channels = channels(dataset)
-    if like is not None and own_channels > like.channels:
-        raise UserError(f"the weights are for grey images, '{name}' is in colour; use other weights")
+    own_channels = wanted.channels or channels(dataset)
+    if like is not None and own_channels not in (1, like.channels):
+        if like.channels == 1 and own_channels == 3:
+            raise UserError(f"the weights are for grey images, '{name}' is in colour; use other weights")
+        raise UserError(
+            f"the weights are for images of {like.channels} channel(s), those of '{name}' have {own_channels} "
+            "(data.channels); use other weights"
+        )
     depth, resize = (own_channels, Resize()) if like is None else (like.channels, like.resize)
+    if wanted.fit is not None:
+        resize = resize.refit(wanted.fit)
     natural = natural_size(dataset) if like is None else (like.height, like.width)
-    height, width = image_size or natural
+    height, width = wanted.size or natural
     return InputSpec(tuple(map(str, dataset.classes)), depth, height, width, (0.0,) * depth, (1.0,) * depth, resize)
 
 

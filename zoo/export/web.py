@@ -133,6 +133,7 @@ def _describe(metadata: dict[str, Any]) -> dict[str, Any]:
         "channels": spec["channels"],
         "height": spec["height"],
         "width": spec["width"],
+        "fit": spec["resize"].get("fit", "cover"),
         "cover": [round(spec["height"] / crop), round(spec["width"] / crop)],
         "max_pixels": runtime.MAX_PIXELS,
         # Digits of MNIST are light strokes on black: their mean is 0.13.

@@ -22,7 +22,7 @@ from torch import Tensor
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
 from zoo.images.files import to_mode
-from zoo.images.preprocess import half, scaled_size
+from zoo.images.preprocess import first_pixels, scaled_size
 from zoo.runtime import MAX_PIXELS
 
 #: A decoded photograph is at least so many times as large as what it is scaled to.
@@ -46,6 +46,8 @@ def read_for_training(path: str, spec: InputSpec) -> Tensor | None:
         uint8 ``(spec.height, spec.width, spec.channels)``; None if the file is damaged or no JPEG of the spec's
         colours: ``open_image`` reads it then, or names the fault.
     """
+    if spec.channels not in COLOURS:
+        return None
     stored, decoded = COLOURS[spec.channels]
     try:
         with open(path, "rb") as file:
@@ -76,15 +78,28 @@ def _upright(content: bytes, pixels: np.ndarray) -> np.ndarray:
 def _scaled(pixels: Tensor, spec: InputSpec) -> Tensor:
     """Return the centre of an image, uint8 ``(channels, height, width)``, at the spec's size."""
     scaled = scaled_size(pixels.shape[1], pixels.shape[2], spec)
-    top, bottom = _centre(pixels.shape[1], scaled[0], spec.height)
-    left, right = _centre(pixels.shape[2], scaled[1], spec.width)
-    centre, size = pixels[None, :, top:bottom, left:right], (spec.height, spec.width)
-    if centre.shape[2:] == size:
-        return centre[0]
-    return torch.nn.functional.interpolate(centre, size, mode=spec.resize.interpolation, antialias=True)[0]
+    top, left = first_pixels(scaled, spec)
+    rows, above, below = _part(pixels.shape[1], scaled[0], top, spec.height)
+    columns, before, behind = _part(pixels.shape[2], scaled[1], left, spec.width)
+    centre, size = pixels[None, :, rows, columns], (spec.height - above - below, spec.width - before - behind)
+    if centre.shape[2:] != size:
+        centre = torch.nn.functional.interpolate(centre, size, mode=spec.resize.interpolation, antialias=True)
+    if size != (spec.height, spec.width):  # level 0 where the image does not reach
+        centre = torch.nn.functional.pad(centre, (before, behind, above, below))
+    return centre[0]
 
 
-def _centre(length: int, scaled: int, count: int) -> tuple[int, int]:
-    """Return where, on a side of ``length`` pixels, the middle ``count`` of ``scaled`` pixels begin and end."""
-    first = half(scaled - count)
-    return round(first * length / scaled), round((first + count) * length / scaled)
+def _part(length: int, scaled: int, first: int, count: int) -> tuple[slice, int, int]:
+    """Return which of a side's ``length`` pixels become ``count`` pixels, and how many of these they do not reach.
+
+    Args:
+        length: pixels of the side.
+        scaled: pixels of the side after scaling.
+        first: the first scaled pixel; before the side where it is negative.
+        count: how many scaled pixels.
+
+    Returns:
+        The pixels of the side; how many of the ``count`` pixels lie before them, and how many behind them.
+    """
+    begin, end = max(first, 0), min(first + count, scaled)
+    return slice(round(begin * length / scaled), round(end * length / scaled)), begin - first, first + count - end

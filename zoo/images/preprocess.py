@@ -103,7 +103,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
-    """Scale images until they cover the spec's size, then cut out the centre.
+    """Scale images by the spec's fit, then cut out the centre; where the image does not reach, levels are 0.
 
     Args:
         pixels: ``(batch, channels, height, width)``, whole levels 0 to 255 of any dtype.
@@ -117,8 +117,9 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
     """
     height, width = pixels.shape[-2:]
     size = scaled_size(height, width, spec)
-    columns = _weights(width, size[1], half(size[1] - spec.width), spec.width, spec, pixels.device)
-    rows = _weights(height, size[0], half(size[0] - spec.height), spec.height, spec, pixels.device)
+    top, left = first_pixels(size, spec)
+    columns = _weights(width, size[1], left, spec.width, spec, pixels.device)
+    rows = _weights(height, size[0], top, spec.height, spec, pixels.device)
     pixels = _rounded(pixels.double() @ columns.T)
     return _rounded(rows @ pixels).float()
 
@@ -128,7 +129,7 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
 
     Args:
         image: uint8 ``(height, width, channels)``, or a PIL image of mode L (one channel) or RGB.
-        spec: size and resize rule.
+        spec: size and resize rule; its channels are not looked at.
 
     Returns:
         uint8 ``(spec.height, spec.width, channels)``, exactly the levels of ``resize_and_crop``.
@@ -142,11 +143,14 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
         width, height = image.size
     if (height, width) == (spec.height, spec.width):
         return image if isinstance(image, Tensor) else _pixels(image)
+    if isinstance(image, Tensor) and image.shape[2] not in (1, 3):  # Pillow would weight RGB by a fourth channel
+        return torch.cat([to_uint8(channel, spec) for channel in image.split(1, dim=2)], dim=2)
     size = scaled_size(height, width, spec)
     picture = Image.fromarray(image.squeeze(2).numpy()) if isinstance(image, Tensor) else image
     # Two calls fix the order of rows and columns, which otherwise depends on Pillow's version.
-    left, top = half(size[1] - spec.width), half(size[0] - spec.height)
+    top, left = first_pixels(size, spec)
     filter_ = PILLOW[spec.resize.interpolation]
+    # Outside of the image, crop gives level 0.
     picture = picture.resize((size[1], height), filter_).crop((left, 0, left + spec.width, height))
     picture = picture.resize((spec.width, size[0]), filter_).crop((0, top, spec.width, top + spec.height))
     return _pixels(picture)
@@ -158,14 +162,41 @@ def _pixels(picture: Image.Image) -> Tensor:
 
 
 def scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
-    """Return height and width of the scaled image, which covers the spec's size divided by ``resize.crop``."""
-    cover = round(spec.height / spec.resize.crop), round(spec.width / spec.resize.crop)
-    # One side fits exactly, the other is longer. In an exported graph the sides are symbols, hence torch's maximum.
-    size = torch.sym_max(cover[0], height * cover[1] // width), torch.sym_max(cover[1], width * cover[0] // height)
+    """Return height and width of the scaled image: by the spec's fit, from its size divided by ``resize.crop``."""
+    tall, wide = target_size(spec)
+    # In an exported graph the sides of the image are symbols, hence torch's maximum and minimum.
+    if spec.resize.fit == "stretch":
+        return tall, wide
+    if spec.resize.fit == "letterbox":  # one side fits exactly, the other is shorter
+        rows, columns = torch.sym_min(tall, height * wide // width), torch.sym_min(wide, width * tall // height)
+        return torch.sym_max(1, rows), torch.sym_max(1, columns)  # type: ignore[return-value]  # symbols, else numbers
+    # One side fits exactly, the other is longer.
+    size = torch.sym_max(tall, height * wide // width), torch.sym_max(wide, width * tall // height)
     # zoo.runtime checks this before it runs an exported graph.
     if not torch.compiler.is_exporting() and size[0] * size[1] > MAX_PIXELS:
         raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {spec.height}x{spec.width}")
     return size  # type: ignore[return-value]  # symbols in a graph, else numbers
+
+
+def target_size(spec: InputSpec) -> tuple[int, int]:
+    """Return the spec's height and width divided by ``resize.crop``: what the scaled image covers, fits into or is."""
+    return round(spec.height / spec.resize.crop), round(spec.width / spec.resize.crop)
+
+
+def first_pixels(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
+    """Return the row and the column of the scaled image at which the centre begins, negative where that is outside.
+
+    Args:
+        size: of the scaled image, ``(height, width)``.
+        spec: size of the centre, and resize rule.
+    """
+    wanted = spec.height, spec.width
+    if spec.resize.fit != "letterbox":
+        return half(size[0] - wanted[0]), half(size[1] - wanted[1])
+    # Both margins are at least 0: a graph divides numbers below 0 with another rounding than Python.
+    target = target_size(spec)
+    rows, columns = (half(target[side] - wanted[side]) - half(target[side] - size[side]) for side in (0, 1))
+    return rows, columns
 
 
 def half(margin: int) -> int:
@@ -181,8 +212,8 @@ def _weights(length: int, scaled: int, first: int, count: int, spec: InputSpec, 
     Args:
         length: pixels of the side.
         scaled: pixels of the side after scaling.
-        first: the first scaled pixel.
-        count: how many scaled pixels.
+        first: the first scaled pixel; may be outside of the scaled side.
+        count: how many scaled pixels; those outside get no weight.
         spec: the interpolation.
         device: of the result.
 
@@ -192,13 +223,16 @@ def _weights(length: int, scaled: int, first: int, count: int, spec: InputSpec, 
     scale = length / torch.tensor(scaled, dtype=torch.float64, device=device)
     stretch = scale.clamp(min=1.0)  # a pixel of a smaller image averages the pixels it covers
     radius = stretch * (1 if spec.resize.interpolation == "bilinear" else 2)
-    centre = (torch.arange(count, dtype=torch.float64, device=device) + first + 0.5)[:, None] * scale
+    place = torch.arange(count, dtype=torch.float64, device=device) + first
+    centre = (place + 0.5)[:, None] * scale
     position = torch.arange(length, dtype=torch.float64, device=device)
     inside = (position >= (centre - radius + 0.5).floor()) & (position < (centre + radius + 0.5).floor())
     distance = ((position - centre + 0.5) * (1 / stretch)).abs()
     weight = _triangle(distance) if spec.resize.interpolation == "bilinear" else _cubic(distance)
     weight = torch.where(inside, weight, 0.0)
     weight = weight / weight.sum(dim=1, keepdim=True) * WEIGHT_ONE
+    if spec.resize.fit == "letterbox":  # the other fits reach everywhere
+        weight = torch.where(((place >= 0) & (place < scaled))[:, None], weight, 0.0)
     return torch.where(weight < 0, (weight - 0.5).ceil(), (weight + 0.5).floor())
 
 

@@ -87,11 +87,11 @@ function picture(source, width, height, name) {
   canvas.setAttribute('aria-label', name);
   stage('picture');
   element('note').textContent = name;
-  // As in zoo.runtime: the limit for a picture that is scaled to cover the network's input.
+  // As in zoo.runtime: the limit for a picture that is scaled to cover the network's input; no other fit enlarges more.
   const [tall, wide] = model.cover;
   const scaledHeight = Math.max(tall, Math.floor((height * wide) / width));
   const scaledWidth = Math.max(wide, Math.floor((width * tall) / height));
-  if (scaledHeight * scaledWidth > model.max_pixels) {
+  if (model.fit === 'cover' && scaledHeight * scaledWidth > model.max_pixels) {
     throw new Error(`${name} is too long and thin for this network: ${width} × ${height} pixels.`);
   }
   const taken = pixels(source, width, height, model.channels);
