@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from browser import NODE_MODULES, ORT_FILES, ORT_WEB
 from filelock import FileLock
-from support import write_photos
+from support import write_photos, write_wide
 
 from zoo.cli import main
 from zoo.core import registry
@@ -172,6 +172,23 @@ def colour_model(make_once) -> Path:
         assert main(["export", str(folder / "folder-lenet5" / "version_0")]) == 0
 
     return make_once("colour-model", export) / "folder-lenet5" / "version_0" / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def letterbox_model(make_once) -> Path:
+    """A tested model of grey pictures four times as wide as high, which it sees whole in 24x24."""
+
+    def export(folder: Path) -> None:
+        write_wide(folder / "wide")
+        words = ["fit", "--model", "lenet5", "--data", "folder", "--data.root", str(folder / "wide"), "--quiet"]
+        words += ["--data.image_size", "24", "--data.resize", "letterbox", "--data.channels", "1"]
+        words += ["--data.num_workers", "0", "--data.augmentation", "none", "--data.batch_size", "8"]
+        assert main([*words, "--trainer.max_epochs", "8", "--trainer.default_root_dir", str(folder)]) == 0
+        run = str(folder / "folder-lenet5" / "version_0")
+        assert main(["test", run]) == 0
+        assert main(["export", run]) == 0
+
+    return make_once("letterbox-model", export) / "folder-lenet5" / "version_0" / "model.onnx"
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,17 @@ def write_photos(folder, names, levels, step):
             Image.fromarray(pixels).save(folder / name.strip() / f"{number}.png")
 
 
+def write_wide(folder):
+    """Write 40 grey pictures of 96x24 for each of two classes; only their outermost sixth tells the class."""
+    random = np.random.default_rng(0)
+    for name, edge in (("left", slice(0, 16)), ("right", slice(80, 96))):
+        (folder / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = random.integers(0, 120, (24, 96), np.uint8)
+            pixels[:, edge] += 120
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
 #: A program that trains a run, as far as its lock tells, until its standard input ends.
 HOLD = """
 import sys, zoo.runs.status, zoo.runs.folder

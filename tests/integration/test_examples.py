@@ -29,7 +29,7 @@ def answer(*command):
     return parsed(done.stdout)
 
 
-@pytest.fixture(params=["digits_model", "colour_model"])
+@pytest.fixture(params=["digits_model", "colour_model", "letterbox_model"])
 def model(request):
     return request.getfixturevalue(request.param)
 

@@ -144,7 +144,7 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
     if (height, width) == (spec.height, spec.width):
         return image if isinstance(image, Tensor) else _pixels(image)
     if isinstance(image, Tensor) and image.shape[2] not in (1, 3):  # Pillow would weight RGB by a fourth channel
-        return torch.cat([to_uint8(channel, spec) for channel in image.split(1, dim=2)], dim=2)
+        return torch.cat([to_uint8(channel, spec) for channel in torch.split(image, 1, dim=2)], dim=2)
     size = scaled_size(height, width, spec)
     picture = Image.fromarray(image.squeeze(2).numpy()) if isinstance(image, Tensor) else image
     # Two calls fix the order of rows and columns, which otherwise depends on Pillow's version.
