@@ -1,31 +1,117 @@
-"""Classify image files by a run's network, or by a pretrained network as it was published."""
+"""Open what classifies pictures: a run, a network as it was published, or an exported file, all used in one way."""
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
 
-from zoo.config.resolve import ConfigSources
-from zoo.core.errors import UserError
-from zoo.models.checkpoint import load_classifier
-from zoo.models.classifier import Classifier
-from zoo.models.pretrained import find_weights, pretrained_classifier
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo import runtime
+from zoo.core.errors import ImageError, UserError
+from zoo.core.spec import InputSpec
+from zoo.images.address import is_address, read_address
+from zoo.images.files import as_user_errors
+from zoo.models.many import Network
+
+if TYPE_CHECKING:
+    from zoo.config.resolve import ConfigSources
+    from zoo.models.classifier import Classifier
 
 
-def classify(model: str | ConfigSources, files: Sequence[str], top_k: int) -> list[list[tuple[str, float]]]:
-    """Return the ``top_k`` likeliest ``(class, probability)`` pairs of each file.
+@contextmanager
+def opened_network(model: str | ConfigSources, threads: int, invert: bool) -> Iterator[OpenedNetwork]:
+    """Open a network for a command.
 
     Args:
-        model: a run folder or a checkpoint file, or the configuration of a network with pretrained weights.
-        files: image files.
-        top_k: classes of each, at most all of them.
+        model: a run folder, a checkpoint file or an exported ``.onnx`` file, or the configuration of a network with
+            pretrained weights.
+        threads: CPU threads that the network may use for each batch.
+        invert: whether pictures are inverted before the network sees them.
 
     Raises:
         UserError: the model is wrong.
-        ImageError: a file cannot be read; it is named.
     """
+    if isinstance(model, str) and model.endswith(".onnx"):
+        with as_user_errors():
+            yield ExportedNetwork(runtime.Classifier(model, threads=threads), invert)
+        return
+    import torch
+
+    from zoo.models.checkpoint import load_classifier
+
     classifier = load_classifier(model) if isinstance(model, str) else _as_published(model)
-    return classifier.predict(files, top_k).predictions
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)  # threads that are started later begin with this number
+    try:
+        yield TorchNetwork(classifier, invert)
+    finally:
+        torch.set_num_threads(before)
+
+
+class OpenedNetwork(Network):
+    """Reads pictures for a network; subclasses compute.
+
+    Args:
+        spec: what the network was trained for.
+        invert: whether pictures are inverted before the network sees them.
+    """
+
+    def __init__(self, spec: InputSpec, invert: bool) -> None:
+        self.spec, self.invert = spec, invert
+        self.classes = spec.classes
+        self.thresholds = None
+
+    def read(self, name: str) -> Image.Image:
+        """Return a file or address as a PIL image in the network's colours; ImageError if it cannot be read."""
+        channels: Literal[1, 3] = 1 if self.spec.channels == 1 else 3
+        file = io.BytesIO(read_address(name)) if is_address(name) else name
+        try:
+            picture = runtime.open_image(file, channels)
+        except runtime.ImageError as error:
+            title = "" if file is name else name + ": "  # the message about a file starts with its name
+            raise ImageError(title + str(error).removeprefix("image: ")) from error
+        return ImageOps.invert(picture) if self.invert else picture
+
+    def see(self, name: str) -> np.ndarray:
+        """Return what the network sees."""
+        from zoo.images.preprocess import to_uint8
+
+        return to_uint8(self.read(name), self.spec).numpy()
+
+    def differences(self, pixels: np.ndarray) -> list[str]:
+        """Return in what a picture is far from the training images."""
+        return []
+
+
+class ExportedNetwork(OpenedNetwork):
+    """A file that ``zoo export`` wrote."""
+
+    def __init__(self, classifier: runtime.Classifier, invert: bool) -> None:
+        super().__init__(InputSpec.from_dict(classifier.input_spec), invert)
+        self.thresholds = classifier.thresholds
+        self.probabilities = classifier.probabilities
+
+
+class TorchNetwork(OpenedNetwork):
+    """The network of a run, or one as it was published."""
+
+    def __init__(self, classifier: Classifier, invert: bool) -> None:
+        super().__init__(classifier.spec, invert)
+        self._classifier = classifier.eval()
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the probabilities of each class."""
+        import torch
+
+        with torch.inference_mode():
+            logits = self._classifier(torch.from_numpy(pixels))
+            result: np.ndarray = logits.float().softmax(dim=1).numpy()
+        return result
 
 
 def _as_published(arguments: ConfigSources) -> Classifier:
@@ -39,16 +125,17 @@ def _as_published(arguments: ConfigSources) -> Classifier:
         DownloadError: the weights cannot be downloaded.
     """
     from zoo.config.builder import ZooCLI
+    from zoo.models.pretrained import find_weights, pretrained_classifier
 
     class PretrainedCLI(ZooCLI):
         """Builds the model alone."""
 
         def instantiate_classes(self) -> None:
             config = self.config.as_dict()["model"]
-            name, given = self.sources.names["model"], config["weights"]
-            if given is None:
+            name, value = self.sources.names["model"], config["weights"]
+            if value is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
-            weights = find_weights(config["architecture"], given)
+            weights = find_weights(config["architecture"], value)
             self.classifier = pretrained_classifier(weights, config["architecture"], config["channels_last"])
             print(weights.summary(), file=sys.stderr)
 

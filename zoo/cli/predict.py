@@ -1,41 +1,45 @@
-"""zoo predict: the likeliest classes of image files, by a run, an exported model or a pretrained network."""
+"""zoo predict: the likeliest classes of images, by a run, an exported model or a pretrained network."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
 from zoo.core.errors import UserError
-from zoo.runs.files import require_folder, write_atomically
+from zoo.runs.files import require_folder
 
 if TYPE_CHECKING:
     from zoo.config.resolve import ConfigSources
 
-#: A class name and its probability.
-Prediction = tuple[str, float]
+IMAGES_HELP = (
+    "a run folder, checkpoint or .onnx file, then images: files, folders, patterns in quotes ('photos/**/*.jpg'), "
+    "@list.txt (a file of paths, one a line), - (such a list from standard input), http and https addresses; with "
+    "--model or --config images alone"
+)
 
 
 def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser("predict")
-    parser.add_argument(
-        "paths",
-        metavar="RUN_AND_IMAGES",
-        nargs="+",
-        help="a run folder, checkpoint or .onnx file, then images or folders; with --model or --config images alone",
-    )
+    parser.add_argument("paths", metavar="RUN_AND_IMAGES", nargs="+", help=IMAGES_HELP)
     parser.add_argument("--model", metavar="NAME", help="instead of RUN: a network as published, with --model.weights")
     parser.add_argument("--model.weights", dest="weights", metavar="WEIGHTS", help="DEFAULT, another name, a file ...")
     parser.add_argument("--config", metavar="FILE", help="instead of RUN: a YAML file that names model and weights")
-    parser.add_argument("--top_k", type=int, default=10, help="classes shown for an image (default: 10)")
-    parser.add_argument("--output", metavar="FILE", help="also write a .csv or .json file")
-    parser.add_argument("--plot", metavar="FILE", help="also draw each image beside its classes: .png, .svg or .pdf")
+    parser.add_argument("--top_k", type=int, default=10, help="classes named for an image (default: 10)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="name only classes that are at least so probable, 0 to 1"
+    )
+    parser.add_argument("--all", action="store_true", help="write the probability of every class, a column each")
+    parser.add_argument("--output", metavar="FILE", help="write a .csv, .jsonl (JSON lines) or .json file")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted command has stopped")
+    parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be read")
+    parser.add_argument("--invert", action="store_true", help="invert each image: dark strokes become light ones")
+    parser.add_argument("--plot", metavar="FILE", help="draw images beside their classes: .png, .svg or .pdf")
+    parser.add_argument("--quiet", action="store_true", help="print errors alone; needs --output or --plot")
     return parser
 
 
@@ -52,110 +56,79 @@ def main(argv: Sequence[str]) -> None:
     if not paths:
         raise UserError("which images? zoo predict RUN IMAGE_OR_FOLDER...")
     silence_libraries()
-    predict(model, paths, top_k=options.top_k, output=options.output, plot=options.plot)
+    wanted = Wanted(
+        top_k=options.top_k,
+        threshold=options.threshold,
+        all_classes=options.all,
+        output=options.output,
+        resume=options.resume,
+        strict=options.strict,
+        invert=options.invert,
+        plot=options.plot,
+        quiet=options.quiet,
+    )
+    predict(model, paths, wanted)
 
 
-def predict(
-    model: str | ConfigSources,
-    images: Sequence[str],
-    *,
-    top_k: int = 10,
-    output: str | None = None,
-    plot: str | None = None,
-) -> list[list[Prediction]]:
-    """Classify image files and print a table of the likeliest classes; if asked, write them to files.
+@dataclass(frozen=True)
+class Wanted:
+    """What a prediction is to show and to write; the command's options say what each means.
+
+    Raises:
+        UserError: a value is not allowed.
+    """
+
+    top_k: int = 10
+    threshold: float | None = None
+    all_classes: bool = False
+    output: str | None = None
+    resume: bool = False
+    strict: bool = False
+    invert: bool = False
+    plot: str | None = None
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise UserError(f"--top_k is {self.top_k}; allowed is 1 or more")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UserError(f"--threshold is {self.threshold:g}; allowed is 0 to 1")
+        if self.output is not None:
+            from zoo.reports.prediction_rows import FORMATS
+
+            if Path(self.output).suffix.lower() not in FORMATS:
+                raise UserError(f"--output is '{self.output}'; allowed are names that end in {', '.join(FORMATS)}")
+            require_folder("--output", self.output)
+        elif self.resume:
+            raise UserError("--resume goes on with a file; name it with --output")
+        if self.plot is not None:
+            from zoo.reports.plots import require_plot
+
+            require_plot("--plot", self.plot)
+        if self.quiet and self.output is None and self.plot is None:
+            raise UserError("--quiet without --output and --plot shows nothing; add one of them")
+
+
+def predict(model: str | ConfigSources, arguments: Sequence[str], wanted: Wanted) -> None:
+    """Classify images; print a table of few, write rows as they come, draw the first.
 
     Args:
         model: a run folder, a checkpoint file or an exported ``.onnx`` file, or the configuration of a network with
             pretrained weights.
-        images: image files, and folders that are searched for images at any depth.
-        top_k: classes shown for an image; at most all of them.
-        output: a ``.csv`` or ``.json`` file to write.
-        plot: a ``.png``, ``.svg`` or ``.pdf`` file to draw each image beside its classes in.
-
-    Returns:
-        For each image its ``(class, probability)`` pairs, the likeliest first.
+        arguments: what names the images, as ``zoo.images.inputs`` takes it.
+        wanted: what to show and to write.
 
     Raises:
-        UserError: the model, an option or a path is wrong.
-        ImageError: an image cannot be read; nothing is written.
+        UserError: the model, an option or an argument is wrong.
+        ImageError: with ``strict``, an image cannot be read.
+        RunError: some images could not be read, everything else is done; or a file cannot be written.
     """
-    from zoo.images.files import decode, named_images
+    from zoo.cli.classify import opened_network
+    from zoo.cli.prediction_job import PredictionJob
+    from zoo.images.inputs import named_inputs
+    from zoo.models.many import cores, plan
 
-    if top_k < 1:
-        raise UserError(f"--top_k is {top_k}; allowed is 1 or more")
-    suffix = Path(output).suffix.lower() if output is not None else ""
-    if output is not None and suffix not in (".csv", ".json"):
-        raise UserError(f"--output is '{output}'; allowed are names that end in .csv or .json")
-    if output is not None:
-        require_folder("--output", output)
-    files = list(named_images(images))
-    if plot is not None:
-        _require_plot(plot, len(files))
-    if isinstance(model, str) and model.endswith(".onnx"):
-        predictions = _by_exported_model(model, files, top_k)
-    else:
-        from zoo.cli.classify import classify  # loads torch
-
-        predictions = classify(model, files, top_k)
-    if output is not None:
-        write_atomically(Path(output), (_csv if suffix == ".csv" else _json)(files, predictions))
-    if plot is not None:
-        from zoo.reports.plots import draw_predictions, shrink
-
-        draw_predictions(
-            Path(plot), [Path(path).name for path in files], [shrink(decode(path)) for path in files], predictions
-        )
-    _show(files, predictions)
-    return predictions
-
-
-def _require_plot(plot: str, count: int) -> None:
-    from zoo.reports.plots import MAX_IMAGES, require_plot
-
-    require_plot("--plot", plot)
-    if count > MAX_IMAGES:
-        raise UserError(f"--plot draws at most {MAX_IMAGES} images, received {count}; write them to --output instead")
-
-
-def _by_exported_model(model: str, files: Sequence[str], top_k: int) -> list[list[Prediction]]:
-    from zoo import runtime
-    from zoo.images.files import as_user_errors
-
-    with as_user_errors():
-        predictions = runtime.Classifier(model).predict_batch(files, top_k)
-    return [[(name, probability) for name, probability in pairs] for pairs in predictions]
-
-
-def _show(files: Sequence[str], predictions: Sequence[list[Prediction]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("image", overflow="fold")
-    table.add_column("class")
-    table.add_column("probability", justify="right")
-    for path, pairs in zip(files, predictions, strict=True):
-        for rank, (name, probability) in enumerate(pairs):
-            table.add_row(path if rank == 0 else "", name, f"{probability:.2%}", end_section=rank == len(pairs) - 1)
-    Console(highlight=False, emoji=False, markup=False).print(table)
-
-
-def _csv(files: Sequence[str], predictions: Sequence[list[Prediction]]) -> str:
-    """Return one line an image: file, class, probability, class_2, probability_2, ..."""
-    suffixes = ["", *(f"_{rank}" for rank in range(2, len(predictions[0]) + 1))]
-    header = ["file", *(column + suffix for suffix in suffixes for column in ("class", "probability"))]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(header)
-    for path, pairs in zip(files, predictions, strict=True):
-        writer.writerow([path, *(value for pair in pairs for value in pair)])
-    return text.getvalue()
-
-
-def _json(files: Sequence[str], predictions: Sequence[list[Prediction]]) -> str:
-    rows: list[dict[str, Any]] = [
-        {"file": path, "predictions": [{"class": name, "probability": value} for name, value in pairs]}
-        for path, pairs in zip(files, predictions, strict=True)
-    ]
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    names = named_inputs(arguments)
+    threads, chunk = plan(len(names), cores())
+    with opened_network(model, max(1, cores() // threads), wanted.invert) as network:
+        PredictionJob(network, names, wanted).run(threads, chunk)

@@ -1,0 +1,127 @@
+"""The file of predictions: rows are added as they come beside it, and it appears when it is complete."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from zoo.core.errors import RunError, UserError
+from zoo.models.many import Result
+from zoo.reports.prediction_rows import Rows, WrittenRow, written_name
+
+
+class PredictionFile:
+    """A file of predictions; until ``finish`` its rows are in ``part``, a file beside it.
+
+    Used in a ``with`` statement, which closes it; an interrupted command leaves ``part`` with complete rows.
+
+    Args:
+        path: the file; an older one is replaced by ``finish``.
+        rows: the format.
+
+    Attributes:
+        part: where the rows are.
+        count: how many rows it has.
+        errors: how many of them have an error, and the first of these errors as ``first_error``.
+        last: the last row without an error that ``resume`` has read.
+
+    Raises:
+        RunError: the folder is read-only or the disk is full; so do all methods.
+    """
+
+    def __init__(self, path: Path, rows: Rows) -> None:
+        self.path, self.rows = path, rows
+        self._head = rows.head.encode("utf-8", "backslashreplace")
+        self.part = path.with_name(f"{path.name}.part")
+        self.count = self.errors = 0
+        self.first_error = ""
+        self.last: WrittenRow | None = None
+        self._resumed: Counter[str] = Counter()  # how often each name has a row
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def start(self) -> None:
+        """Begin a new file of rows."""
+        with self._failures():
+            self._file = self.part.open("wb")
+            self._file.write(self._head)
+
+    def resume(self) -> bool:
+        """Go on after the last complete row of an interrupted command; begin anew and return False if there is none.
+
+        Raises:
+            UserError: the rows there are of another format.
+        """
+        with self._failures():
+            if not self.part.exists() or self.part.stat().st_size < len(self._head):
+                self.start()
+                return False
+            self._file, end = self.part.open("r+b"), len(self._head)
+            if self._file.read(end) != self._head:
+                raise UserError(
+                    f"--resume: {self.part} was written with other classes or options (--top_k, --all); give the same, "
+                    "or delete the file"
+                )
+            for row in self.rows.read(self._file, end):
+                end = row.end
+                self._resumed[row.name] += 1
+                self.errors += bool(row.error)
+                self.first_error = self.first_error or row.error
+                self.last = self.last if row.error or row.top is None else row
+            self.count = self._resumed.total()
+            self._file.truncate(end)
+            self._file.seek(end)
+        return True
+
+    def missing(self, names: list[str]) -> list[str]:
+        """Return the names that have no row yet."""
+        left = self._resumed.copy()
+        missing = []
+        for name in names:
+            key = written_name(name)
+            if left[key] > 0:
+                left[key] -= 1
+            else:
+                missing.append(name)
+        return missing
+
+    def add(self, result: Result) -> None:
+        """Write a row, which is in the file when this returns."""
+        with self._failures():
+            file = self._opened()
+            file.write(self.rows.line(result, first=self.count == 0).encode("utf-8", "backslashreplace"))
+            file.flush()
+        self.count += 1
+        self.errors += bool(result.error)
+
+    def finish(self) -> None:
+        """Move the rows to where the file belongs; they are on the disk before."""
+        with self._failures():
+            file = self._opened()
+            file.write(self.rows.tail.encode())
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(self.part, self.path)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("start or resume comes first")
+        return self._file
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunError(f"{self.part} cannot be written: {error.strerror}; rows in it stay for --resume") from error
