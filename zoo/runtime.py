@@ -32,7 +32,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -52,6 +52,8 @@ FORMATS_READ = ("1", FORMAT)
 
 #: How an image becomes the network's size; files of format 1 name none and mean the first.
 FITS = ("cover", "letterbox", "stretch")
+
+PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 #: EXIF tag of the camera's orientation; 1 is upright.
 ORIENTATION = 0x0112
@@ -73,6 +75,95 @@ class ModelError(ValueError):
 
 class ImageError(ValueError):
     """An image cannot be used; the message starts with the path of its file, if it has one."""
+
+
+class Geometry(NamedTuple):
+    """How an image of any size becomes the network's input: size and resize rule of an input spec.
+
+    Args:
+        height: of the network's input.
+        width: of the network's input.
+        crop: side of the centre that is cut out, as a share of the scaled image's side.
+        interpolation: bilinear or bicubic, antialiased.
+        fit: ``cover`` scales until the image covers ``height / crop`` x ``width / crop``, ``letterbox`` until it fits
+            into it, ``stretch`` scales each side to it.
+    """
+
+    height: int
+    width: int
+    crop: float = 1.0
+    interpolation: str = "bilinear"
+    fit: str = FITS[0]
+
+    @property
+    def target(self) -> tuple[int, int]:
+        """Height and width that the scaled image covers, fits into or has."""
+        return round(self.height / self.crop), round(self.width / self.crop)
+
+    def scaled_size(
+        self, height: int, width: int, larger: Callable[..., Any] = max, smaller: Callable[..., Any] = min
+    ) -> tuple[int, int]:
+        """Return height and width of a scaled image; other functions for maximum and minimum serve symbols."""
+        tall, wide = self.target
+        if self.fit == "stretch":
+            return tall, wide
+        if self.fit == "letterbox":  # one side fits exactly, the other is shorter
+            rows, columns = smaller(tall, height * wide // width), smaller(wide, width * tall // height)
+            return larger(1, rows), larger(1, columns)
+        # One side fits exactly, the other is longer.
+        return larger(tall, height * wide // width), larger(wide, width * tall // height)
+
+    def require_moderate(self, height: int, width: int) -> None:
+        """Check an image's size; ImageError if it is so long and thin that it would have over MAX_PIXELS."""
+        rows, columns = self.scaled_size(height, width)
+        if (height, width) != (self.height, self.width) and rows * columns > MAX_PIXELS:
+            raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {self.height}x{self.width}")
+
+    def first_pixels(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return row and column of a scaled image where the centre begins, negative where that is outside."""
+        if self.fit != "letterbox":
+            return half(size[0] - self.height), half(size[1] - self.width)
+        # Both margins are at least 0: a graph divides numbers below 0 with another rounding than Python.
+        (tall, wide), (rows, columns) = self.target, size
+        return half(tall - self.height) - half(tall - rows), half(wide - self.width) - half(wide - columns)
+
+    def scale(self, image: Image.Image | np.ndarray) -> np.ndarray:
+        """Return what the network sees of an image, to the last bit as the exported graph computes it, but faster.
+
+        Args:
+            image: a PIL image of mode L or RGB, or uint8 ``(height, width, channels)``.
+
+        Returns:
+            uint8 ``(height, width, channels)`` of the network's size; an array that has it already is not copied.
+
+        Raises:
+            ImageError: as ``require_moderate``.
+        """
+        height, width = image.shape[:2] if isinstance(image, np.ndarray) else (image.height, image.width)
+        if (height, width) == (self.height, self.width):
+            return image if isinstance(image, np.ndarray) else _array(image)
+        self.require_moderate(height, width)
+        if isinstance(image, np.ndarray):
+            if image.shape[2] not in (1, 3):  # Pillow would weight RGB by a fourth channel
+                return np.concatenate([self.scale(channel) for channel in np.split(image, image.shape[2], 2)], 2)
+            image = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        size = self.scaled_size(height, width)
+        top, left = self.first_pixels(size)
+        # Two calls fix the order of rows and columns, which otherwise depends on Pillow's version. Outside of the
+        # image, crop gives level 0.
+        image = image.resize((size[1], height), PILLOW[self.interpolation]).crop((left, 0, left + self.width, height))
+        image = image.resize((self.width, size[0]), PILLOW[self.interpolation])
+        return _array(image.crop((0, top, self.width, top + self.height)))
+
+
+def half(margin: int) -> int:
+    """Return half of a margin, rounded to even at a half pixel: where torchvision's CenterCrop begins."""
+    return (margin + margin // 2 % 2) // 2
+
+
+def _array(image: Image.Image) -> np.ndarray:
+    """Return a PIL image as uint8 ``(height, width, channels)``."""
+    return np.array(image).reshape(image.height, image.width, -1)
 
 
 class Prediction(NamedTuple):
@@ -118,6 +209,7 @@ class Classifier:
         thresholds = self.metadata.get("thresholds")
         self.thresholds = None if thresholds is None else np.array(thresholds, np.float32)
         self._channels: Literal[1, 3] = self.input_spec["channels"]
+        self.geometry = Geometry(self.input_spec["height"], self.input_spec["width"], **self.input_spec["resize"])
         self._names = np.array(self.classes, dtype=object)
 
     def predict(self, image: Picture, top_k: int = 5) -> list[Prediction]:
@@ -131,22 +223,20 @@ class Classifier:
             ImageError: as ``read``.
             ValueError: top_k is less than 1, or an array is not what ``read`` takes.
         """
-        return self._named(self.probabilities(self.read(image)[None]), top_k)[0]
+        return self._named(self.probabilities(self.see(image)[None]), top_k)[0]
 
     def predict_batch(self, images: Sequence[Picture] | np.ndarray, top_k: int = 5) -> list[list[Prediction]]:
         """Return the likeliest classes of each image, in order; arguments and errors as ``predict``.
 
         Args:
-            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``. Neighbours
-                of one size run together.
+            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``.
             top_k: how many classes of each.
         """
         if isinstance(images, np.ndarray):
             return self._named(self.probabilities(images), top_k)
         named: list[list[Prediction]] = []
-        for _, group in itertools.groupby(map(self.read, images), key=lambda pixels: pixels.shape):
-            for batch in _batches(group):
-                named += self._named(self.probabilities(np.stack(batch)), top_k)
+        for batch in _batches(map(self.see, images)):
+            named += self._named(self.probabilities(np.stack(batch)), top_k)
         return named
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -176,14 +266,7 @@ class Classifier:
                 f"expected uint8 images (batch, height, width, {self._channels}), at least one, "
                 f"received {images.dtype} {images.shape}"
             )
-        height, width = images.shape[1:3]
-        spec = self.input_spec
-        fit = spec["resize"].get("fit", FITS[0])
-        if fit == "cover" and (height, width) != (spec["height"], spec["width"]):  # no other fit enlarges beyond it
-            crop = spec["resize"]["crop"]
-            tall, wide = round(spec["height"] / crop), round(spec["width"] / crop)
-            if max(tall, height * wide // width) * max(wide, width * tall // height) > MAX_PIXELS:
-                raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {tall}x{wide}")
+        self.geometry.require_moderate(*images.shape[1:3])
         return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
 
     def read(self, image: Picture) -> np.ndarray:
@@ -210,6 +293,16 @@ class Classifier:
             array = np.asarray(to_mode(image, self._channels))
             return array.reshape(*array.shape[:2], self._channels)
         return decode(image, self._channels)
+
+    def see(self, image: Picture) -> np.ndarray:
+        """Return what the network sees of an image, at its own size; arguments and errors as ``read``.
+
+        The graph computes the same of an image of any size, to the last bit, but takes longer.
+
+        Returns:
+            uint8 ``(height, width, channels)``, as ``input_spec`` says.
+        """
+        return self.geometry.scale(self.read(image))
 
     def _named(self, probabilities: np.ndarray, top_k: int) -> list[list[Prediction]]:
         if top_k < 1:

@@ -199,7 +199,7 @@ def test_predict_writes_what_it_shows(zoo, digits_run, tmp_path):
     assert status == 0
     assert "one.png" in out
     lines = (tmp_path / "p.csv").read_text().splitlines()
-    assert lines[0] == "file,class,probability,class_2,probability_2"
+    assert lines[0] == "file,class,probability,class_2,probability_2,warning,error"
     assert [line.split(",")[0] for line in lines[1:]] == ["one.png", *(f"folder/deep/ü {n}.png" for n in range(3))]
     zoo("predict", digits_run, "one.png", "--output", "p.json", "--top_k", 10)
     [row] = json.loads((tmp_path / "p.json").read_text())
@@ -209,9 +209,10 @@ def test_predict_writes_what_it_shows(zoo, digits_run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("bad.jpg", "bad.jpg: not a readable image (5 bytes)"),
+        ("bad.jpg --strict", "bad.jpg: not a readable image (5 bytes)"),
+        ("gone.png good.png", "gone.png: no such file or folder"),
         ("empty", "empty: no image in this folder"),
-        ("good.png --output p.txt", "--output is 'p.txt'; allowed are names that end in .csv or .json"),
+        ("good.png --output p.txt", "--output is 'p.txt'; allowed are names that end in .csv, .json, .jsonl"),
         ("good.png --output no/p.csv", "there is no folder no"),
         ("good.png --top_k 0", "--top_k is 0; allowed is 1 or more"),
         ("good.png --top_k x", "invalid int value"),

@@ -64,7 +64,8 @@ class OpenedNetwork(Network):
     def __init__(self, spec: InputSpec, invert: bool) -> None:
         self.spec, self.invert = spec, invert
         self.classes = spec.classes
-        self.thresholds = None
+        self.thresholds: np.ndarray | None = None
+        self.geometry = runtime.Geometry(spec.height, spec.width, **vars(spec.resize))
 
     def read(self, name: str) -> Image.Image:
         """Return a file or address as a PIL image in the network's colours; ImageError if it cannot be read."""
@@ -79,9 +80,8 @@ class OpenedNetwork(Network):
 
     def see(self, name: str) -> np.ndarray:
         """Return what the network sees."""
-        from zoo.images.preprocess import to_uint8
-
-        return to_uint8(self.read(name), self.spec).numpy()
+        with as_user_errors():
+            return self.geometry.scale(self.read(name))
 
     def differences(self, pixels: np.ndarray) -> list[str]:
         """Return in what a picture is far from the training images."""
@@ -94,7 +94,11 @@ class ExportedNetwork(OpenedNetwork):
     def __init__(self, classifier: runtime.Classifier, invert: bool) -> None:
         super().__init__(InputSpec.from_dict(classifier.input_spec), invert)
         self.thresholds = classifier.thresholds
-        self.probabilities = classifier.probabilities
+        self._classifier = classifier
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the probabilities of each class."""
+        return self._classifier.probabilities(pixels)
 
 
 class TorchNetwork(OpenedNetwork):

@@ -14,20 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
-from zoo.runtime import MAX_PIXELS
+from zoo.images.files import as_user_errors
+from zoo.runtime import Geometry
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Fractional bits of Pillow's weights (PRECISION_BITS in its Resample.c).
 WEIGHT_ONE = 2.0**22
-
-PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 class Preprocess(nn.Module):
@@ -137,50 +137,31 @@ def to_uint8(image: Tensor | Image.Image, spec: InputSpec) -> Tensor:
     Raises:
         ImageError: as ``resize_and_crop``.
     """
-    if isinstance(image, Tensor):
-        height, width = image.shape[:2]
-    else:
-        width, height = image.size
-    if (height, width) == (spec.height, spec.width):
-        return image if isinstance(image, Tensor) else _pixels(image)
-    if isinstance(image, Tensor) and image.shape[2] not in (1, 3):  # Pillow would weight RGB by a fourth channel
-        return torch.cat([to_uint8(channel, spec) for channel in torch.split(image, 1, dim=2)], dim=2)
-    size = scaled_size(height, width, spec)
-    picture = Image.fromarray(image.squeeze(2).numpy()) if isinstance(image, Tensor) else image
-    # Two calls fix the order of rows and columns, which otherwise depends on Pillow's version.
-    top, left = first_pixels(size, spec)
-    filter_ = PILLOW[spec.resize.interpolation]
-    # Outside of the image, crop gives level 0.
-    picture = picture.resize((size[1], height), filter_).crop((left, 0, left + spec.width, height))
-    picture = picture.resize((spec.width, size[0]), filter_).crop((0, top, spec.width, top + spec.height))
-    return _pixels(picture)
+    with as_user_errors():
+        if isinstance(image, Tensor):
+            same = image.shape[:2] == (spec.height, spec.width)
+            return image if same else torch.from_numpy(geometry(spec).scale(image.numpy()))
+        return torch.from_numpy(geometry(spec).scale(image))
 
 
-def _pixels(picture: Image.Image) -> Tensor:
-    """Return a PIL image as uint8 ``(height, width, channels)``."""
-    return torch.from_numpy(np.array(picture).reshape(picture.height, picture.width, -1))
+def geometry(spec: InputSpec) -> Geometry:
+    """Return the spec's size and resize rule, as ``zoo.runtime`` takes them."""
+    return Geometry(spec.height, spec.width, **vars(spec.resize))
 
 
 def scaled_size(height: int, width: int, spec: InputSpec) -> tuple[int, int]:
-    """Return height and width of the scaled image: by the spec's fit, from its size divided by ``resize.crop``."""
-    tall, wide = target_size(spec)
-    # In an exported graph the sides of the image are symbols, hence torch's maximum and minimum.
-    if spec.resize.fit == "stretch":
-        return tall, wide
-    if spec.resize.fit == "letterbox":  # one side fits exactly, the other is shorter
-        rows, columns = torch.sym_min(tall, height * wide // width), torch.sym_min(wide, width * tall // height)
-        return torch.sym_max(1, rows), torch.sym_max(1, columns)  # type: ignore[return-value]  # symbols, else numbers
-    # One side fits exactly, the other is longer.
-    size = torch.sym_max(tall, height * wide // width), torch.sym_max(wide, width * tall // height)
-    # zoo.runtime checks this before it runs an exported graph.
-    if not torch.compiler.is_exporting() and size[0] * size[1] > MAX_PIXELS:
-        raise ImageError(f"an image of {height}x{width} pixels is too long and thin for {spec.height}x{spec.width}")
-    return size  # type: ignore[return-value]  # symbols in a graph, else numbers
+    """Return height and width of the scaled image: by the spec's fit, from its size divided by ``resize.crop``.
 
-
-def target_size(spec: InputSpec) -> tuple[int, int]:
-    """Return the spec's height and width divided by ``resize.crop``: what the scaled image covers, fits into or is."""
-    return round(spec.height / spec.resize.crop), round(spec.width / spec.resize.crop)
+    Raises:
+        ImageError: it would have over MAX_PIXELS.
+    """
+    # In an exported graph the sides of the image are symbols, hence torch's maximum and minimum; zoo.runtime checks
+    # such images before it runs the graph.
+    if torch.compiler.is_exporting():
+        return geometry(spec).scaled_size(height, width, torch.sym_max, torch.sym_min)
+    with as_user_errors():
+        geometry(spec).require_moderate(height, width)
+    return geometry(spec).scaled_size(height, width)
 
 
 def first_pixels(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
@@ -190,18 +171,7 @@ def first_pixels(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
         size: of the scaled image, ``(height, width)``.
         spec: size of the centre, and resize rule.
     """
-    wanted = spec.height, spec.width
-    if spec.resize.fit != "letterbox":
-        return half(size[0] - wanted[0]), half(size[1] - wanted[1])
-    # Both margins are at least 0: a graph divides numbers below 0 with another rounding than Python.
-    target = target_size(spec)
-    rows, columns = (half(target[side] - wanted[side]) - half(target[side] - size[side]) for side in (0, 1))
-    return rows, columns
-
-
-def half(margin: int) -> int:
-    """Return half of a margin, rounded to even at a half pixel: where torchvision's CenterCrop begins."""
-    return (margin + margin // 2 % 2) // 2
+    return geometry(spec).first_pixels(size)
 
 
 def _weights(length: int, scaled: int, first: int, count: int, spec: InputSpec, device: torch.device) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -78,7 +78,7 @@ def plan(count: int, cores: int) -> tuple[int, int]:
     return max(1, min(cores, -(-count // chunk))), chunk
 
 
-def classify(network: Network, names: Sequence[str], threads: int, chunk: int) -> Iterator[Result]:
+def classify(network: Network, names: Sequence[str], threads: int, chunk: int) -> Generator[Result, None, None]:
     """Yield what comes of each picture, in order; one that cannot be read is a result with its error.
 
     Args:
