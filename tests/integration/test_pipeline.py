@@ -150,10 +150,13 @@ def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
     assert [path.name for path in run.parent.iterdir()] == ["version_0"]
     assert "several processes write no report" in err
     assert not (run / "report.html").exists()
+    (run / "predictions.csv").write_text("of an earlier test")
     process = zoo_process("test", run, "--trainer.devices", 2)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
+    assert "several processes write no predictions.csv and no report" in err
     assert not (run / "report.html").exists()
+    assert not (run / "predictions.csv").exists()
     by_two = json.loads((run / "results.json").read_text())
     assert zoo("test", run, "--trainer.devices", 1)[0] == 0
     assert (run / "report.html").exists()

@@ -28,9 +28,9 @@ def answers():
 
 
 def gathered(answers, size):
-    predictions = Predictions(6)
-    for batch in zip(*(torch.split(values, size) for values in answers), strict=True):
-        predictions.add(*batch)
+    predictions, numbers = Predictions(6), torch.arange(len(answers[1]))
+    for *batch, positions in zip(*(torch.split(values, size) for values in (*answers, numbers)), strict=True):
+        predictions.add(*batch, positions.tolist())
     return predictions
 
 
@@ -43,6 +43,7 @@ def test_the_most_confident_mistakes_and_the_least_certain_correct_predictions_a
     hits = right[confidence[right].argsort()][:EXAMPLES]
     assert [int(one.pixels[0, 0, 0]) for one in kept.mistakes] == mistakes.tolist()
     assert [int(one.pixels[0, 0, 0]) for one in kept.uncertain_correct] == hits.tolist()
+    assert [one.position for one in kept.mistakes] == mistakes.tolist()
     first = kept.mistakes[0]
     assert first.label == labels[mistakes[0]]
     assert [label for label, _ in first.predictions] == logits[mistakes[0]].argsort(descending=True)[:3].tolist()

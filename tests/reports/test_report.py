@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -205,7 +206,9 @@ def test_a_page_needs_nothing_from_elsewhere_and_says_what_its_pictures_show(odd
         assert all(picture["alt"] and picture["src"].startswith("data:image/") for picture in pictures)
         assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in elements.of("svg"))
         links = [value for _, attributes in elements.found for key, value in attributes.items() if "href" in key]
-        assert all(link.startswith(("#", "data:")) for link in links)
+        files = [attributes["href"] for attributes in elements.of("a")]
+        assert all(link.startswith(("#", "data:")) or link in files for link in links)
+        assert all((run / unquote(link)).is_file() for link in files)
         assert [attributes.get("type") for attributes in elements.of("script")] == ["application/json"]
         identities = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
         assert len(set(identities)) == len(identities)
@@ -255,9 +258,9 @@ def many_classes(count):
         logits = torch.randn(count, count, generator=generator)
         logits[labels, labels.roll(1)] += 4
         logits[labels, labels] += 4
-        predictions.add(torch.zeros(count, 8, 8, 1, dtype=torch.uint8), labels, logits)
+        predictions.add(torch.zeros(count, 8, 8, 1, dtype=torch.uint8), labels, logits, range(count))
     metrics = predictions.metrics()
-    values = describe_predictions(predictions, metrics, names) | {"heat_maps": []}
+    values = describe_predictions(predictions, metrics, names) | {"heat_maps": [], "places": [("val 0", None)] * count}
     classifier = SimpleNamespace(architecture={"name": "cnn"}, spec=InputSpec(tuple(names), 1, 8, 8, (0.5,), (0.5,)))
     data = SimpleNamespace(dataset_name="many", batch_size=32, augmentation_name=lambda: "none")
     config = {"optimizer": {"class_path": "torch.optim.Adam", "init_args": {}}, "seed_everything": 0}

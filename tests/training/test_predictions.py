@@ -8,35 +8,57 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from zoo.training.predictions import predict_batches
+from zoo.data.loader import Loader
+from zoo.data.sources import BAD, MemorySource
+from zoo.training.predictions import CollectPredictions, predict_batches
 from zoo.training.task import ImageClassifier
 
 
 @pytest.fixture
-def batches():
+def loader():
+    """Batches of 4 of 12 images."""
     images = torch.randint(0, 256, (12, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return [(part, torch.arange(4)) for part in torch.split(images, 4)]
+    return Loader(MemorySource(images, torch.arange(12) % 4), 4)
 
 
-def predict(model, batches, **limits):
-    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, **limits)
-    data = SimpleNamespace(val_dataloader=lambda: batches, test_dataloader=lambda: batches[:1])
-    return list(predict_batches(trainer, model, data, "val"))
+def trainer(**options):
+    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, **options)
 
 
-def test_a_split_is_classified_as_the_classifier_does(grey_spec, batches):
+def predict(model, loader, **limits):
+    data = SimpleNamespace(val_dataloader=lambda: loader)
+    return list(predict_batches(trainer(**limits), model, data, "val"))
+
+
+def test_a_split_is_classified_as_the_classifier_does(grey_spec, loader):
     torch.manual_seed(0)
     model = ImageClassifier(grey_spec)
-    predicted = predict(model, batches)
+    predicted = predict(model, loader)
     with torch.no_grad():
-        expected = [model.eval()(images) for images, _ in batches]
-    assert len(predicted) == 3
-    for (images, labels, logits), batch, answer in zip(predicted, batches, expected, strict=True):
+        expected = [model.eval()(images) for images, _ in loader]
+    assert [positions for *_, positions in predicted] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    for (images, labels, logits, _), batch, answer in zip(predicted, loader, expected, strict=True):
         assert torch.equal(images, batch[0])
         assert torch.equal(labels, batch[1])
         torch.testing.assert_close(logits, answer)
 
 
 @pytest.mark.parametrize(("limit", "count"), [(2, 2), (0.5, 1), (1.0, 3), (0, 0)])
-def test_the_trainers_limit_counts_batches_or_shares_of_them(grey_spec, batches, limit, count):
-    assert len(predict(ImageClassifier(grey_spec), batches, limit_val_batches=limit)) == count
+def test_the_trainers_limit_counts_batches_or_shares_of_them(grey_spec, loader, limit, count):
+    assert len(predict(ImageClassifier(grey_spec), loader, limit_val_batches=limit)) == count
+
+
+def test_positions_leave_out_damaged_images(grey_spec, loader):
+    loader.source.labels[[1, 4, 11]] = BAD
+    *_, expected = zip(*predict(ImageClassifier(grey_spec), loader), strict=True)
+    assert list(expected) == [[0, 2, 3], [5, 6, 7], [8, 9, 10]]
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*does not have many workers")
+def test_a_test_passes_on_the_positions_that_its_loader_serves(grey_spec, loader):
+    loader.source.labels[[1, 4, 11]] = BAD
+    batches = []
+    collect = CollectPredictions(lambda *batch: batches.append(batch))
+    trainer(callbacks=[collect], limit_test_batches=2).test(ImageClassifier(grey_spec), loader, verbose=False)
+    assert [positions for *_, positions in batches] == [[0, 2, 3], [5, 6, 7]]
+    assert torch.equal(batches[1][0], loader.source.images[5:8])

@@ -13,7 +13,7 @@ GROUPS = {
     "train and measure": {
         "fit": "train a new run, or resume one: zoo fit RUN",
         "validate": "measure a run on its validation split",
-        "test": "measure a run on its test split; writes results.json",
+        "test": "measure a run on its test split; writes results.json and predictions.csv",
         "report": "write a page about one run, or a page that compares several",
         "runs": "list runs: accuracies, epochs, state",
         "find": "try learning rates or batch sizes, and print the one to start with",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,9 +15,11 @@ from zoo.config.resolve import resolve
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
+from zoo.data.names import item_names
 from zoo.models.checkpoint import classifier_of
 from zoo.reports.evaluation import Predictions
 from zoo.reports.page import require_page
+from zoo.reports.prediction_table import PredictionTable, write_predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
@@ -49,7 +52,7 @@ class EvaluateCLI(ZooCLI):
 def evaluate(
     command: Literal["validate", "test"], args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]
 ) -> dict[str, float]:
-    """Measure a run, print a table and, after a test, write results.json and the report.
+    """Measure a run, print a table and, after a test, write results.json, predictions.csv and the report.
 
     Args:
         command: which split: ``validate`` takes val, ``test`` takes test.
@@ -66,26 +69,31 @@ def evaluate(
     run = cli.run
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     count = len(cli.datamodule.source(split))
-    predictions = Predictions(len(cli.model.spec.classes))
     reported = command == "test" and cli.trainer.world_size == 1
-    if reported:
-        cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
-    getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
+    with _prediction_table(cli, split if reported else None) as table:
+        predictions = Predictions(len(cli.model.spec.classes), table=table)
+        if reported:
+            cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
+        getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     if is_first_process():
         _show(run, split, count, results)
         if command == "test":
             _write(run, cli, count, results)
     if reported:
+        print_stderr(f"predictions: {run.predictions}")
         with warn_on_error(run):
             print_stderr(f"report: {write_report(_report_context(cli), 'test', predictions)}")
-    elif command == "test":
-        print_stderr(f"several processes write no report; make it with: zoo report {run.path}")
+    elif command == "test" and is_first_process():
+        run.predictions.unlink(missing_ok=True)  # those of an earlier test
+        print_stderr(f"several processes write no predictions.csv and no report; make both with: zoo report {run.path}")
     return results
 
 
 def report(args: Sequence[str], output: str | None = None) -> Path:
     """Write a run's report anew, of the test split once the run was tested, else of the validation split.
+
+    Of the test split, predictions.csv is written where it is missing: several processes write none.
 
     Args:
         args: the run folder, then options that override its configuration.
@@ -104,8 +112,10 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
     if cli.trainer.world_size > 1:
         raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
-    batches = predict_batches(cli.trainer, cli.model, cli.datamodule, split)
-    predictions = Predictions(len(cli.model.spec.classes), batches)
+    complete = output is not None or cli.run.predictions.exists()
+    with _prediction_table(cli, None if complete else split) as table:
+        batches = predict_batches(cli.trainer, cli.model, cli.datamodule, split)
+        predictions = Predictions(len(cli.model.spec.classes), batches, table)
     return write_report(_report_context(cli), split, predictions, output=page)
 
 
@@ -150,6 +160,17 @@ def opened(command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, 
     if sources.names != resolve([], own).names:
         raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
     return EvaluateCLI(command, sources, run)
+
+
+@contextmanager
+def _prediction_table(cli: EvaluateCLI, split: Literal["val", "test"] | None) -> Iterator[PredictionTable | None]:
+    """Give the run's predictions.csv to write where the split is test, else None."""
+    if split != "test":
+        yield None
+        return
+    names = item_names(cli.datamodule, split)
+    with write_predictions(cli.run.predictions, cli.model.spec.classes, names) as table:
+        yield table
 
 
 def _report_context(cli: EvaluateCLI) -> ReportContext:

@@ -36,6 +36,9 @@ class Loader:
         balance: as in EpochSampler.
         rank: number of this process.
         world_size: number of processes.
+
+    Attributes:
+        skipped: positions of the pass that is running whose images are damaged and left out.
     """
 
     #: Lightning looks for both samplers of a DataLoader; this loader has only ``sampler``.
@@ -56,6 +59,7 @@ class Loader:
         self.source, self.batch_size, self.augmentation = source, batch_size, augmentation
         self.sampler = EpochSampler(len(source), shuffle, seed, balance)
         self.rank, self.world_size = rank, world_size
+        self.skipped: set[int] = set()
         self._served = 0
         self._resume: dict[str, int] | None = None
 
@@ -71,7 +75,7 @@ class Loader:
         Raises:
             ImageError: an image cannot be read, or with skip_bad no image of a batch can.
         """
-        self._served = self._first_batch()
+        self._served, self.skipped = self._first_batch(), set()
         order, choices = self._draw()
         groups = self._grouped(self._position_batches[self._served :])
         fetched = self.source.fetch([order[torch.cat(group)] for group in groups])
@@ -79,8 +83,11 @@ class Loader:
             if self.augmentation is not None and choices is not None:
                 images = self.augmentation.apply(images, choices[torch.cat(group)])
             sizes, damaged = [len(positions) for positions in group], bool((labels == BAD).any())
-            for batch in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True):
+            batches = zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
+            for positions, batch in zip(group, batches, strict=True):
                 self._served += 1
+                if damaged:
+                    self.skipped.update(positions[batch[1] == BAD].tolist())
                 yield _without_bad(*batch) if damaged else batch
 
     def _grouped(self, batches: list[Tensor]) -> list[list[Tensor]]:

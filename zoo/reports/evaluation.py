@@ -1,6 +1,6 @@
 """Collect the predictions of a network on a split, and compute classification metrics from them.
 
-    batches of (images, labels, logits) ──► Predictions ──► ClassificationMetrics
+    batches of (images, labels, logits, positions) ──► Predictions ──► ClassificationMetrics
                                                  └────────► Examples
 
 Examples are the most confident mistakes and the least certain correct predictions.
@@ -8,7 +8,7 @@ Examples are the most confident mistakes and the least certain correct predictio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor, cat
 
 from zoo.core.errors import RunError
+from zoo.reports.prediction_table import PredictionTable
 
 #: Example images that are stored of the mistakes, and as many of the correct predictions.
 EXAMPLES = 12
@@ -35,11 +36,13 @@ class Example:
         pixels: uint8 ``(height, width, channels)``, as the classifier received it.
         label: the true class.
         predictions: ``(label, probability)`` of the TOP_K most likely classes, in this order.
+        position: of the image in its split, from 0.
     """
 
     pixels: np.ndarray
     label: int
     predictions: list[tuple[int, float]]
+    position: int
 
     @property
     def confidence(self) -> float:
@@ -173,10 +176,16 @@ class Predictions:
     Args:
         classes: number of classes.
         batches: batches to add, each as ``add`` takes it.
+        table: gets a row for each image.
     """
 
-    def __init__(self, classes: int, batches: Iterable[tuple[Tensor, Tensor, Tensor]] = ()) -> None:
-        self.classes = classes
+    def __init__(
+        self,
+        classes: int,
+        batches: Iterable[tuple[Tensor, Tensor, Tensor, list[int]]] = (),
+        table: PredictionTable | None = None,
+    ) -> None:
+        self.classes, self.table = classes, table
         self.mistakes: list[Example] = []
         self.uncertain_correct: list[Example] = []
         self._labels: list[Tensor] = []
@@ -186,17 +195,21 @@ class Predictions:
         for batch in batches:
             self.add(*batch)
 
-    def add(self, images: Tensor, labels: Tensor, logits: Tensor) -> None:
+    def add(self, images: Tensor, labels: Tensor, logits: Tensor, positions: Sequence[int]) -> None:
         """Add a batch.
 
         Args:
             images: uint8 ``(batch, height, width, channels)``.
             labels: int64 ``(batch,)``.
             logits: floating ``(batch, classes)``.
+            positions: of the images in their split, from 0.
         """
         logits = logits.detach().float()
         best = logits.topk(min(5, self.classes), dim=1).indices
-        probabilities = logits.softmax(dim=1).gather(1, best).cpu()
+        probabilities = logits.softmax(dim=1)
+        if self.table is not None:
+            self.table.add(labels, probabilities, positions)
+        probabilities = probabilities.gather(1, best).cpu()
         best, labels = best.cpu(), labels.cpu()
         correct, confidence = best[:, 0] == labels, probabilities[:, 0]
         self._labels.append(labels)
@@ -211,7 +224,8 @@ class Predictions:
                 if len(examples) == EXAMPLES and sign * float(confidence[index]) <= sign * examples[-1].confidence:
                     break
                 pairs = zip(best[index, :TOP_K].tolist(), probabilities[index, :TOP_K].tolist(), strict=True)
-                examples.append(Example(images[index].cpu().numpy().copy(), int(labels[index]), list(pairs)))
+                pixels = images[index].cpu().numpy().copy()
+                examples.append(Example(pixels, int(labels[index]), list(pairs), positions[index]))
                 examples.sort(key=lambda example: -sign * example.confidence)
                 del examples[EXAMPLES:]
 

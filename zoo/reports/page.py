@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -59,6 +61,11 @@ def encode_image(pixels: np.ndarray) -> tuple[str, str]:
     image.save(content, format="PNG" if small else "JPEG", **({} if small else {"quality": 85}))
     data = base64.b64encode(content.getvalue()).decode()
     return ("pixels", f"data:image/png;base64,{data}") if small else ("photo", f"data:image/jpeg;base64,{data}")
+
+
+def address_from(path: str, folder: Path) -> str:
+    """Return the address of a file as a page in ``folder`` links to it: relative, so that both may move together."""
+    return quote(os.fsencode(os.path.relpath(os.path.realpath(path), os.path.realpath(folder))))
 
 
 def require_page(output: str) -> Path:

@@ -20,12 +20,13 @@ import torch
 from zoo.core.console import print_stderr
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
+from zoo.data.names import item_names
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
 from zoo.reports.environment import environment, peak_memory
 from zoo.reports.evaluation import BINS, ClassificationMetrics, Example, Predictions
 from zoo.reports.gradcam import FeatureMap, find_feature_map, heat_maps
-from zoo.reports.page import read_figures, render
+from zoo.reports.page import address_from, read_figures, render
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -104,11 +105,11 @@ def write_report(
         ZooError: a logit is not finite, an image is damaged, or the folder cannot be written.
     """
     page = context.run.report if output is None else output
-    write_atomically(page, _render(context, split, predictions, fitted))
+    write_atomically(page, _render(context, split, predictions, fitted, page.parent))
     return page
 
 
-def _render(context: ReportContext, split: Split, predictions: Predictions, fitted: bool) -> str:
+def _render(context: ReportContext, split: Split, predictions: Predictions, fitted: bool, folder: Path) -> str:
     run, classes = context.run, context.classifier.spec.classes
     training = _training_environment(context, fitted)
     metrics, history, config = predictions.metrics(), History.of(run), read_config(run.config)
@@ -119,6 +120,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
     if metrics is not None:
         figures |= metrics.to_json()
         values = describe_predictions(predictions, metrics, classes)
+        values["places"] = _places(context, split, predictions.mistakes + predictions.uncertain_correct, folder)
         values |= _explain(context, predictions.mistakes[:HEAT_MAPS] + predictions.uncertain_correct[:HEAT_MAPS])
     parameters = list(context.classifier.network.parameters())
     return render(
@@ -173,6 +175,13 @@ def describe_predictions(
         "mistakes": predictions.mistakes,
         "uncertain_correct": predictions.uncertain_correct,
     }
+
+
+def _places(context: ReportContext, split: Split, examples: list[Example], folder: Path) -> dict[int, Any]:
+    """Return by position the name of each example, and the address of its file from a page in ``folder``, or None."""
+    names, paths = item_names(context.data, split), context.data.paths(split)
+    positions = [example.position for example in examples]
+    return {at: (names[at], None if paths is None else address_from(paths[at], folder)) for at in positions}
 
 
 def _class_row(metrics: ClassificationMetrics, label: int, name: str) -> tuple[str, ...]:

@@ -130,6 +130,11 @@ class Run:
         return self.path / "results.json"
 
     @property
+    def predictions(self) -> Path:
+        """What the last test predicted for each image."""
+        return self.path / "predictions.csv"
+
+    @property
     def report(self) -> Path:
         """The page about the run."""
         return self.path / "report.html"

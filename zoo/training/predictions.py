@@ -1,39 +1,55 @@
-"""Hand the images, labels and logits of a split to whoever evaluates them."""
+"""Hand the images, labels and logits of a split to whoever evaluates them, with the positions of the images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import Any, Literal
+from itertools import count, islice
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from zoo.data.loader import Loader
 from zoo.data.sources import Batch
+
+#: Images, uint8 ``(batch, height, width, channels)``; labels, int64 ``(batch,)``; logits ``(batch, classes)``; and the
+#: positions of the images in their split, from 0.
+PredictedBatch = tuple[Tensor, Tensor, Tensor, list[int]]
+
+
+def served_positions(loader: Loader) -> Iterator[int]:
+    """Yield the positions of the images that a loader of one process serves in order, in step with its batches."""
+    return (position for position in count() if position not in loader.skipped)
 
 
 class CollectPredictions(Callback):
     """Pass on the predictions of a test while it runs, so that no image is classified twice.
 
     Args:
-        add: is called with images, labels and logits of each batch.
+        add: is called with a PredictedBatch as its arguments.
     """
 
-    def __init__(self, add: Callable[[Tensor, Tensor, Tensor], None]) -> None:
+    def __init__(self, add: Callable[[Tensor, Tensor, Tensor, list[int]], None]) -> None:
         self.add = add
+        self._positions: Iterator[int] = iter(())
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin at the first image."""
+        self._positions = served_positions(cast(Loader, trainer.test_dataloaders))
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
     ) -> None:
         """Pass on a batch."""
-        self.add(*batch, outputs["logits"])
+        images, labels = batch
+        self.add(images, labels, outputs["logits"], list(islice(self._positions, len(labels))))
 
 
 def predict_batches(
     trainer: Trainer, model: LightningModule, data: LightningDataModule, split: Literal["val", "test"]
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+) -> Iterator[PredictedBatch]:
     """Classify a split on the device, in the precision and up to the batch limit of a trainer.
 
     Args:
@@ -43,13 +59,14 @@ def predict_batches(
         split: which part of the data.
 
     Yields:
-        Images, uint8 ``(batch, height, width, channels)``; labels, int64 ``(batch,)``; logits ``(batch, classes)``.
+        A PredictedBatch for each batch.
     """
     precision, device = trainer.precision_plugin, trainer.strategy.root_device
     loader = data.val_dataloader() if split == "val" else data.test_dataloader()
     limit = trainer.limit_val_batches if split == "val" else trainer.limit_test_batches
+    positions = served_positions(loader)
     precision.convert_module(model).to(device).eval()
     for images, labels in islice(loader, limit if isinstance(limit, int) else int(len(loader) * limit)):
         with torch.inference_mode(), precision.forward_context():
             logits = model(images.to(device))
-        yield images, labels, logits
+        yield images, labels, logits, list(islice(positions, len(labels)))
