@@ -74,6 +74,26 @@ def test_equal_configurations_differ_in_nothing(zoo, digits_run, tmp_path):
     assert "Nothing differs." in (tmp_path / "both.html").read_text()
 
 
+def test_two_runs_on_one_test_set_are_said_to_differ_by_chance_or_not(zoo, digits_run, other_run, tmp_path):
+    for run in (digits_run, other_run):
+        assert zoo("test", run)[0] == 0
+    status, out, err = zoo("report", digits_run, other_run, "--output", "both.html")
+    assert (status, out) == (0, "both.html\n")
+    [figures] = read_figures(tmp_path / "both.html")["mcnemar"]
+    verdict = "is hardly chance" if figures["p"] < 0.05 else "could be chance"
+    assert "359 test images, right by" in err
+    assert f"the difference {verdict} (McNemar, p = {figures['p']:.2g})" in err
+    [_, row] = table((tmp_path / "both.html").read_text(), r"Could the difference be chance\?").values()
+    assert row[1:] == [verdict, str(figures["only_first"]), str(figures["only_second"]), "359", f"{figures['p']:.2g}"]
+
+
+def test_a_run_that_was_not_tested_is_named_with_the_command(zoo, untested_run, other_run, tmp_path):
+    status, _, err = zoo("report", untested_run, other_run, "--output", "both.html")
+    assert status == 0
+    assert f"has no predictions.csv; write it with: zoo test {untested_run}" in err
+    assert f"zoo test {untested_run}" in (tmp_path / "both.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

@@ -19,7 +19,7 @@ from zoo.data.names import item_names
 from zoo.models.checkpoint import classifier_of
 from zoo.reports.evaluation import Predictions
 from zoo.reports.page import require_page
-from zoo.reports.prediction_table import PredictionTable, write_predictions
+from zoo.reports.predictions_csv import PredictionsCsv, write_predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
@@ -70,7 +70,7 @@ def evaluate(
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     count = len(cli.datamodule.source(split))
     reported = command == "test" and cli.trainer.world_size == 1
-    with _prediction_table(cli, split if reported else None) as table:
+    with _predictions_csv(cli, split if reported else None) as table:
         predictions = Predictions(len(cli.model.spec.classes), table=table)
         if reported:
             cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
@@ -113,7 +113,7 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
         raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
     complete = output is not None or cli.run.predictions.exists()
-    with _prediction_table(cli, None if complete else split) as table:
+    with _predictions_csv(cli, None if complete else split) as table:
         batches = predict_batches(cli.trainer, cli.model, cli.datamodule, split)
         predictions = Predictions(len(cli.model.spec.classes), batches, table)
     return write_report(_report_context(cli), split, predictions, output=page)
@@ -163,7 +163,7 @@ def opened(command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, 
 
 
 @contextmanager
-def _prediction_table(cli: EvaluateCLI, split: Literal["val", "test"] | None) -> Iterator[PredictionTable | None]:
+def _predictions_csv(cli: EvaluateCLI, split: Literal["val", "test"] | None) -> Iterator[PredictionsCsv | None]:
     """Give the run's predictions.csv to write where the split is test, else None."""
     if split != "test":
         yield None

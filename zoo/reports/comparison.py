@@ -1,4 +1,4 @@
-"""Write one page that compares runs: their curves together, and where their configurations and results differ.
+"""Write one page that compares runs: curves together, differing configurations and results, McNemar's test.
 
 It reads the files in the run folders; it needs no network and no data.
 """
@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.reports import charts
+from zoo.reports.mcnemar import differences
 from zoo.reports.page import read_figures, render, require_page
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
@@ -50,17 +52,22 @@ def compare(paths: Sequence[str], output: str | None) -> Path:
         raise UserError("a run is given twice; name each once")
     names, histories = _names(runs), [History.of(run) for run in runs]
     results = [_results(run, history) for run, history in zip(runs, histories, strict=True)]
+    tested, reasons = differences(runs, names)
     content = render(
         "comparison.html",
-        {"runs": dict(zip(names, results, strict=True))},
+        {"runs": dict(zip(names, results, strict=True)), "mcnemar": [difference.to_json() for difference in tested]},
         title=f"{len(runs)} runs compared",
         names=names,
         results=_rows(results, _format),
+        tested=[difference.cells for difference in tested],
+        reasons=reasons,
         legend=charts.legend(names),
         curves=_curves(names, histories),
-        differences=_rows(_differences([_flatten(read_config(run.config)) for run in runs]), str),
+        options=_rows(_different_options([_flatten(read_config(run.config)) for run in runs]), str),
     )
     write_atomically(page, content)
+    for line in (*map(str, tested), *reasons):
+        print_stderr(line)
     return page
 
 
@@ -99,7 +106,7 @@ def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _differences(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _different_options(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries of each configuration that are not equal in all of them."""
     missing, first = object(), configs[0]
     keys = dict.fromkeys(key for config in configs for key in config)

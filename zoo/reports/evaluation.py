@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, cat
 
 from zoo.core.errors import RunError
-from zoo.reports.prediction_table import PredictionTable
+from zoo.reports.predictions_csv import PredictionsCsv
 
 #: Example images that are stored of the mistakes, and as many of the correct predictions.
 EXAMPLES = 12
@@ -183,7 +183,7 @@ class Predictions:
         self,
         classes: int,
         batches: Iterable[tuple[Tensor, Tensor, Tensor, list[int]]] = (),
-        table: PredictionTable | None = None,
+        table: PredictionsCsv | None = None,
     ) -> None:
         self.classes, self.table = classes, table
         self.mistakes: list[Example] = []

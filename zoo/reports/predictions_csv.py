@@ -18,7 +18,7 @@ from zoo.runs.files import replacing
 COLUMNS = ("path", "label", "prediction")
 
 
-class PredictionTable:
+class PredictionsCsv:
     """The open table.
 
     Args:
@@ -59,7 +59,7 @@ class PredictionTable:
 
 
 @contextmanager
-def write_predictions(path: Path, classes: Sequence[str], names: Sequence[str]) -> Iterator[PredictionTable]:
+def write_predictions(path: Path, classes: Sequence[str], names: Sequence[str]) -> Iterator[PredictionsCsv]:
     """Give a table to write; it appears at ``path`` when the block ends, and not at all where an error ends it.
 
     Args:
@@ -73,7 +73,7 @@ def write_predictions(path: Path, classes: Sequence[str], names: Sequence[str]) 
     with ExitStack() as stack:
         with _failures(path):
             file = stack.enter_context(replacing(path))
-        yield PredictionTable(path, file, classes, names)
+        yield PredictionsCsv(path, file, classes, names)
         with _failures(path):
             stack.close()
 

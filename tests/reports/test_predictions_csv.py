@@ -12,7 +12,7 @@ from support import write_photos
 
 from zoo.cli import main
 from zoo.core.errors import RunError
-from zoo.reports.prediction_table import write_predictions
+from zoo.reports.predictions_csv import write_predictions
 
 #: Names of classes that are also names of columns.
 CLASSES = ("label", "path, or not")
