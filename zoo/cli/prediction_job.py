@@ -103,17 +103,17 @@ class PredictionJob:
             return self.names
         if not self.wanted.resume:
             if self.file.part.exists():
-                print_stderr(f"{self.file.part} of an interrupted command is overwritten; --resume would go on with it")
+                self._notice(f"{self.file.part} of an interrupted command is overwritten; --resume would go on with it")
             self.file.start()
             return self.names
         if not self.file.resume():
-            print_stderr(f"--resume: there is no {self.file.part}; all images are classified")
+            self._notice(f"--resume: there is no {self.file.part}; all images are classified")
             return self.names
         names = self.file.missing(self.names)
         self._require_same_answer()
         self.errors = self.file.errors
         self.first_error = self.file.first_error
-        print_stderr(f"{self.file.count:,} rows are in {self.file.part}; {len(names):,} images are left")
+        self._notice(f"{self.file.count:,} rows are in {self.file.part}; {len(names):,} images are left")
         return names
 
     def _require_same_answer(self) -> None:
@@ -131,6 +131,10 @@ class PredictionJob:
                 f"--resume: {row.name} was {row.top[0]} with {row.top[1]:.4f} there, and is {_text(pairs)} now; give "
                 "network and options of the interrupted command, or leave --resume out to begin anew"
             )
+
+    def _notice(self, text: str) -> None:
+        if not self.wanted.quiet:
+            print_stderr(text)
 
     def _take(self, result: Result) -> None:
         if result.error:
@@ -176,7 +180,7 @@ class PredictionJob:
         table.add_column("probability", justify="right")
         for result in self.first:
             rows = [(name, f"{probability:.2%}") for name, probability in self._named(result)]
-            rows = rows or [("not readable" if result.error else NONE, "")]
+            rows = rows or [(result.error.removeprefix(f"{result.name}: ") or NONE, "")]
             for rank, (name, probability) in enumerate(rows):
                 table.add_row(result.name if rank == 0 else "", name, probability, end_section=rank == len(rows) - 1)
         Console(highlight=False, emoji=False, markup=False).print(table)
@@ -186,7 +190,7 @@ class PredictionJob:
 
         drawn = [result for result in self.first if not result.error]
         if len(self.names) - self.errors > len(drawn):
-            print_stderr(f"--plot draws the first {len(drawn)} of {len(self.names):,} images")
+            self._notice(f"--plot draws the first {len(drawn)} of {len(self.names):,} images")
         if not drawn:
             print_stderr(f"--plot: no image could be read; {path} is not written")
             return

@@ -32,10 +32,10 @@ def read_address(address: str) -> bytes:
     from urllib.parse import quote
     from urllib.request import Request, urlopen
 
-    request = Request(quote(address, safe=SAFE), headers={"User-Agent": "zoo-classifiers"})
     end = time.monotonic() + DEADLINE
     parts, received = [], 0
     try:
+        request = Request(quote(address, safe=SAFE), headers={"User-Agent": "zoo-classifiers"})
         with urlopen(request, timeout=SILENCE) as response:
             while part := response.read1(2**16):
                 parts.append(part)
