@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
+import tifffile
 import torch
 from PIL import Image
 
@@ -42,6 +45,41 @@ def write_wide(folder):
             pixels = random.integers(0, 120, (24, 96), np.uint8)
             pixels[:, edge] += 120
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+def png_of_16_bits(levels):
+    """Return the content of a PNG file, which Pillow writes of grey alone; uint16 (height, width, channels)."""
+    height, width, channels = levels.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def write_12_bits(folder, suffix, channels=1):
+    """Write 30 images of 24x24 for each of two classes, stripes up or across, of 120 of 4,096 levels in 16-bit files.
+
+    Divided by 257, the stripes vanish.
+    """
+    random = np.random.default_rng(0)
+    stripes = np.where(np.arange(24) // 3 % 2 == 0, 1820, 1940)[:, None].repeat(24, axis=1)
+    for name, levels in (("across", stripes), ("up", stripes.T)):
+        (folder / name).mkdir(parents=True)
+        for number in range(30):
+            image = (levels + random.integers(0, 60, (24, 24)))[..., None].repeat(channels, axis=2).astype(np.uint16)
+            image[0, 0] = 4095  # the sensor's white
+            path = folder / name / f"{number}{suffix}"
+            if suffix == ".npy":
+                np.save(path, image)
+            elif suffix == ".png":
+                path.write_bytes(png_of_16_bits(image))
+            else:
+                tifffile.imwrite(path, image.squeeze(), photometric="rgb" if channels == 3 else "minisblack")
 
 
 #: A program that trains a run, as far as its lock tells, until its standard input ends.

@@ -1,5 +1,7 @@
 """Run a model that ``zoo export`` wrote. This file needs numpy, onnxruntime and Pillow, and nothing else of zoo.
 
+HEIC files, which phones write, need pillow-heif too, and TIFF files of other than 1 or 3 channels tifffile.
+
     from zoo.runtime import Classifier
     Classifier("model.onnx").predict("photo.jpg")  # [Prediction(name='bee', probability=0.98), ...]
 
@@ -13,9 +15,10 @@ How image files become pixels, here and in training:
 | EXIF orientation           | the picture upright                                              |
 | palette, CMYK, YCbCr, LAB  | converted to RGB                                                 |
 | alpha (LA, RGBA, palette)  | laid over white                                                  |
-| 16-bit grey                | divided by 257, so that 65535 becomes 255                        |
+| 16-bit grey or RGB         | the model's white level, at first 65535, becomes 255             |
 | animation                  | its first frame                                                  |
 | grey where RGB is expected | three equal channels; RGB where grey is expected: luma (BT.601)  |
+| 2, 4 or more channels      | as stored, where the model has as many: TIFF, PNG, .npy (h, w, c) |
 """
 
 from __future__ import annotations
@@ -27,24 +30,39 @@ import hashlib
 import io
 import itertools
 import json
+import math
 import os
 import re
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import IO, Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 #: Images with more pixels are refused by their header, before they are decompressed (268 MB as RGB).
 MAX_PIXELS = 89_478_485
 
 #: Formats that are read. Pillow reads more, some of which start other programs (EPS).
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
+
+#: How HEIF files begin, behind four bytes; AVIF files may begin with the last two as well.
+HEIF_BRANDS = tuple(
+    b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+)
+
+#: How files of numpy and TIFF files begin.
+NPY = b"\x93NUMPY"
+TIFF_BITS = 258  # tag of the bits of each channel
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+#: The 16-bit level that becomes 255, unless a model says another.
+WHITE_LEVEL = 65535
 
 #: Value of ``zoo_format`` in the metadata of a file that is written now, and values that are read.
 FORMAT = "2"
@@ -208,7 +226,8 @@ class Classifier:
         self.labels: Literal["one", "several"] = self.metadata.get("labels", "one")
         thresholds = self.metadata.get("thresholds")
         self.thresholds = None if thresholds is None else np.array(thresholds, np.float32)
-        self._channels: Literal[1, 3] = self.input_spec["channels"]
+        self._channels: int = self.input_spec["channels"]
+        self._white_level: int = self.input_spec.get("white_level", WHITE_LEVEL)
         self.geometry = Geometry(self.input_spec["height"], self.input_spec["width"], **self.input_spec["resize"])
         self._names = np.array(self.classes, dtype=object)
 
@@ -273,7 +292,8 @@ class Classifier:
         """Return the pixels of an image, as the network takes them.
 
         Args:
-            image: a file, a PIL image, or a uint8 array ``(height, width, channels)``, grey also ``(height, width)``.
+            image: a file, a PIL image, or a uint8 or uint16 array ``(height, width, channels)``, grey also
+                ``(height, width)``.
 
         Returns:
             uint8 ``(height, width, channels)``.
@@ -284,15 +304,15 @@ class Classifier:
         """
         if isinstance(image, np.ndarray):
             pixels = image[..., None] if image.ndim == 2 and self._channels == 1 else image
-            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != self._channels:
+            if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] != self._channels:
                 raise ValueError(
-                    f"expected a uint8 image (height, width, {self._channels}), received {image.dtype} {image.shape}"
+                    f"expected a uint8 or uint16 image (height, width, {self._channels}), "
+                    f"received {image.dtype} {image.shape}"
                 )
-            return pixels
+            return to_8_bits(pixels, self._white_level)
         if isinstance(image, Image.Image):
-            array = np.asarray(to_mode(image, self._channels))
-            return array.reshape(*array.shape[:2], self._channels)
-        return decode(image, self._channels)
+            return from_pillow(image, self._channels, self._white_level)
+        return decode(image, self._channels, self._white_level)
 
     def see(self, image: Picture) -> np.ndarray:
         """Return what the network sees of an image, at its own size; arguments and errors as ``read``.
@@ -323,25 +343,31 @@ class Classifier:
         ]
 
 
-def decode(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> np.ndarray:
+def decode(file: str | os.PathLike[str] | BinaryIO, channels: int = 3, white_level: int = WHITE_LEVEL) -> np.ndarray:
     """Read one image file.
 
     Args:
         file: its path, or the file opened for reading bytes.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for grey, 3 for RGB; of other numbers the file must have as many.
+        white_level: the level that becomes 255 where the file has 16 bits.
 
     Returns:
         uint8 array ``(height, width, channels)``, values 0 to 255.
 
     Raises:
-        ImageError: as ``open_image``.
+        ImageError: as ``open_image``; or the file has another number of channels.
     """
-    array = np.asarray(open_image(file, channels))
-    return array.reshape(*array.shape[:2], channels)
+    if channels in (1, 3):
+        array = np.asarray(open_image(file, channels, white_level))
+        return array.reshape(*array.shape[:2], channels)
+    with _naming(file):
+        return to_8_bits(read_levels(file, channels), white_level)
 
 
-def open_image(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] = 3) -> Image.Image:
-    """Read one image file; arguments as ``decode``.
+def open_image(
+    file: str | os.PathLike[str] | BinaryIO, channels: int = 3, white_level: int = WHITE_LEVEL
+) -> Image.Image:
+    """Read one image file of 1 or 3 channels; arguments as ``decode``.
 
     Returns:
         A PIL image, upright, of mode L or RGB, in memory.
@@ -349,13 +375,141 @@ def open_image(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] 
     Raises:
         ImageError: the file is missing, empty, no image, truncated, of an unknown kind or has over MAX_PIXELS pixels.
     """
+    with _naming(file):
+        with Image.open(file, formats=formats()) as image:
+            _require_pixels(image.width * image.height, f"{image.width}x{image.height}")
+            order = byte_order(image)
+            if not order or (order != "planar" and white_level == WHITE_LEVEL):  # the high bytes are enough
+                image.load()
+                return to_mode(image, channels, white_level)
+        levels = to_8_bits(read_levels(file, len(image.getbands())), white_level)
+        return to_mode(Image.frombytes(image.mode, levels.shape[1::-1], levels.tobytes()), channels)
+
+
+def read_levels(file: str | os.PathLike[str] | BinaryIO, channels: int) -> np.ndarray:
+    """Return the stored levels of a file that has so many channels, upright.
+
+    Returns:
+        uint8 or uint16 ``(height, width, channels)``.
+
+    Raises:
+        ImageError: the file has another number of channels, or its levels are no whole numbers of 8 or 16 bits. For
+            damaged files, any exception.
+    """
+    with open(file, "rb") if isinstance(file, str | os.PathLike) else nullcontext(file) as content:
+        content.seek(0)
+        head = content.read(len(NPY))
+        content.seek(0)
+        if head == NPY:
+            levels = _read_npy(content, channels)
+        elif (stored := _read_bands(content, channels)) is not None:
+            levels = stored
+        elif head.startswith(TIFF):
+            content.seek(0)
+            levels = _read_tiff(content, channels)
+        else:
+            raise ImageError(f"it does not have {channels} channels, as the network's images do")
+    if levels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"{levels.dtype} pixels have no agreed range; convert the image to 8 or 16 bits")
+    if levels.ndim != 3 or levels.shape[2] != channels:
+        raise ImageError(f"its shape is {levels.shape}; expected is (height, width, {channels})")
+    return levels
+
+
+def _read_npy(content: BinaryIO, channels: int) -> np.ndarray:
+    version = np.lib.format.read_magic(content)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape = read_header(content)[0]
+    _require_pixels(math.prod(shape) // channels, str(shape))
+    content.seek(0)
+    levels: np.ndarray = np.load(content, allow_pickle=False)
+    return levels
+
+
+def _read_bands(content: BinaryIO, channels: int) -> np.ndarray | None:
+    """Return the levels that Pillow reads; None where it finds another number of channels, or reads no such file."""
+    try:
+        image = Image.open(content, formats=formats())
+    except UnidentifiedImageError:
+        if (content.seek(0), content.read(4))[1] in TIFF:
+            return None
+        raise
+    with image:
+        _require_pixels(image.width * image.height, f"{image.width}x{image.height}")
+        if len(image.getbands()) != channels or image.mode in ("P", "1"):
+            return None
+        order = byte_order(image)
+        if order == "planar":
+            return None
+        if not order:
+            levels = np.asarray(ImageOps.exif_transpose(image))
+            return levels.reshape(*levels.shape[:2], channels)
+    # Pillow reads one of the two bytes of each level, and this names which: first, then second.
+    first, second = (_read_byte(content, letter) for letter in "BL")
+    high, low = (first, second) if order == "B" else (second, first)
+    both: np.ndarray = high * np.uint16(256) + low
+    return both
+
+
+def _read_byte(content: BinaryIO, letter: str) -> np.ndarray:
+    """Return the first (B) or second (L) byte of each 16-bit level of a file of several channels."""
+    with Image.open(content, formats=("PNG", "TIFF")) as image:
+        for number, tile in enumerate(image.tile):
+            name, *others = [tile.args] if isinstance(tile.args, str) else tile.args or ("",)
+            args = f"{name.partition(';')[0]};16{letter}", *others
+            image.tile[number] = tile._replace(args=args)
+        return np.asarray(ImageOps.exif_transpose(image))
+
+
+def byte_order(image: ImageFile.ImageFile) -> Literal["", "B", "L", "planar"]:
+    """Return the order of the two bytes of 16-bit levels in an opened file of several channels.
+
+    Pillow has no such images: it reads the high bytes alone.
+
+    Returns:
+        B (high byte first), L, or planar for TIFF files that store one channel behind the other, whose levels Pillow
+        reads wrongly; empty for files of 8 bits or one channel, and for grey with alpha.
+    """
+    if image.format not in ("PNG", "TIFF") or len(image.getbands()) < 3:
+        return ""
+    raw = {tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0] for tile in image.tile}
+    letters = {name.rpartition(";16")[2] for name in raw if ";16" in name}
+    if "N" in letters:
+        return "L" if sys.byteorder == "little" else "B"
+    if image.format == "TIFF" and not letters and 16 in getattr(image, "tag_v2", {}).get(TIFF_BITS, ()):
+        return "planar"
+    return "B" if "B" in letters else "L" if letters else ""
+
+
+def _read_tiff(content: BinaryIO, channels: int) -> np.ndarray:
+    """Return the levels of the first image series: channels may be samples or pages."""
+    try:
+        import tifffile
+    except ImportError as error:
+        raise ImageError("TIFF files of such channels need the package tifffile; pip install tifffile") from error
+    with tifffile.TiffFile(content) as tiff:
+        series = tiff.series[0]
+        axes = [axis for axis, length in zip(series.axes, series.shape, strict=True) if length > 1 or axis in "YX"]
+        _require_pixels(math.prod(series.shape) // channels, str(series.shape))
+        levels: np.ndarray = series.asarray()
+    levels = levels.reshape([length for axis, length in zip(series.axes, levels.shape, strict=True) if axis in axes])
+    if len(axes) != 3 or not {"Y", "X"} < set(axes):
+        raise ImageError(f"its axes are {series.axes} {series.shape}; expected is one image of {channels} channels")
+    other = next(axis for axis in axes if axis not in "YX")
+    return levels.transpose([axes.index(axis) for axis in ("Y", "X", other)])
+
+
+def _require_pixels(count: int, shape: str) -> None:
+    if count > MAX_PIXELS:
+        raise ImageError(f"{shape} pixels; at most {MAX_PIXELS:,} are read")
+
+
+@contextmanager
+def _naming(file: str | os.PathLike[str] | BinaryIO) -> Iterator[None]:
+    """Turn whatever is raised while a file is read into an ImageError that names it."""
     name = os.fspath(file) if isinstance(file, str | os.PathLike) else "image"
     try:
-        with Image.open(file, formats=formats()) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
-            image.load()
-            return to_mode(image, channels)
+        yield
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except FileNotFoundError as error:
@@ -374,14 +528,47 @@ def open_image(file: str | os.PathLike[str] | BinaryIO, channels: Literal[1, 3] 
         raise ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it") from error
 
 
+def to_8_bits(levels: np.ndarray, white_level: int = WHITE_LEVEL) -> np.ndarray:
+    """Return whole levels of more than 8 bits as uint8: ``white_level`` and what is above becomes 255."""
+    if levels.dtype == np.uint8:
+        return levels
+    return (levels.clip(0, white_level).astype(np.uint32) * 255 // white_level).astype(np.uint8)
+
+
 @cache
 def formats() -> tuple[str, ...]:
-    """Return those of FORMATS that the installed Pillow reads; older ones lack AVIF."""
+    """Return those of FORMATS that are read here; older versions of Pillow lack AVIF."""
     Image.init()
+    if "HEIF" not in Image.OPEN:
+        Image.register_open("HEIF", _open_heif, lambda prefix: prefix[4:12] in HEIF_BRANDS)
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
+def _open_heif(content: IO[bytes], name: str | bytes) -> ImageFile.ImageFile:
+    """Open a HEIF file; the library is loaded by the first one, because that takes 20 ms."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise ImageError("HEIC files need the package pillow-heif; pip install pillow-heif") from error
+    opened: ImageFile.ImageFile = HeifImageFile(content, name)  # type: ignore[no-untyped-call]
+    return opened
+
+
+def from_pillow(image: Image.Image, channels: int, white_level: int = WHITE_LEVEL) -> np.ndarray:
+    """Return the pixels of a PIL image, uint8 ``(height, width, channels)``.
+
+    Raises:
+        ImageError: as ``to_mode``; or it has another number of channels than 2, 4 or more that are expected.
+    """
+    if channels in (1, 3):
+        array = np.asarray(to_mode(image, channels, white_level))
+        return array.reshape(*array.shape[:2], channels)
+    if len(image.getbands()) != channels:
+        raise ImageError(f"the image is of mode {image.mode}; expected is one of {channels} channels")
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
+def to_mode(image: Image.Image, channels: int, white_level: int = WHITE_LEVEL) -> Image.Image:
     """Return a PIL image upright and in mode L or RGB, by the table above; the same object if it is already.
 
     Raises:
@@ -392,7 +579,7 @@ def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
     if upright.mode == "F":
         raise ImageError("32-bit float pixels have no agreed range; convert the image to 8 or 16 bits")
     if upright.mode.startswith("I"):
-        upright = Image.fromarray((np.asarray(upright).clip(0, 65535) // 257).astype(np.uint8))
+        upright = Image.fromarray(to_8_bits(np.asarray(upright), white_level))
     if "transparency" in upright.info or upright.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         upright = upright.convert("RGBA")
         white = Image.new("RGBA", upright.size, "white")

@@ -10,13 +10,15 @@ A data set may have these attributes as well:
 | ``labels``        | int64 ``(count,)``, the label of each item                         | items are read for them |
 | ``images``        | uint8 ``(count, height, width, channels)``, served in whole        | items are read one by   |
 |                   | batches; needs ``labels``                                          | one                     |
-| ``channels``      | 1 (grey) or 3 (RGB)                                                | those of item 0         |
+| ``channels``      | 1 (grey), 3 (RGB) or another number                                | those of item 0         |
 | ``image_size``    | ``(height, width)`` that networks see by default                   | that of item 0          |
 | ``mean``, ``std`` | of the training pixels per channel, on the scale [0, 1]            | they are computed       |
 | ``augmentation``  | name of the default in training: none, flip, crop, crop_flip       | none                    |
 | ``path(index)``   | the file of an item, which ``zoo check`` names                     | it names the index      |
 | ``plain_files``   | True, set by the class itself: item i is the file ``path(i)`` with | ``__getitem__`` reads   |
 |                   | ``labels[i]`` and nothing else; training may decode it faster      | every image             |
+| ``white_level``   | the level that becomes 255 where it reads files of 16 bits; zoo    | 16-bit images are given |
+|                   | sets it before it reads items                                      | as they are             |
 
 A builder may have an attribute ``as_found``: a builder that opens a split with its faults left in, for ``zoo check``.
 """
@@ -28,10 +30,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from zoo.core.errors import ImageError, UserError
-from zoo.images.files import to_mode
+from zoo.images.files import from_pillow
+from zoo.runtime import WHITE_LEVEL, to_8_bits
 
 Split = Literal["train", "val", "test"]
 
@@ -47,8 +51,8 @@ class ImageDataset(Protocol):
     def __getitem__(self, index: int) -> tuple[Any, int]:
         """Return ``(image, label)``, the same at every call.
 
-        An image is a PIL image, or uint8 ``(height, width)`` or ``(height, width, channels)``; a label is an index into
-        ``classes``.
+        An image is a PIL image, or uint8 or uint16 ``(height, width)`` or ``(height, width, channels)``; a label is an
+        index into ``classes``.
 
         Raises:
             zoo.ImageError: the image is damaged; the message names its file.
@@ -97,23 +101,28 @@ def require_classes(name: str, split: str, classes: Sequence[str], expected: Seq
     )
 
 
-def as_tensor(image: Any, channels: int) -> Tensor:
+def as_tensor(image: Any, channels: int, white_level: int = WHITE_LEVEL) -> Tensor:
     """Return a data set's image as uint8 ``(height, width, channels)``, values 0 to 255.
 
     Args:
-        image: a PIL image, or a uint8 array or tensor ``(height, width)`` or ``(height, width, channels)``.
-        channels: 1 or 3; a grey image becomes three equal channels.
+        image: a PIL image, or a uint8 or uint16 array or tensor ``(height, width)`` or ``(height, width, channels)``.
+        channels: a grey image becomes three equal channels where they are 3, a colour image luma where they are 1.
+        white_level: the level of a 16-bit image that becomes 255.
 
     Raises:
         ImageError: the image is of another type or shape.
     """
     if hasattr(image, "getbands"):  # a PIL image
-        image = np.asarray(to_mode(image, 1 if channels == 1 else 3))
+        image = from_pillow(image, channels, white_level)
+    if isinstance(image, np.ndarray) and image.dtype == np.uint16:
+        image = to_8_bits(image, white_level)
     tensor = torch.as_tensor(np.array(image) if isinstance(image, np.ndarray) else image)
     if tensor.ndim == 2:
         tensor = tensor[..., None]
-    if tensor.ndim == 3 and tensor.shape[2] == 1 and channels == 3:
-        tensor = tensor.expand(-1, -1, 3)
+    if tensor.ndim == 3 and tensor.dtype == torch.uint8 and {tensor.shape[2], channels} == {1, 3}:
+        if channels == 3:
+            return tensor.expand(-1, -1, 3)
+        return as_tensor(Image.fromarray(np.ascontiguousarray(tensor)), 1)
     if tensor.dtype != torch.uint8 or tensor.ndim != 3 or tensor.shape[2] != channels:
         raise ImageError(
             f"a data set's image must be a PIL image or uint8 (height, width, {channels}), "

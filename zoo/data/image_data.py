@@ -259,12 +259,14 @@ class ImageData:
         """Return the spec without the real mean and standard deviation, which need pixels."""
         if self._geometry is None:
             dataset = self.opened("train")
-            self._geometry = inspection.geometry(self.dataset_name, dataset, self.wanted, self._like)
+            self._geometry = inspection.geometry(self.dataset_name, dataset, self.wanted, self._like, self.num_workers)
         return self._geometry
 
     def _whole_source(self, split: Split, dataset: Any) -> Source:
         """Return the source of a whole data set, before ``val`` is taken from ``train``."""
         spec = self._require_geometry()
+        if hasattr(dataset, "white_level"):
+            dataset.white_level = spec.white_level
         source = open_source(
             dataset, spec, memory_bytes=self.memory_bytes, workers=self.num_workers, skip_bad=self.skip_bad
         )

@@ -11,11 +11,13 @@ import numpy as np
 import torch
 
 from zoo.core import registry
-from zoo.core.errors import NoSplitError, UserError
-from zoo.core.spec import InputSpec, Resize
+from zoo.core.errors import ImageError, NoSplitError, UserError
+from zoo.core.spec import WHITE_LEVELS, InputSpec, Resize
 from zoo.data.contract import as_tensor
 from zoo.data.input_options import InputOptions
 from zoo.data.sources import BAD, MemorySource, Source
+from zoo.images.white_level import highest_of_item, white_level_of_files
+from zoo.images.white_level import white_level as of_levels
 
 #: Limits of ``summarise``: images of each class, and classes.
 SAMPLES = 8
@@ -56,7 +58,7 @@ def labels(dataset: Any, source: Source | None = None) -> np.ndarray:
 
 
 def channels(dataset: Any) -> int:
-    """Return 1 or 3: the data set's ``channels`` if it has them, else those of its first image."""
+    """Return the data set's ``channels`` if it has them, else those of its first image: 1, 3, or those of an array."""
     if (channels := getattr(dataset, "channels", None)) is not None:
         return int(channels)
     image = dataset[0][0]
@@ -73,7 +75,7 @@ def natural_size(dataset: Any) -> tuple[int, int]:
     return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
 
 
-def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | None) -> InputSpec:
+def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | None, workers: int = 1) -> InputSpec:
     """Return the spec of a training split, with mean 0 and standard deviation 1, because the real ones need pixels.
 
     Args:
@@ -81,6 +83,7 @@ def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | No
         dataset: the training split.
         wanted: what is asked for, in place of what ``like`` or else the data set has.
         like: what pretrained weights were trained for; None takes everything from the data set.
+        workers: threads that read files for the white level.
 
     Raises:
         UserError: the weights are for images of other channels.
@@ -98,7 +101,30 @@ def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | No
         resize = resize.refit(wanted.fit)
     natural = natural_size(dataset) if like is None else (like.height, like.width)
     height, width = wanted.size or natural
-    return InputSpec(tuple(map(str, dataset.classes)), depth, height, width, (0.0,) * depth, (1.0,) * depth, resize)
+    classes, white = tuple(map(str, dataset.classes)), white_level(dataset, depth, workers)
+    return InputSpec(classes, depth, height, width, (0.0,) * depth, (1.0,) * depth, resize, white)
+
+
+def white_level(dataset: Any, depth: int, workers: int) -> int:
+    """Return the white level of a training split: the smallest that holds every pixel of 16 bits, else 65535.
+
+    All items of a data set that is no plain files are read for it where the first has 16 bits.
+
+    Args:
+        dataset: the training split.
+        depth: channels that images are read with.
+        workers: threads that read files.
+    """
+    if hasattr(dataset, "white_level") and hasattr(dataset, "path"):
+        return white_level_of_files([str(dataset.path(index)) for index in range(len(dataset))], depth, workers)
+    if getattr(getattr(dataset, "images", None), "dtype", None) == np.uint8:
+        return WHITE_LEVELS[-1]
+    try:
+        if highest_of_item(dataset[0][0]) is None:
+            return WHITE_LEVELS[-1]
+        return of_levels(highest_of_item(dataset[index][0]) for index in range(len(dataset)))
+    except ImageError:  # whoever reads the image names the fault
+        return WHITE_LEVELS[-1]
 
 
 @dataclass(frozen=True)

@@ -187,9 +187,9 @@ class _Items:
             return pixels, int(self.dataset.labels[item]), ""
         try:
             image, label = self.dataset[item]
-            if hasattr(image, "getbands"):  # a PIL image, which need not become an array to be scaled
-                return to_uint8(to_mode(image, 1 if spec.channels == 1 else 3), spec), int(label), ""
-            return to_uint8(as_tensor(image, spec.channels), spec), int(label), ""
+            if spec.channels in (1, 3) and hasattr(image, "getbands"):  # a PIL image, which Pillow scales as it is
+                return to_uint8(to_mode(image, spec.channels, spec.white_level), spec), int(label), ""
+            return to_uint8(as_tensor(image, spec.channels, spec.white_level), spec), int(label), ""
         except ImageError as error:  # the main process raises it: a worker's exception arrives as a whole traceback
             return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
 
@@ -224,7 +224,8 @@ def open_source(dataset: Any, spec: InputSpec, *, memory_bytes: float, workers: 
         pixels = torch.from_numpy(images if images.flags.writeable else images.copy())
         if pixels.shape[3] == 1 and spec.channels == 3:
             pixels = pixels.expand(-1, -1, -1, 3)
-        return MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
+        if pixels.shape[3] == spec.channels:
+            return MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
     stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad)
     fits = len(dataset) * spec.height * spec.width * spec.channels <= memory_bytes
     return stream.read_all() if fits else stream

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from zoo.core.errors import NoSplitError, UserError
+from zoo.core.errors import ImageError, NoSplitError, UserError
+from zoo.core.spec import WHITE_LEVELS
 from zoo.data.split import stratified_split
-from zoo.images.files import find_images, open_image
+from zoo.images.files import decode, find_images, image_size, open_image
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
@@ -20,7 +21,7 @@ LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test
 PHOTOGRAPH_SIZE = 224
 
 
-def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal[1, 3] = 3) -> ImageFolder:
+def folder(root: Path, split: Literal["train", "val", "test"], channels: int = 3) -> ImageFolder:
     """Your own images, one folder for each class, of any size.
 
     The layout is ``train/<class>/...`` with ``val``, ``valid`` or ``validation`` and ``test`` beside it, or
@@ -30,7 +31,8 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal
     Args:
         root: the folder with ``train``, or with the class folders.
         split: ``train``, ``val`` or ``test``.
-        channels: 3 reads every image as RGB, 1 as grey.
+        channels: 3 reads every image as RGB, 1 as grey; 2, 4 or more takes images of exactly so many channels, .npy
+            files ``(height, width, channels)`` too.
 
     Raises:
         UserError: the folder does not exist or has no class folder, a class folder has no image, or the classes of a
@@ -44,14 +46,14 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: Literal
         return _part(whole, split)
     classes = list(_class_folders(train))
     if split != "train":
-        names = {name for name, path in _class_folders(chosen).items() if any(find_images(path))}
+        names = {name for name, path in _class_folders(chosen).items() if any(find_images(path, channels))}
         _require_same_classes(chosen, names, set(classes))
     dataset = _read(chosen, classes, channels)
     _require_images(chosen, dataset)
     return dataset
 
 
-def as_found(root: Path, split: Literal["train", "val", "test"], channels: Literal[1, 3] = 3) -> ImageFolder:
+def as_found(root: Path, split: Literal["train", "val", "test"], channels: int = 3) -> ImageFolder:
     """Open a split with its faults left in, for ``zoo check``; arguments and other errors as ``folder``.
 
     The classes are all folders of the split itself, also those without an image.
@@ -71,14 +73,16 @@ class ImageFolder:
         files: paths of the images.
         labels: int64 ``(count,)``, indices into ``classes``.
         classes: class names in the order of the labels.
-        channels: 1 or 3.
+        channels: 1 (grey), 3 (RGB), or the number that every file has.
     """
 
     augmentation = "crop_flip"
     #: Item i is the file ``path(i)`` with ``labels[i]`` and nothing else (zoo.data.contract).
     plain_files = True
+    #: The level that becomes 255 in files of 16 bits; ImageData sets it.
+    white_level = WHITE_LEVELS[-1]
 
-    def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: Literal[1, 3]) -> None:
+    def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: int) -> None:
         self.files = files
         self.labels = labels
         self.classes = classes
@@ -87,13 +91,16 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+    def __getitem__(self, index: int) -> tuple[Image.Image | np.ndarray, int]:
         """Return ``(image, label)``: a PIL image of mode L or RGB, and a class index.
 
+        Of 2, 4 or more channels the image is uint8 ``(height, width, channels)``.
+
         Raises:
-            ImageError: the file is damaged; the message names it.
+            ImageError: the file is damaged or has other channels; the message names it.
         """
-        return open_image(self.files[index], self.channels), int(self.labels[index])
+        read = open_image if self.channels in (1, 3) else decode
+        return read(self.files[index], self.channels, self.white_level), int(self.labels[index])
 
     def path(self, index: int) -> str:
         """Return the file of an image."""
@@ -105,9 +112,8 @@ class ImageFolder:
         sizes = set()
         for index in np.unique(np.linspace(0, len(self) - 1, 100).astype(int)):
             try:
-                with Image.open(self.files[index]) as image:
-                    sizes.add((image.height, image.width))
-            except OSError:  # an error names the image when it is read
+                sizes.add(image_size(self.files[index], self.channels))
+            except ImageError:  # an error names the image when it is read
                 continue
         if len(sizes) == 1 and max(size := sizes.pop()) <= PHOTOGRAPH_SIZE:
             return size
@@ -150,11 +156,11 @@ def _require_same_classes(path: Path, names: set[str], train: set[str]) -> None:
         raise UserError(f"the classes in {path} differ from those in train/ ({detail}); make them equal")
 
 
-def _read(parent: Path, classes: list[str], channels: Literal[1, 3]) -> ImageFolder:
+def _read(parent: Path, classes: list[str], channels: int) -> ImageFolder:
     files: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        images = sorted(find_images(parent / name))
+        images = sorted(find_images(parent / name, channels))
         files += images
         labels += [label] * len(images)
     return ImageFolder(files, np.array(labels, np.int64), classes, channels)

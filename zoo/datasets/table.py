@@ -46,7 +46,7 @@ def table(
     label_column: str | None = None,
     split_column: str | None = None,
     group_column: str | None = None,
-    channels: Literal[1, 3] = 3,
+    channels: int = 3,
 ) -> TableImages:
     """Image files and labels from a table: a .csv, .tsv or .parquet file with a line for each image.
 
@@ -64,7 +64,7 @@ def table(
         split_column: the column that says train, val or test; by default the one of a usual name, if there is one.
         group_column: the column of images that stay together in one split; by default the one of a usual name, if there
             is one.
-        channels: 3 reads every image as RGB, 1 as grey.
+        channels: 3 reads every image as RGB, 1 as grey; 2, 4 or more takes images of exactly so many channels.
 
     Raises:
         UserError: the table or a column is missing; rows lack a value, contradict each other or have an unknown split;
@@ -79,7 +79,7 @@ def as_found(
     root: Path,
     split: Literal["train", "val", "test"],
     path: str,
-    channels: Literal[1, 3] = 3,
+    channels: int = 3,
     **columns: str | None,
 ) -> TableImages:
     """Open a split with its faults left in, for ``zoo check``: missing files, labels that ``train`` lacks."""
@@ -106,7 +106,7 @@ class TableImages(ImageFolder):
         files: list[str],
         labels: np.ndarray,
         classes: list[str],
-        channels: Literal[1, 3],
+        channels: int,
         columns: dict[str, list[str]],
         unsplit: bool,
         group_column: str | None,
@@ -124,7 +124,7 @@ def _open(
     split: str,
     path: str,
     named: Mapping[str, str | None],
-    channels: Literal[1, 3],
+    channels: int,
     strict: bool,
 ) -> TableImages:
     content = read_table(_locate(root, path))

@@ -90,7 +90,7 @@ def export(
     sample = images[0].numpy()
     logits = _session(model).run(["logits"], {"images": sample[None]})[0][0]
     tolerance = SAMPLE_TOLERANCE[precision or "float32"] * max(1.0, float(np.abs(logits).max()))
-    metadata["golden"] = {"image": _png(sample), "logits": logits.tolist(), "tolerance": tolerance}
+    metadata["golden"] = {"image": _sample_file(sample), "logits": logits.tolist(), "tolerance": tolerance}
     _publish(model, metadata, path)
     return metadata
 
@@ -175,20 +175,22 @@ def _difference(model: onnx.ModelProto, classifier: Classifier, images: torch.Te
 
 
 def _resize(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Resize uint8 ``(count, height, width, channels)`` with Pillow, as a user's program would."""
+    """Resize uint8 ``(count, height, width, channels)`` with Pillow, each channel alone."""
     size, bicubic = (width, height), Image.Resampling.BICUBIC
-    resized = [np.asarray(_pillow_image(image.numpy()).resize(size, bicubic)) for image in images]
-    return torch.from_numpy(np.stack(resized).reshape(len(images), height, width, -1))
+    channels = [
+        np.asarray(Image.fromarray(channel.numpy()).resize(size, bicubic))
+        for channel in images.permute(0, 3, 1, 2).flatten(0, 1)
+    ]
+    return torch.from_numpy(np.stack(channels).reshape(len(images), -1, height, width).transpose(0, 2, 3, 1).copy())
 
 
-def _pillow_image(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _png(pixels: np.ndarray) -> str:
-    """Return uint8 ``(height, width, channels)`` as the base64 text of a PNG file."""
-    file = io.BytesIO()
-    _pillow_image(pixels).save(file, "PNG")
+def _sample_file(pixels: np.ndarray) -> str:
+    """Return uint8 ``(height, width, channels)`` as base64 text: of a PNG, or of other channels of a file of numpy."""
+    file, channels = io.BytesIO(), pixels.shape[2]
+    if channels in (1, 3):
+        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(file, "PNG")
+    else:
+        np.save(file, pixels)
     return base64.b64encode(file.getvalue()).decode()
 
 

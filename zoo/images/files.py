@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -14,10 +13,21 @@ from PIL import Image
 from zoo import runtime
 from zoo.core.errors import ImageError, UserError
 
-#: Endings of the files that are images.
+#: Endings of the files that are images, in any case.
 SUFFIXES = frozenset(
-    [".bmp", ".gif", ".jpeg", ".jpg", ".jpe", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
+    [
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".heic", ".heif", ".hif", ".avif", ".pbm", ".pgm", ".pnm", ".ppm"),
+    ]
 )
+
+#: The ending of files of numpy, which are images where they are asked for: other arrays often lie beside images.
+ARRAY_SUFFIX = ".npy"
+
+
+def suffixes(channels: int) -> frozenset[str]:
+    """Return the endings of files that are images of so many channels: of 2, 4 or more also ``.npy``."""
+    return SUFFIXES if channels in (1, 3) else SUFFIXES | {ARRAY_SUFFIX}
 
 
 @contextmanager
@@ -36,12 +46,13 @@ def as_user_errors() -> Iterator[None]:
         raise UserError(str(error)) from error
 
 
-def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
+def decode(path: str | Path, channels: int = 3, white_level: int = runtime.WHITE_LEVEL) -> np.ndarray:
     """Read one image file.
 
     Args:
         path: of the file.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for grey, 3 for RGB; of other numbers the file must have as many.
+        white_level: the level that becomes 255 where the file has 16 bits.
 
     Returns:
         uint8 ``(height, width, channels)``, values 0 to 255.
@@ -50,27 +61,45 @@ def decode(path: str | Path, channels: Literal[1, 3] = 3) -> np.ndarray:
         ImageError: as ``zoo.runtime.decode``.
     """
     with as_user_errors():
-        return runtime.decode(path, channels)
+        return runtime.decode(path, channels, white_level)
 
 
-def open_image(path: str | Path, channels: Literal[1, 3] = 3) -> Image.Image:
-    """Read one image file as an upright PIL image of mode L (one channel) or RGB; errors as ``decode``."""
+def open_image(path: str | Path, channels: int = 3, white_level: int = runtime.WHITE_LEVEL) -> Image.Image:
+    """Read one image file as an upright PIL image of mode L (one channel) or RGB (3); otherwise as ``decode``."""
     with as_user_errors():
-        return runtime.open_image(path, channels)
+        return runtime.open_image(path, channels, white_level)
 
 
-def to_mode(image: Image.Image, channels: Literal[1, 3]) -> Image.Image:
+def to_mode(image: Image.Image, channels: int, white_level: int = runtime.WHITE_LEVEL) -> Image.Image:
     """Return a PIL image upright and in mode L or RGB; errors as ``zoo.runtime.to_mode``."""
     with as_user_errors():
-        return runtime.to_mode(image, channels)
+        return runtime.to_mode(image, channels, white_level)
 
 
-def find_images(parent: str | Path) -> Iterator[str]:
+def from_pillow(image: Image.Image, channels: int, white_level: int = runtime.WHITE_LEVEL) -> np.ndarray:
+    """Return a PIL image's pixels, uint8 ``(height, width, channels)``; errors as ``zoo.runtime.from_pillow``."""
+    with as_user_errors():
+        return runtime.from_pillow(image, channels, white_level)
+
+
+def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
+    """Return height and width of an image file as they are stored; arguments and errors as ``decode``."""
+    if channels not in (1, 3):
+        height, width = decode(path, channels).shape[:2]
+        return height, width
+    try:
+        with Image.open(path, formats=runtime.formats()) as image:
+            return image.height, image.width
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
     """Yield the image files in a folder and its subfolders, without hidden files and hidden folders.
 
-    Links are followed, but no folder is read twice.
+    Links are followed, but no folder is read twice. ``channels`` decides which endings are those of images.
     """
-    seen = set()
+    seen, endings = set(), suffixes(channels)
     for path, folders, names in os.walk(parent, followlinks=True):
         real = os.path.realpath(path)
         if real in seen:
@@ -79,12 +108,12 @@ def find_images(parent: str | Path) -> Iterator[str]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings:
                 yield os.path.join(path, name)
 
 
-def named_images(paths: Sequence[str]) -> Iterator[str]:
-    """Yield files as they are and, for each folder, its images in alphabetical order.
+def named_images(paths: Sequence[str], channels: int = 3) -> Iterator[str]:
+    """Yield files as they are and, for each folder, its images in alphabetical order; channels as ``find_images``.
 
     Raises:
         ImageError: a path does not exist, or a folder holds no image.
@@ -95,7 +124,7 @@ def named_images(paths: Sequence[str]) -> Iterator[str]:
                 raise ImageError(f"{path}: no such file or folder")
             yield path
             continue
-        images = sorted(find_images(path))
+        images = sorted(find_images(path, channels))
         if not images:
-            raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(SUFFIXES))})")
+            raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(suffixes(channels)))})")
         yield from images

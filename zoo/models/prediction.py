@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -18,15 +18,16 @@ from torch import Tensor
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
-from zoo.images.files import named_images, open_image, to_mode
+from zoo.images.files import decode, from_pillow, named_images, open_image, to_mode
 from zoo.images.preprocess import to_uint8
 from zoo.models.shapes import restored_modes
 from zoo.runs.summary import read_run
+from zoo.runtime import to_8_bits
 
 if TYPE_CHECKING:
     from zoo.models.classifier import Classifier
 
-#: A file or a folder of files, a PIL image, or uint8 ``(height, width, channels)``, grey also ``(height, width)``.
+#: A file or a folder of files, a PIL image, or uint8 or uint16 ``(height, width, channels)``, grey ``(height, width)``.
 ImageInput = str | Path | Image.Image | np.ndarray
 
 #: A class and its probability.
@@ -97,23 +98,33 @@ def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], t
 
 def _pixels(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
     """Yield each image's title and the pixels for the network, uint8 ``(spec.height, spec.width, spec.channels)``."""
-    channels: Literal[1, 3] = 1 if spec.channels == 1 else 3
     for number, image in enumerate(images):
         if isinstance(image, str | Path):
-            for path in named_images([os.fspath(image)]):
-                yield path, to_uint8(open_image(path, channels), spec)
+            for path in named_images([os.fspath(image)], spec.channels):
+                yield path, to_uint8(_read(path, spec), spec)
         elif isinstance(image, Image.Image):
-            yield f"image {number}", to_uint8(to_mode(image, channels), spec)
+            yield f"image {number}", to_uint8(_levels(image, spec), spec)
         else:
             array = np.asarray(image)
-            pixels = array[..., 0] if channels == 1 and array.shape[2:] == (1,) else array
-            shape = (*pixels.shape[:2], 3) if channels == 3 else pixels.shape[:2]
-            if pixels.dtype != np.uint8 or pixels.shape != shape or pixels.ndim < 2 or 0 in shape:
+            pixels = array[..., None] if array.ndim == 2 else array
+            if array.dtype not in (np.uint8, np.uint16) or pixels.shape[2:] != (spec.channels,) or 0 in pixels.shape:
                 raise UserError(
-                    f"image {number} is {array.dtype} {array.shape}; allowed are files, PIL images and uint8 arrays "
-                    f"(height, width, {channels})"
+                    f"image {number} is {array.dtype} {array.shape}; allowed are files, PIL images and uint8 or uint16 "
+                    f"arrays (height, width, {spec.channels})"
                 )
-            yield f"image {number}", to_uint8(Image.fromarray(pixels), spec)
+            yield f"image {number}", to_uint8(torch.tensor(to_8_bits(pixels, spec.white_level)), spec)
+
+
+def _levels(image: Image.Image, spec: InputSpec) -> Image.Image | Tensor:
+    if spec.channels in (1, 3):
+        return to_mode(image, spec.channels, spec.white_level)
+    return torch.tensor(from_pillow(image, spec.channels, spec.white_level))
+
+
+def _read(path: str, spec: InputSpec) -> Image.Image | Tensor:
+    if spec.channels in (1, 3):
+        return open_image(path, spec.channels, spec.white_level)
+    return torch.tensor(decode(path, spec.channels, spec.white_level))
 
 
 def summary_html(classifier: Classifier) -> str:
