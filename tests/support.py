@@ -79,7 +79,8 @@ def write_12_bits(folder, suffix, channels=1):
             elif suffix == ".png":
                 path.write_bytes(png_of_16_bits(image))
             else:
-                tifffile.imwrite(path, image.squeeze(), photometric="rgb" if channels == 3 else "minisblack")
+                options = {"planarconfig": "contig"} if channels > 1 else {}
+                tifffile.imwrite(path, image.squeeze(), photometric="rgb" if channels == 3 else "minisblack", **options)
 
 
 #: A program that trains a run, as far as its lock tells, until its standard input ends.

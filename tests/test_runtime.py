@@ -114,7 +114,7 @@ def test_what_the_file_says_of_itself(classifier):
     ],
 )
 def test_another_array_is_an_error_that_says_what_came(classifier, array, received):
-    with pytest.raises(ValueError, match=r"expected a uint8 image \(height, width, 1\), " + received):
+    with pytest.raises(ValueError, match=r"expected a uint8 or uint16 image \(height, width, 1\), " + received):
         classifier.predict(array)
 
 

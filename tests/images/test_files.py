@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
+from pillow_heif import from_pillow
 
 from zoo import runtime
 from zoo.core.errors import ImageError
@@ -84,6 +88,64 @@ def test_an_animation_gives_its_first_frame(save, suffix):
     red, green, _ = pixel(save(frames[0], f"image{suffix}", save_all=True, append_images=frames[1:], lossless=True))
     assert red > 250
     assert green < 5
+
+
+def scene(width=96, height=64):
+    """A smooth picture, on which codecs lose little."""
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([2 * x, 3 * y, x + y], axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.heic", "a.HEIF", "a.hif", "a.avif", "a.jfif", "a.jpe", "a.mpo", "a.webp", "a.tif", "a.TIFF", "a.bmp"),
+        *("a.ppm", "a.pnm", "a.Jpg", "a.gif", "a.apng"),
+    ],
+)
+def test_every_kind_of_picture_is_found_and_equal_to_its_png_within_the_codecs_loss(tmp_path, name):
+    kinds = {"hif": "HEIF", "heic": "HEIF", "jpe": "JPEG", "jfif": "JPEG", "mpo": "MPO", "pnm": "PPM", "apng": "PNG"}
+    kinds |= {"jpg": "JPEG", "tif": "TIFF"}
+    suffix = name.rpartition(".")[2].lower()
+    if kinds.get(suffix, suffix.upper()) == "HEIF":
+        from_pillow(scene()).save(tmp_path / name, format="HEIF", quality=95)
+    else:
+        picture = scene().quantize(256) if suffix == "gif" else scene()
+        picture.save(tmp_path / name, kinds.get(suffix, suffix.upper()))
+    assert list(files.find_images(tmp_path)) == [str(tmp_path / name)]
+    difference = np.abs(files.decode(tmp_path / name).astype(int) - np.asarray(scene()))
+    assert difference.mean() < (6 if suffix == "gif" else 2.5)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_picture_of_a_phone_held_upright_is_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = scene().rotate({1: 0, 3: 180, 6: 90, 8: 270}[orientation], expand=True)
+    from_pillow(stored).save(tmp_path / "a.heic", format="HEIF", quality=95, exif=exif.tobytes())
+    decoded = files.decode(tmp_path / "a.heic")
+    assert decoded.shape == (64, 96, 3)
+    assert np.abs(decoded.astype(int) - np.asarray(scene())).mean() < 2.5
+
+
+def test_a_heic_file_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    from_pillow(scene()).save(tmp_path / "a.heic", format="HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match=r"a\.heic: HEIC files need the package pillow-heif; pip install pillow-heif"):
+        files.decode(tmp_path / "a.heic")
+
+
+def test_pixels_of_other_channels_come_as_they_are(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), np.uint8)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    np.save(tmp_path / "a.npy", levels)
+    tifffile.imwrite(tmp_path / "a.tif", levels.transpose(2, 0, 1), photometric="minisblack")
+    for name in ("a.png", "a.npy", "a.tif"):
+        np.testing.assert_array_equal(files.decode(tmp_path / name, 4), levels)
+    with pytest.raises(ImageError, match=r"a\.png: it does not have 5 channels"):
+        files.decode(tmp_path / "a.png", 5)
+    assert [path[-4:] for path in sorted(files.find_images(tmp_path, 4))] == [".npy", ".png", ".tif"]
+    assert [path[-4:] for path in sorted(files.find_images(tmp_path))] == [".png", ".tif"]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0junk"])

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -67,12 +67,18 @@ class OpenedNetwork(Network):
         self.thresholds: np.ndarray | None = None
         self.geometry = runtime.Geometry(spec.height, spec.width, **vars(spec.resize))
 
-    def read(self, name: str) -> Image.Image:
-        """Return a file or address as a PIL image in the network's colours; ImageError if it cannot be read."""
-        channels: Literal[1, 3] = 1 if self.spec.channels == 1 else 3
-        file = io.BytesIO(read_address(name)) if is_address(name) else name
+    def read(self, name: str) -> Image.Image | np.ndarray:
+        """Return the picture of a file or address in the network's colours; ImageError if it cannot be read.
+
+        Returns:
+            A PIL image of mode L or RGB; of 2, 4 or more channels uint8 ``(height, width, channels)``.
+        """
+        spec, file = self.spec, io.BytesIO(read_address(name)) if is_address(name) else name
         try:
-            picture = runtime.open_image(file, channels)
+            if spec.channels not in (1, 3):
+                pixels = runtime.decode(file, spec.channels, spec.white_level)
+                return 255 - pixels if self.invert else pixels
+            picture = runtime.open_image(file, spec.channels, spec.white_level)
         except runtime.ImageError as error:
             title = "" if file is name else name + ": "  # the message about a file starts with its name
             raise ImageError(title + str(error).removeprefix("image: ")) from error

@@ -54,6 +54,8 @@ def write_page(model_path: Path, folder: Path) -> Path:
     check_folder(folder)
     with as_user_errors():
         metadata = runtime.Classifier(model_path).metadata
+    if (channels := metadata["input_spec"]["channels"]) not in (1, 3):
+        raise UserError(f"{model_path} takes images of {channels} channels; a browser opens images of 1 or 3")
     static = {name: (PAGE / name).read_bytes() for name in STATIC}
     page = folder / "index.html"
     try:

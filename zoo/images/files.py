@@ -16,7 +16,7 @@ from zoo.core.errors import ImageError, UserError
 #: Endings of the files that are images, in any case.
 SUFFIXES = frozenset(
     [
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
         *(".heic", ".heif", ".hif", ".avif", ".pbm", ".pgm", ".pnm", ".ppm"),
     ]
 )
@@ -24,9 +24,12 @@ SUFFIXES = frozenset(
 #: The ending of files of numpy, which are images where they are asked for: other arrays often lie beside images.
 ARRAY_SUFFIX = ".npy"
 
+#: Stands for any number of channels.
+ANY = 0
+
 
 def suffixes(channels: int) -> frozenset[str]:
-    """Return the endings of files that are images of so many channels: of 2, 4 or more also ``.npy``."""
+    """Return the endings of files that are images of so many channels: of 2, 4, more or ANY also ``.npy``."""
     return SUFFIXES if channels in (1, 3) else SUFFIXES | {ARRAY_SUFFIX}
 
 
@@ -94,6 +97,12 @@ def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
         raise ImageError(f"{path}: {error}") from error
 
 
+def viewable(pixels: np.ndarray) -> np.ndarray:
+    """Return the channels of ``(..., channels)`` that a page shows: of two the first, of more the first three."""
+    count = pixels.shape[-1]
+    return pixels if count in (1, 3) else pixels[..., : 1 if count < 3 else 3]
+
+
 def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
     """Yield the image files in a folder and its subfolders, without hidden files and hidden folders.
 
@@ -115,6 +124,8 @@ def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
 def named_images(paths: Sequence[str], channels: int = 3) -> Iterator[str]:
     """Yield files as they are and, for each folder, its images in alphabetical order; channels as ``find_images``.
 
+    Where a folder has no other images, its ``.npy`` files are its images.
+
     Raises:
         ImageError: a path does not exist, or a folder holds no image.
     """
@@ -124,7 +135,7 @@ def named_images(paths: Sequence[str], channels: int = 3) -> Iterator[str]:
                 raise ImageError(f"{path}: no such file or folder")
             yield path
             continue
-        images = sorted(find_images(path, channels))
+        images = sorted(find_images(path, channels)) or sorted(find_images(path, ANY))
         if not images:
             raise ImageError(f"{path}: no image in this folder (looked for {', '.join(sorted(suffixes(channels)))})")
         yield from images

@@ -66,7 +66,8 @@ def _opened(paths: Iterable[str]) -> Iterator[str]:
 def _matching(pattern: str) -> list[str]:
     """Return the images that match a pattern, and those of matching folders where no image matches."""
     paths = sorted(glob.glob(pattern, recursive=True))
-    images = [path for path in paths if os.path.splitext(path)[1].lower() in SUFFIXES and not os.path.isdir(path)]
+    endings = SUFFIXES | {os.path.splitext(pattern)[1].lower()}  # '*.npy' asks for arrays
+    images = [path for path in paths if os.path.splitext(path)[1].lower() in endings and not os.path.isdir(path)]
     names = images or list(_opened(path for path in paths if os.path.isdir(path)))
     if not names:
         raise UserError(f"no image matches the pattern '{pattern}'")

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from zoo.core.errors import UserError
+from zoo.images.files import viewable
 from zoo.runs.files import require_folder
 
 #: Pixels on the longer side: larger images are made smaller, images up to the second number are stored without loss.
@@ -53,9 +54,10 @@ def encode_image(pixels: np.ndarray) -> tuple[str, str]:
     """Return an image's CSS class and its ``data:`` address.
 
     Args:
-        pixels: uint8 ``(height, width, channels)``, 1 or 3 channels.
+        pixels: uint8 ``(height, width, channels)``.
     """
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    shown = viewable(pixels)
+    image = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown)
     image.thumbnail((STORED_SIDE, STORED_SIDE))
     small, content = max(image.size) <= LOSSLESS_SIDE, io.BytesIO()
     image.save(content, format="PNG" if small else "JPEG", **({} if small else {"quality": 85}))

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zoo.core.errors import UserError
+from zoo.images.files import viewable
 from zoo.runs.files import require_folder, write_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -132,7 +133,7 @@ def _drawable(text: str) -> str:
 
 
 def _show(place: Axes, image: np.ndarray) -> None:
-    small = shrink(image)
+    small = viewable(shrink(image))
     place.imshow(small[..., 0] if small.shape[2] == 1 else small, cmap="gray", vmin=0, vmax=255)
     place.set_axis_off()
 

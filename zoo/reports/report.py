@@ -21,6 +21,7 @@ from zoo.core.console import print_stderr
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
 from zoo.data.names import item_names
+from zoo.images.files import viewable
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
 from zoo.reports.environment import environment, peak_memory
@@ -238,7 +239,8 @@ def _explain(context: ReportContext, examples: list[Example]) -> dict[str, Any]:
         if feature_map is not None:
             heat = heat_maps(classifier.network, inputs, feature_map).numpy()
             levels = ((inputs - preprocess.shift) / preprocess.scale).float().round().clamp(0, 255).byte()
-            images = levels.movedim(1, -1).expand(-1, -1, -1, 3).cpu().numpy()
+            shown = viewable(levels.movedim(1, -1).cpu().numpy())
+            images = np.broadcast_to(shown, (*shown.shape[:-1], 3))
             colours = mpl.colormaps["inferno"](heat)[..., :3] * 255
             heated = list(zip(examples, images, (0.45 * images + 0.55 * colours).astype(np.uint8), strict=True))
     return {"feature_map": feature_map, "heat_maps": heated}
