@@ -168,7 +168,7 @@ def colour_model(make_once) -> Path:
         write_photos(folder / "photos", CLASS_NAMES, 128, 128)
         words = ["fit", "--model", "lenet5", "--data", "folder", "--data.root", str(folder / "photos")]
         words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
-        assert main([*words, "--data.image_size", "32"]) == 0
+        assert main([*words, "--data.image_size", "32", "--data.batch_size", "16"]) == 0
         assert main(["export", str(folder / "folder-lenet5" / "version_0")]) == 0
 
     return make_once("colour-model", export) / "folder-lenet5" / "version_0" / "model.onnx"

@@ -93,7 +93,7 @@ def test_a_damaged_image_leaves_the_order_of_the_others(photos):
     options = {"root": photos, "image_size": 24, "batch_size": 6, "num_workers": 0, "skip_bad": True}
     before = torch.cat([images for images, _ in epoch(ImageData("folder", **options))])
     data = ImageData("folder", **options)
-    path = data.opened("train").files[0]
+    path = data.paths("train")[0]
     with open(path, "wb"):
         pass
     after = torch.cat([images for images, _ in epoch(data)])

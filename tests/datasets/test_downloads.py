@@ -15,7 +15,6 @@ import torchvision.datasets as published
 
 import zoo
 from zoo.core.errors import DownloadError, NoSplitError
-from zoo.data.split import stratified_split
 from zoo.datasets import mnist
 
 
@@ -179,15 +178,6 @@ def test_an_archive_whose_member_is_a_link_is_refused(tmp_path):
     with pytest.raises(DownloadError, match="cannot be unpacked"):
         zoo.create_dataset("cifar10", tmp_path, "train")
     assert not (tmp_path / "cifar-10-batches-py").exists()
-
-
-def test_a_stratified_split_keeps_every_class_in_every_part():
-    labels = np.repeat(np.arange(3), [100, 10, 3])
-    parts = stratified_split(labels, [0.1, 0.1])
-    assert sorted(np.concatenate(parts)) == list(range(113))
-    assert [np.bincount(labels[part], minlength=3).tolist() for part in parts] == [[80, 8, 1], [10, 1, 1], [10, 1, 1]]
-    for first, second in zip(parts, stratified_split(labels, [0.1, 0.1]), strict=True):
-        np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,13 @@ def test_train_and_val_folders_are_splits(make):
         zoo.create_dataset("folder", root, "test")
 
 
-def test_one_level_is_split_in_each_class_by_a_fixed_seed(make):
+def test_class_folders_alone_are_one_data_set_from_which_splits_are_drawn(make):
     root = make(".", {"a": 20, "b": 30})
-    splits = {name: zoo.create_dataset("folder", root, name) for name in ("train", "val", "test")}
-    counts = {name: np.bincount(split.labels).tolist() for name, split in splits.items()}
-    assert counts == {"train": [16, 24], "val": [2, 3], "test": [2, 3]}
-    everything = [path for split in splits.values() for path in paths(split)]
-    assert len(set(everything)) == 50
-    assert paths(zoo.create_dataset("folder", root, "val")) == paths(splits["val"])
+    whole = zoo.create_dataset("folder", root, "train")
+    assert (len(whole), whole.unsplit) == (50, True)
+    for split in ("val", "test"):
+        with pytest.raises(NoSplitError, match="has class folders alone; zoo draws its splits"):
+            zoo.create_dataset("folder", root, split)
 
 
 def test_hidden_folders_other_files_and_odd_names_do_no_harm(make):

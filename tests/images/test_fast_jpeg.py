@@ -107,7 +107,7 @@ def test_only_training_reads_so(photographs):
     data = ImageData("folder", photographs, memory_gib=0, num_workers=0, batch_size=4, augmentation="none")
     loaders = {"train": data.loader("train"), "val": data.loader("val")}
     for split, loader in loaders.items():
-        dataset, indices = data.opened(split), loader.source.items.indices
+        dataset, indices = loader.source.items.dataset, loader.source.items.indices
         positions = torch.cat([labels for _, labels in loader])
         assert sorted(positions.tolist()) == sorted(int(dataset.labels[index]) for index in indices)
         exact = [to_uint8(dataset[int(index)][0], data.spec) for index in indices]

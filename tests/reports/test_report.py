@@ -81,7 +81,7 @@ def odd(tmp_path_factory):
     write_photos(folder / "photos", NAMES, 200, 30)
     words = ["fit", "--data", "folder", "--data.root", str(folder / "photos"), "--data.augmentation", "crop_flip"]
     words += ["--data.num_workers", "0", "--trainer.max_epochs", "1", "--trainer.default_root_dir", str(folder)]
-    assert main(words) == 0
+    assert main([*words, "--data.batch_size", "16"]) == 0
     return folder / "folder-lenet5" / "version_0"
 
 

@@ -120,12 +120,12 @@ def _show_weights(builder: Any) -> None:
 
 def _show_samples(console: Console, name: str, root: str | None, plot: str) -> None:
     """Count a data set's images by split and class, print the counts and draw some of each class."""
-    from zoo.data import inspection
+    from zoo.data.dataset_summary import summarise
     from zoo.data.root import default_root
     from zoo.reports.plots import ClassRow, draw_samples, require_plot, shrink
 
     path = require_plot("--plot", plot)
-    summary = inspection.summarise(name, default_root() if root is None else Path(root), shrink)
+    summary = summarise(name, default_root() if root is None else Path(root), shrink)
     table = Table(title=f"images of {summary.shapes}", title_justify="left")
     table.add_column("class")
     for split in summary.counts:

@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
 from zoo.config.parser_internals import prefer_int
+from zoo.config.recorded_split import draws_by_count, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.errors import UserError
@@ -186,6 +187,10 @@ class ZooCLI(LightningCLI):
         if self.config.seed_everything is False:
             self.config.seed_everything = DEFAULT_SEED
         data.root = str(ImageDataModule(root=data.root).root.absolute())
+        if data.split is not None:
+            data.split = str(Path(data.split).absolute())
+        if self.run is not None and draws_by_count(self.run):
+            data.split_seed = None
         weights = self.config.model.weights
         if weights is not None and os.path.isfile(weights):
             self.config.model.weights = str(Path(weights).absolute())
@@ -224,6 +229,8 @@ class ZooCLI(LightningCLI):
         elif weights is not None:
             self.weights = find_weights(config["model"]["architecture"], weights)
         like = None if self.weights is None else self.weights.spec
+        if self.run is not None:
+            config["data"] |= recorded_split(self.run, config["data"])
         self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec, like=like)
         self.build(config)
 

@@ -15,7 +15,7 @@ from zoo.config.fit_cli import FitCLI
 from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import ImageError, NoSplitError, RunError, UserError
+from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
@@ -116,6 +116,8 @@ def _train(cli: FitCLI) -> None:
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
         if not cli.quiet:
+            for note in cli.split_notes():
+                print_stderr(note)
             rows = training_summary(cli.model, cli.datamodule, cli.trainer)
             show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
@@ -127,12 +129,9 @@ def _train(cli: FitCLI) -> None:
 
 def _has_test_split(data: ImageDataModule) -> bool:
     try:
-        data.opened("test")
-    except NoSplitError:
-        return False
+        return data.has("test")
     except Exception:  # zoo test will report it; this training has succeeded
         return True
-    return True
 
 
 @contextmanager

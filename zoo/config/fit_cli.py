@@ -18,6 +18,7 @@ from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
+from zoo.data.split_file import write_split
 from zoo.models.checkpoint import load_weights
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
@@ -131,6 +132,7 @@ class FitCLI(ZooCLI):
             if is_first_process():
                 self._keep_network_file()
                 write_atomically(self.run.config, self.resolved_config())
+                self._keep_split()
         except BaseException:
             self.discard_new_run()
             raise
@@ -168,6 +170,16 @@ class FitCLI(ZooCLI):
         entry = registry.find("architecture", self.sources.names["model"], self.model.architecture["from"])
         if isinstance(entry, FileBuilder):
             write_atomically(self.run.path / entry.path.name, entry.content)
+
+    def _keep_split(self) -> None:
+        """Record which image is in which split, where splits were drawn; a resumed run keeps its record."""
+        if not self.resumed and (rows := self.datamodule.splits.recorded()):
+            write_split(self.run.split, rows)
+
+    def split_notes(self) -> list[str]:
+        """Return what a user should know about the splits before training; images of a resumed run are compared."""
+        splits = self.datamodule.splits
+        return [*splits.notes, *splits.changes(("train", "val")), *splits.equal_files()]
 
     def is_finished(self) -> bool:
         """Tell whether the run came to its end, and trains no further epoch or step now either."""

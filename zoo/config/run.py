@@ -15,6 +15,7 @@ from zoo.config.resolve import resolve
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
+from zoo.data.contract import Split
 from zoo.data.names import item_names
 from zoo.models.checkpoint import classifier_of
 from zoo.reports.evaluation import Predictions
@@ -159,7 +160,18 @@ def opened(command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, 
     sources = resolve(args[1:], own, *configs)
     if sources.names != resolve([], own).names:
         raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
-    return EvaluateCLI(command, sources, run)
+    cli = EvaluateCLI(command, sources, run)
+    if run.split.is_file():
+        _show_split_notes(command, cli)
+    return cli
+
+
+def _show_split_notes(command: str, cli: EvaluateCLI) -> None:
+    """Name the images that are no longer what the run recorded, of those that the command reads."""
+    read: list[Split] = ["val"] if command == "validate" else ["val", "test"]
+    splits = cli.datamodule.splits
+    for note in [*splits.changes(read), *splits.notes] if is_first_process() else []:
+        print_stderr(note)
 
 
 @contextmanager

@@ -14,7 +14,14 @@ A data set may have these attributes as well:
 | ``image_size``    | ``(height, width)`` that networks see by default                   | that of item 0          |
 | ``mean``, ``std`` | of the training pixels per channel, on the scale [0, 1]            | they are computed       |
 | ``augmentation``  | name of the default in training: none, flip, crop, crop_flip       | none                    |
-| ``path(index)``   | the file of an item, which ``zoo check`` names                     | it names the index      |
+| ``path(index)``   | the file of an item: ``zoo check`` names it, splits are drawn by   | it names the index;     |
+|                   | it                                                                 | splits go by count      |
+| ``unsplit``       | True: ``train`` has the images of all splits, to draw them from    | it has its own test, or |
+|                   |                                                                    | none                    |
+| ``files_root``    | the folder that the paths in split.csv are relative to             | the data root           |
+| ``column(name)``  | a value for each item, by which ``--data.group`` keeps images      | it takes a regular      |
+|                   | together; None where there is no such column                       | expression on the path  |
+| ``notes``         | lines about what was recognised, which ``zoo fit`` prints first    | nothing is printed      |
 | ``plain_files``   | True, set by the class itself: item i is the file ``path(i)`` with | ``__getitem__`` reads   |
 |                   | ``labels[i]`` and nothing else; training may decode it faster      | every image             |
 | ``white_level``   | the level that becomes 255 where it reads files of 16 bits; zoo    | 16-bit images are given |

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,12 +23,14 @@ from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import Fit, InputSpec
 from zoo.data import inspection
 from zoo.data.augmentation import Augmentation, augmentation_named
-from zoo.data.contract import Split, require_classes, require_dataset, require_labels
+from zoo.data.contract import Split, require_labels
 from zoo.data.input_options import InputOptions, parse_size
 from zoo.data.loader import Loader
 from zoo.data.root import default_root
 from zoo.data.sources import BAD, MemorySource, Source, StreamSource, open_source
-from zoo.data.split import stratified_split
+from zoo.data.split import SPLIT_SEED
+from zoo.data.split_options import SplitOptions
+from zoo.data.splits import DatasetSplits
 
 
 class ImageData:
@@ -42,7 +43,17 @@ class ImageData:
         batch_size: images in a batch of one process.
         augmentation: none, flip, crop or crop_flip (zero padding of 1/8 of the side, then a random crop); by default
             the data set's own.
-        val_fraction: share of ``train`` that becomes ``val`` where the data set has none, stratified by a fixed seed.
+        val_fraction: share of the images that becomes ``val`` where the data set has none.
+        test_fraction: share that becomes ``test`` where the data set has none; by default a tenth of a data set that
+            has no splits at all, such as class folders alone, and nothing of others.
+        split_seed: with an image's path it decides the split, whatever other images there are. Arrays, which have no
+            paths, are drawn by count within each class, as everything is with null.
+        group: keep images of a group in one split: a regular expression on the path, of which the first group (or the
+            whole match) names the image's group; or a column of the data set.
+        split: take the split of a run, of a table with the columns path and split, or of a folder with train.txt,
+            val.txt and test.txt.
+        folds: number of folds for cross-validation; ``zoo fit --folds N`` trains all.
+        fold: the fold that is the test split, from 1; val is drawn from the others.
         memory_gib: data of up to so many GiB is held in memory, larger data is read by workers; 0 always streams.
         num_workers: processes that read images; by default one a core, at most 8.
         balanced: serve each class equally often in training, in as many positions an epoch as there are images; rare
@@ -70,6 +81,12 @@ class ImageData:
         batch_size: int = 32,
         augmentation: str | None = None,
         val_fraction: float = 0.1,
+        test_fraction: float | None = None,
+        split_seed: int | None = SPLIT_SEED,
+        group: str | None = None,
+        split: str | None = None,
+        folds: int | None = None,
+        fold: int | None = None,
         memory_gib: float = 2.0,
         num_workers: int | None = None,
         balanced: bool = False,
@@ -83,8 +100,7 @@ class ImageData:
         super().__init__()  # a LightningDataModule's, where it is one
         if batch_size < 1:
             raise UserError(f"data.batch_size is {batch_size}; allowed is 1 or more")
-        if not 0 < val_fraction < 1:
-            raise UserError(f"data.val_fraction is {val_fraction}; allowed is more than 0 and less than 1")
+        rule = SplitOptions(val_fraction, test_fraction, split_seed, group, split, folds, fold)
         if memory_gib < 0:
             raise UserError(f"data.memory_gib is {memory_gib}; allowed is 0 or more")
         if num_workers is not None and num_workers < 0:
@@ -97,7 +113,6 @@ class ImageData:
         self.wanted = InputOptions(None if image_size is None else parse_size(image_size), resize, channels)
         self.batch_size = batch_size
         self.augmentation = augmentation
-        self.val_fraction = val_fraction
         self.memory_bytes = memory_gib * 2**30
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
         self.balanced = balanced
@@ -107,10 +122,11 @@ class ImageData:
             self.wanted.require_spec(spec)
         self._spec = self._geometry = spec
         self._like = like
-        self._datasets: dict[Split, Any] = {}
+        self.splits = DatasetSplits(self.dataset_name, self.root, rule, self._build)
+        self.splits.read_whole = self._training_whole
+        self.splits.classes = None if spec is None else spec.classes
         self._sources: dict[Split, Source] = {}
-        #: Of a split that was drawn from ``train``: its items there.
-        self._drawn: dict[Split, np.ndarray] = {}
+        self._whole: Source | None = None
         self._training_source: StreamSource | None = None
         self._train_labels: Tensor | None = None
 
@@ -127,44 +143,29 @@ class ImageData:
         return self._spec
 
     def opened(self, split: Split) -> Any:
-        """Return a split's data set, whose images are as they are; ``val`` only where the data set has it.
+        """Return one of the data set's own splits, whose images are as they are; of ``train`` all of it.
 
         Raises:
             NoSplitError: the data set has no such split.
             DownloadError: files are missing and cannot be downloaded.
             UserError: the split is empty, its classes differ from the others', or the data set breaks its contract.
         """
-        if split not in self._datasets:
-            name = self.dataset_name
-            options = self.wanted.dataset_options(name, self.dataset_options)
-            dataset = registry.call("dataset", name, (self.root, split), options)
-            require_dataset(name, split, dataset)
-            if len(dataset) == 0:
-                raise UserError(f"data set '{name}' has no image in its {split} split under {self.root}")
-            if self._geometry is not None:
-                require_classes(name, split, tuple(map(str, dataset.classes)), self._geometry.classes)
-            self._datasets[split] = dataset
-        return self._datasets[split]
+        return self.splits.opened(split)
 
     def source(self, split: Split) -> Source:
         """Return where a split's pixels come from, opening it at the first use.
 
         Raises:
-            NoSplitError: there is no such split and none can be made.
+            NoSplitError: there is no such split and none is drawn.
             ImageError: an image is damaged and skip_bad is off.
-            DownloadError, UserError: as ``opened``.
+            DownloadError, UserError: as ``opened``; a split cannot be drawn.
         """
         if split not in self._sources:
-            try:
-                dataset = self.opened(split)
-            except NoSplitError:
-                if split != "val":
-                    raise
-                self._split_train()
+            dataset, items = self.splits.items(split)
+            if items is None:
+                self._sources[split] = self._held(split, self._streamed(dataset))
             else:
-                self._sources[split] = self._whole_source(split, dataset)
-                if split == "train" and not self._has_val():
-                    self._split_train()
+                self._sources[split] = self._held(split, self._training_whole().subset(items))
         return self._sources[split]
 
     def paths(self, split: Split) -> list[str] | None:
@@ -174,13 +175,17 @@ class ImageData:
         the list too.
 
         Raises:
-            NoSplitError, ImageError, DownloadError, UserError: as ``source``.
+            NoSplitError, DownloadError, UserError: as ``source``.
         """
-        self.source(split)
-        dataset = self.opened("train" if split in self._drawn else split)
-        if not hasattr(dataset, "path"):
-            return None
-        return [str(dataset.path(int(item))) for item in self._drawn.get(split, np.arange(len(dataset)))]
+        return self.splits.paths(split)
+
+    def has(self, split: Split) -> bool:
+        """Tell whether there is such a split, the data set's own or a drawn one; errors as ``source``."""
+        try:
+            self.splits.items(split)
+        except NoSplitError:
+            return False
+        return True
 
     def replace_source(self, split: Split, source: Source) -> None:
         """Serve a split from another source of as many items: features of its images, for example."""
@@ -225,13 +230,13 @@ class ImageData:
             if isinstance(source, MemorySource):
                 self._train_labels = source.labels[source.rows]
             else:
-                labels = torch.from_numpy(inspection.labels(self.opened("train")))
-                self._train_labels = labels[source.items.indices] if isinstance(source, StreamSource) else labels
+                labels, (_, items) = self.splits.labels, self.splits.items("train")
+                self._train_labels = torch.from_numpy(labels if items is None else labels[items])
         return self._train_labels
 
     def augmentation_name(self) -> str:
         """Return the name of the augmentation of training images: the one asked for, else the data set's own."""
-        dataset = next(iter(self._datasets.values()), None) or self.opened("train")  # it is the same in all splits
+        dataset = self.splits.any_opened()  # it is the same in all splits
         return self.augmentation or str(getattr(dataset, "augmentation", "none"))
 
     def varied_samples(self, split: Split, count: int) -> tuple[Tensor, Tensor]:
@@ -260,36 +265,36 @@ class ImageData:
         if self._geometry is None:
             dataset = self.opened("train")
             self._geometry = inspection.geometry(self.dataset_name, dataset, self.wanted, self._like, self.num_workers)
+            self.splits.classes = self._geometry.classes
         return self._geometry
 
-    def _whole_source(self, split: Split, dataset: Any) -> Source:
-        """Return the source of a whole data set, before ``val`` is taken from ``train``."""
-        spec = self._require_geometry()
+    def _build(self, split: Split) -> Any:
+        options = self.wanted.dataset_options(self.dataset_name, self.dataset_options)
+        return registry.call("dataset", self.dataset_name, (self.root, split), options)
+
+    def _streamed(self, dataset: Any, memory_bytes: float = 0) -> Source:
+        """Return the source of a whole data set: an array, or files of which none is read yet."""
+        spec, workers = self._require_geometry(), self.num_workers
         if hasattr(dataset, "white_level"):
             dataset.white_level = spec.white_level
-        source = open_source(
-            dataset, spec, memory_bytes=self.memory_bytes, workers=self.num_workers, skip_bad=self.skip_bad
-        )
+        return open_source(dataset, spec, memory_bytes=memory_bytes, workers=workers, skip_bad=self.skip_bad)
+
+    def _training_whole(self) -> Source:
+        """Return the source of all training items, before splits are drawn from them."""
+        if self._whole is None:
+            dataset = self.opened("train")
+            # Where the data set does not list its labels, reading every image once gives them too.
+            limit = 0 if hasattr(dataset, "labels") else self.memory_bytes
+            self._whole = self._streamed(dataset, limit)
+        return self._whole
+
+    def _held(self, split: Split, source: Source) -> Source:
+        """Return the source of a split as one array where it fits in memory."""
+        spec = self._require_geometry()
+        size = len(source) * spec.height * spec.width * spec.channels
+        if isinstance(source, StreamSource) and size <= self.memory_bytes:
+            source = source.read_all()
         if isinstance(source, MemorySource):
-            require_labels(self.dataset_name, split, source.labels[source.labels != BAD], len(spec.classes))
+            labels = source.labels[source.rows]
+            require_labels(self.dataset_name, split, labels[labels != BAD], len(spec.classes))
         return source
-
-    def _has_val(self) -> bool:
-        try:
-            self.opened("val")
-        except NoSplitError:
-            return False
-        return True
-
-    def _split_train(self) -> None:
-        """Take ``val`` out of ``train``, by labels and a fixed seed."""
-        dataset = self.opened("train")
-        whole: Source = self._sources.get("train") or self._whole_source("train", dataset)
-        train, val = stratified_split(inspection.labels(dataset, whole), [self.val_fraction])
-        if len(train) == 0 or len(val) == 0:
-            raise UserError(
-                f"data set '{self.dataset_name}' has {len(dataset)} training images, too few to keep "
-                f"data.val_fraction {self.val_fraction} of them for validation; add images or a val split"
-            )
-        self._drawn["train"], self._drawn["val"] = train, val
-        self._sources["train"], self._sources["val"] = whole.subset(train), whole.subset(val)

@@ -11,7 +11,6 @@ from PIL import Image
 
 from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.core.spec import WHITE_LEVELS
-from zoo.data.split import stratified_split
 from zoo.images.files import decode, find_images, image_size, open_image
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -25,7 +24,7 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: int = 3
     """Your own images, one folder for each class, of any size.
 
     The layout is ``train/<class>/...`` with ``val``, ``valid`` or ``validation`` and ``test`` beside it, or
-    ``<class>/...`` alone, which a fixed seed splits 80 : 10 : 10 in each class. The training folders, in alphabetical
+    ``<class>/...`` alone, from which zoo draws the splits. The training folders, in alphabetical
     order, are the classes. Hidden files and folders are left out, and files whose ending is not that of an image.
 
     Args:
@@ -37,13 +36,13 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: int = 3
     Raises:
         UserError: the folder does not exist or has no class folder, a class folder has no image, or the classes of a
             split differ from those of ``train``.
-        NoSplitError: ``train`` has no such split beside it.
+        NoSplitError: ``train`` has no such split beside it, or there are class folders alone.
     """
     train, chosen = _folders(root, split)
     if train is None:
         whole = _read(root, list(_class_folders(root)), channels)
         _require_images(root, whole)
-        return _part(whole, split)
+        return _unsplit(root, whole, split)
     classes = list(_class_folders(train))
     if split != "train":
         names = {name for name, path in _class_folders(chosen).items() if any(find_images(path, channels))}
@@ -60,7 +59,7 @@ def as_found(root: Path, split: Literal["train", "val", "test"], channels: int =
     """
     train, chosen = _folders(root, split)
     dataset = _read(chosen, list(_class_folders(chosen)), channels)
-    return _part(dataset, split) if train is None else dataset
+    return _unsplit(root, dataset, split) if train is None else dataset
 
 
 folder.as_found = as_found  # type: ignore[attr-defined]  # zoo.data.contract says what it is for
@@ -81,6 +80,8 @@ class ImageFolder:
     plain_files = True
     #: The level that becomes 255 in files of 16 bits; ImageData sets it.
     white_level = WHITE_LEVELS[-1]
+    #: Whether these are the images of all splits (zoo.data.contract).
+    unsplit = False
 
     def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: int) -> None:
         self.files = files
@@ -172,9 +173,9 @@ def _require_images(parent: Path, dataset: ImageFolder) -> None:
             raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
 
 
-def _part(whole: ImageFolder, split: str) -> ImageFolder:
-    """Return a split of images that are in class folders alone."""
-    train, val, test = stratified_split(whole.labels, [0.1, 0.1])
-    chosen = {"train": train, "val": val, "test": test}[split]
-    files = [whole.files[index] for index in chosen]
-    return ImageFolder(files, whole.labels[chosen], whole.classes, whole.channels)
+def _unsplit(root: Path, whole: ImageFolder, split: str) -> ImageFolder:
+    """Return the images of class folders alone, from which ImageData draws the splits."""
+    if split != "train":
+        raise NoSplitError(split, f"{root} has class folders alone; zoo draws its splits")
+    whole.unsplit = True
+    return whole

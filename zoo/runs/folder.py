@@ -1,7 +1,8 @@
 """Run: the folder with everything one training leaves.
 
     runs/<data set>-<architecture>/version_<n>/
-      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  state.json  results.json  report.html
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  split.csv  state.json  results.json
+      report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -83,7 +84,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove a run that was made but not trained: its small files and empty folders, never anything else."""
-        for path in (self.config, self.state, self.lock, *self.path.glob("*.py")):
+        for path in (self.config, self.split, self.state, self.lock, *self.path.glob("*.py")):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # a folder that holds something stays
             self.last.parent.rmdir()
@@ -113,6 +114,11 @@ class Run:
     def metrics(self) -> Path:
         """One row a logged step or epoch."""
         return self.path / "metrics.csv"
+
+    @property
+    def split(self) -> Path:
+        """Which image is in which split, where the split was drawn."""
+        return self.path / "split.csv"
 
     @property
     def state(self) -> Path:

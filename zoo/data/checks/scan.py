@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from zoo.core.errors import NoSplitError, UserError
 from zoo.data.checks.duplicates import SIDE
 from zoo.data.contract import require_dataset
 from zoo.data.sources import leave_signals_to_main
+from zoo.data.splits import Parts, default_parts
 from zoo.images.files import to_mode
 
 SPLITS = ("train", "val", "test")
@@ -96,7 +97,8 @@ def scan_dataset(
         UserError: the data set cannot be opened or breaks its contract.
         DownloadError: files are missing and cannot be downloaded.
     """
-    scans, missing = {}, {}
+    scans: dict[str, SplitScan] = {}
+    missing: dict[str, str] = {}
     for split in SPLITS:
         try:
             dataset = registry.call("dataset", name, (root, split), options, variant="as_found")
@@ -104,16 +106,32 @@ def scan_dataset(
             missing[split] = str(error)
             continue
         require_dataset(name, split, dataset)
-        scans[split] = scan = _scan_split(split, dataset, workers)
+        scan = _scan_split(split, dataset, workers)
+        unsplit = getattr(dataset, "unsplit", False)
+        scans |= _drawn(scan, default_parts(dataset, root)) if unsplit else {split: scan}
         largest = max((record.label for record in scan.records), default=-1)
         if largest >= len(scan.classes):
             raise UserError(
                 f"data set '{name}' breaks the contract: the labels of its {split} split must be "
                 f"0 to {len(scan.classes) - 1}, received {largest}"
             )
+    missing = {split: reason for split, reason in missing.items() if split not in scans}
     if not scans:
         raise UserError(f"data set '{name}' has no split at all: {'; '.join(missing.values())}")
     return scans, missing
+
+
+def _drawn(scan: SplitScan, parts: Parts) -> dict[str, SplitScan]:
+    """Return the scans of the splits that are drawn from all images; a split without an image is left out."""
+    return {
+        split: SplitScan(
+            split,
+            scan.classes,
+            [replace(scan.records[item], split=split, index=index) for index, item in enumerate(part.tolist())],
+        )
+        for split, part in parts.items()
+        if len(part)
+    }
 
 
 def _scan_split(split: str, dataset: Any, workers: int) -> SplitScan:

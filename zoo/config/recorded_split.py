@@ -1,0 +1,40 @@
+"""The split of a run that is there: the one that it recorded, or drawn as its version drew it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.core.errors import UserError
+from zoo.runs.config_file import read_config
+from zoo.runs.folder import Run
+
+#: Options of ``data`` that say how splits are drawn.
+SPLIT_OPTIONS = ("val_fraction", "test_fraction", "split_seed", "group", "split", "folds", "fold")
+
+
+def draws_by_count(run: Run) -> bool:
+    """Tell whether the run is of a version that drew splits by count and did not record them."""
+    return not run.split.is_file() and "split_seed" not in read_config(run.config).get("data", {})
+
+
+def recorded_split(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options by which a run gets the split that it recorded; none where it recorded none.
+
+    Args:
+        run: to resume or evaluate.
+        data: the options as its config.yaml and the command line make them.
+
+    Raises:
+        UserError: the run has split.csv, and the command line says how to draw another split.
+    """
+    if not run.split.is_file():
+        return {}
+    recorded = read_config(run.config).get("data", {})
+    for option in SPLIT_OPTIONS:
+        if option in recorded and data[option] != recorded[option]:
+            raise UserError(
+                f"run {run.path} has its split in {run.split}, received data.{option} {data[option]!r}; leave it out, "
+                "or train a new run"
+            )
+    return {"split": str(run.path), "group": None, "folds": None, "fold": None, "test_fraction": None}

@@ -1,0 +1,124 @@
+"""Lines about splits that a user should read: classes that a split lacks, files that have changed, equal files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from zoo.data.split import hash_split
+from zoo.data.split_file import SplitRow, digests, file_size
+
+#: Names that a line shows; of more it gives the number.
+SHOWN = 12
+
+#: Seeds that are tried for the remedy, and the number of hashes they may take together.
+SEEDS, HASHES = 200, 500_000
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return up to SHOWN names, and how many more there are."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def lacking_classes(
+    labels: np.ndarray,
+    classes: Sequence[str],
+    keys: Sequence[str],
+    seed: int,
+    fractions: tuple[float, float],
+    fold: tuple[int, int],
+) -> list[str]:
+    """Name the classes of which a drawn split has no image, with the remedy; arguments as ``hash_split``."""
+    present = set(labels.tolist())
+
+    def lacks(seed: int, fold: tuple[int, int]) -> dict[str, list[int]]:
+        parts = zip(("train", "val", "test"), hash_split(keys, seed, fractions, fold), strict=True)
+        drawn = {"train", *(["val"] if fractions[0] else []), *(["test"] if fractions[1] or fold[1] > 1 else [])}
+        missing = {split: sorted(present - set(labels[part].tolist())) for split, part in parts if split in drawn}
+        return {split: numbers for split, numbers in missing.items() if numbers}
+
+    if not (missing := lacks(seed, fold)):
+        return []
+    folds = [(number, fold[1]) for number in range(1, fold[1] + 1)]
+    tries = min(SEEDS, HASHES // (len(keys) * len(folds)))
+    better = next((other for other in range(1, tries) if not any(lacks(other, one) for one in folds)), None)
+    remedy = "add images of it, or choose larger fractions"
+    if better is not None:
+        remedy += f"; with --data.split_seed {better} every split has images of every class"
+    return [
+        f"warning: {split} has no image of {shown([classes[number] for number in numbers])}: {remedy}"
+        for split, numbers in missing.items()
+    ]
+
+
+def outside(source: str, rows: Mapping[str, SplitRow], keys: Iterable[str]) -> list[str]:
+    """Name listed images that the data does not have, and images of the data that are not listed."""
+    present = set(keys)
+    vanished = [row.path for key, row in rows.items() if key not in present]
+    appeared = sorted(present - rows.keys())
+    notes = []
+    if vanished:
+        notes.append(f"warning: {len(vanished):,} images of {source} are not in the data: {shown(vanished)}")
+    if appeared:
+        notes.append(
+            f"warning: {len(appeared):,} images of the data are not in {source}; they are left out: {shown(appeared)}"
+        )
+    return notes
+
+
+def changed(
+    source: str, rows: Mapping[str, SplitRow], files: Mapping[str, str], classes: Mapping[str, str]
+) -> list[str]:
+    """Name images whose size, content or class is another than a run recorded.
+
+    Args:
+        source: where the rows are from.
+        rows: by path.
+        files: by path, of the images whose content is compared.
+        classes: by path, the name of the class that each image has now.
+    """
+    compared = [(row, files[key], classes[key]) for key, row in rows.items() if key in files]
+    other = [
+        row.path for row, file, name in compared if row.class_name not in (None, name) or _has_other_size(row, file)
+    ]
+    resized = set(other)
+    rest = [(row, file) for row, file, _ in compared if row.digest is not None and row.path not in resized]
+    contents = digests([file for _, file in rest])
+    other += [row.path for (row, _), content in zip(rest, contents, strict=True) if content != row.digest]
+    if not other:
+        return []
+    return [f"warning: {len(other):,} images have changed since {source} was written: {shown(other)}"]
+
+
+def _has_other_size(row: SplitRow, file: str) -> bool:
+    return row.size is not None and row.size != file_size(file)
+
+
+def equal_files(files: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name files of equal content in different splits; only files of equal size are read.
+
+    Args:
+        files: the files of each split.
+    """
+    by_size: dict[int | None, list[tuple[str, str]]] = defaultdict(list)
+    for split, paths in files.items():
+        for path in paths:
+            by_size[file_size(path)].append((split, path))
+    by_size.pop(None, None)
+    alike = [entry for group in by_size.values() if len({split for split, _ in group}) > 1 for entry in group]
+    by_digest: dict[str, dict[str, str]] = defaultdict(dict)
+    for (split, path), content in zip(alike, digests([path for _, path in alike]), strict=True):
+        if content is not None:
+            by_digest[content].setdefault(split, path)
+    pairs = [
+        " = ".join(f"{path} ({split})" for split, path in one.items()) for one in by_digest.values() if len(one) > 1
+    ]
+    if not pairs:
+        return []
+    return [
+        f"warning: {len(pairs):,} pictures are in two splits, as files of equal content: {shown(pairs)}; the figures "
+        "of val and test are too good by them; remove one of each"
+    ]

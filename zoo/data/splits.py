@@ -1,0 +1,284 @@
+"""The splits of a data set: its own where it has them, else drawn from its training images.
+
+builder ──► own train, val, test
+               └── missing ones: split.csv of a run, lists, folds, hash of the path, or count ──► items of train
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.core.errors import NoSplitError, UserError
+from zoo.data import inspection
+from zoo.data.contract import Split, require_classes, require_dataset
+from zoo.data.sources import Source
+from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
+from zoo.data.split_file import SplitRow, digests, file_size, read_split
+from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, shown
+from zoo.data.split_options import TEST_FRACTION, SplitOptions
+
+#: Items of the training data set by the split that gets them.
+Parts = dict[Split, np.ndarray]
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def relative_paths(dataset: Any, root: Path) -> list[str]:
+    """Return the path of each item of a data set with files, relative to the data root, with ``/``.
+
+    A file that lies elsewhere has its whole path.
+    """
+    base = os.path.abspath(getattr(dataset, "files_root", root)) + os.sep
+    files = [os.path.abspath(str(dataset.path(item))) for item in range(len(dataset))]
+    return [file.removeprefix(base).replace(os.sep, "/") for file in files]
+
+
+def default_parts(unsplit: Any, root: Path) -> Parts:
+    """Return the parts that are drawn by default from a data set that has no splits at all."""
+    fractions = (SplitOptions.val_fraction, TEST_FRACTION)
+    if hasattr(unsplit, "path"):
+        keys = [normal_path(path) for path in relative_paths(unsplit, root)]
+        parts = hash_split(keys, SPLIT_SEED, fractions)
+    else:
+        parts = count_split(inspection.labels(unsplit), SPLIT_SEED, fractions)
+    return dict(zip(SPLITS, parts, strict=True))
+
+
+class DatasetSplits:
+    """Opens the splits of a registered data set, and draws those that it does not have.
+
+    Args:
+        name: registered name.
+        root: the data root.
+        rule: how splits are drawn.
+        build: opens one of the data set's own splits, or raises NoSplitError.
+    """
+
+    def __init__(self, name: str, root: Path, rule: SplitOptions, build: Callable[[Split], Any]) -> None:
+        self.name, self.root, self.rule, self._build = name, root, rule, build
+        #: Classes that every split must have; None until they are known.
+        self.classes: Sequence[str] | None = None
+        #: Gives the source of all training items, which has their labels where the data set does not list them.
+        self.read_whole: Callable[[], Source | None] = lambda: None
+        #: Lines about the splits that a user should read.
+        self.notes: list[str] = []
+        self._opened: dict[Split, Any] = {}
+        self._missing: dict[Split, NoSplitError] = {}
+
+    def opened(self, split: Split) -> Any:
+        """Return the data set of one of its own splits; errors as ``ImageData.opened``."""
+        if split in self._missing:
+            raise self._missing[split]
+        if split not in self._opened:
+            try:
+                dataset = self._build(split)
+            except NoSplitError as error:
+                self._missing[split] = error
+                raise
+            require_dataset(self.name, split, dataset)
+            if len(dataset) == 0:
+                raise UserError(f"data set '{self.name}' has no image in its {split} split under {self.root}")
+            if self.classes is not None:
+                require_classes(self.name, split, tuple(map(str, dataset.classes)), self.classes)
+            self._opened[split] = dataset
+        return self._opened[split]
+
+    def any_opened(self) -> Any:
+        """Return the data set of a split that is open, else that of ``train``."""
+        return next(iter(self._opened.values()), None) or self.opened("train")
+
+    def items(self, split: Split) -> tuple[Any, np.ndarray | None]:
+        """Return the data set that a split's images are in, and which of its items they are; None for all.
+
+        Raises:
+            NoSplitError: there is no such split and none is drawn.
+            UserError: a split cannot be drawn as the options say; others as ``opened``.
+        """
+        replaced = self.rule.split is not None or self.rule.folds is not None
+        if split == "test" and not replaced and self._has("test"):
+            return self.opened("test"), None
+        if split in self.parts:
+            return self.opened("train"), self.parts[split]
+        return self.opened(split), None
+
+    def paths(self, split: Split) -> list[str] | None:
+        """Return the file of each item of a split, in order; None where the data set has no files."""
+        dataset, items = self.items(split)
+        if not hasattr(dataset, "path"):
+            return None
+        return [str(dataset.path(int(item))) for item in (range(len(dataset)) if items is None else items)]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """The label of each training item, int64 ``(count,)``, before splits are drawn."""
+        return inspection.labels(self.opened("train"), self.read_whole())
+
+    @cached_property
+    def keys(self) -> list[str] | None:
+        """The paths of all training items as they are hashed and compared; None where there are no files."""
+        train = self.opened("train")
+        return [normal_path(path) for path in relative_paths(train, self.root)] if hasattr(train, "path") else None
+
+    @cached_property
+    def rows(self) -> dict[str, SplitRow]:
+        """What ``rule.split`` says of each image, by its path; empty where there is none."""
+        return {} if self.rule.split is None else read_split(self.rule.split)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Items of the training data set for each split that is drawn from it; empty where nothing is drawn.
+
+        Raises:
+            UserError: a split gets no image, or there are no files where files are needed.
+        """
+        rule, train = self.rule, self.opened("train")
+        if self.keys is None and (rule.group is not None or rule.split is not None):
+            option = "group" if rule.group is not None else "split"
+            raise UserError(f"data.{option} is '{getattr(rule, option)}', but data set '{self.name}' has no files")
+        if rule.split is not None:
+            parts = self._listed_parts(self.rows)
+        elif any(fractions := self._fractions(train)) or rule.folds is not None:
+            parts = self._drawn_parts(fractions)
+        else:
+            return {}
+        for split, part in parts.items():
+            if len(part) == 0:
+                raise UserError(self._too_few(split, parts))
+        return parts
+
+    def _fractions(self, train: Any) -> tuple[float, float]:
+        """Return the shares of val and test to draw, 0 for a split that exists; test of folds is not a share."""
+        rule, unsplit = self.rule, bool(getattr(train, "unsplit", False))
+        if unsplit and rule.split_seed is None and rule.folds is None:
+            return 0.1, 0.1
+        val = 0.0 if self._has("val") else rule.val_fraction
+        if rule.folds is not None or not (unsplit or rule.test_fraction) or self._has("test"):
+            return val, 0.0
+        return val, rule.test_share
+
+    def _drawn_parts(self, fractions: tuple[float, float]) -> Parts:
+        rule, fold, seed = self.rule, self.rule.fold_of, self.rule.split_seed
+        labels = self.labels
+        if self.keys is not None and seed is not None:
+            keys, classes = self._group_keys(self.keys), list(map(str, self.opened("train").classes))
+            train, val, test = hash_split(keys, seed, fractions, fold)
+            self.notes += lacking_classes(labels, classes, keys, seed, fractions, fold)
+        else:
+            seed = SPLIT_SEED if seed is None else seed
+            train, val, test = count_split(labels, seed, fractions, fold)
+        parts: Parts = {"train": train}
+        if fractions[0]:
+            parts["val"] = val
+        if fractions[1] or rule.folds is not None:
+            parts["test"] = test
+        return parts
+
+    def _group_keys(self, keys: list[str]) -> list[str]:
+        """Return what is hashed for each item: the name of its group, else its path."""
+        group, column = self.rule.group, getattr(self.opened("train"), "column", None)
+        if group is None:
+            return keys
+        values = column(group) if column is not None else None
+        if values is not None:
+            return [str(value) for value in values]
+        try:
+            pattern = re.compile(group)
+        except re.error as error:
+            raise UserError(f"data.group is '{group}', which is no regular expression: {error}") from error
+        matches = [pattern.search(key) for key in keys]
+        if unmatched := [key for key, match in zip(keys, matches, strict=True) if match is None]:
+            raise UserError(
+                f"data.group is '{group}', which matches no part of {len(unmatched):,} of {len(keys):,} paths: "
+                f"{shown(unmatched)}; it must match every path"
+            )
+        return [(match[1] if pattern.groups else match[0]) or "" for match in matches if match is not None]
+
+    def _listed_parts(self, rows: Mapping[str, SplitRow]) -> Parts:
+        """Return the parts that a run, a table or lists say; val is drawn where neither they nor the data has it."""
+        keys, rule = self.keys or [], self.rule
+        listed = [rows.get(key) for key in keys]
+        if not any(listed):
+            raise UserError(
+                f"{rule.source}: none of its {len(rows):,} images, such as {next(iter(rows))}, is in the training "
+                f"images of '{self.name}' under {self.root}, such as {keys[0]}; paths are relative to the data root"
+            )
+        self.notes += outside(self.rule.source, rows, keys)
+        folds = sorted({row.fold for row in rows.values() if row.fold is not None}, key=_number)
+        if (rule.folds or 0) != len(folds):
+            has = f"{len(folds)} folds" if folds else "splits, and no column 'fold'"
+            wanted = f"data.folds is {rule.folds}" if rule.folds else "data.folds is not given"
+            raise UserError(f"{rule.source} has {has}, but {wanted}; make them agree")
+        names = [row and row.split for row in listed]
+        if folds and rule.fold is not None:
+            tested = folds[rule.fold - 1]
+            names = [row and ("test" if row.fold == tested else "train") for row in listed]
+        parts: Parts = {
+            split: np.flatnonzero([name == split for name in names])
+            for split in SPLITS
+            if split in names or split == "train"
+        }
+        if "val" not in parts and not self._has("val"):
+            own = self._group_keys(keys)
+            seed = SPLIT_SEED if rule.split_seed is None else rule.split_seed
+            train, val, _ = hash_split([own[item] for item in parts["train"]], seed, (rule.val_fraction, 0.0))
+            parts |= {"train": parts["train"][train], "val": parts["train"][val]}
+        return parts
+
+    def recorded(self) -> list[SplitRow]:
+        """Return what a run records: size and digest of each image in a drawn split; empty where none has files."""
+        if self.keys is None or not self.parts:
+            return []
+        train, labels = self.opened("train"), self.labels
+        paths, classes = relative_paths(train, self.root), list(map(str, train.classes))
+        rows = []
+        for split, part in self.parts.items():
+            files = [str(train.path(int(item))) for item in part]
+            for item, file, content in zip(part.tolist(), files, digests(files), strict=True):
+                rows.append(SplitRow(paths[item], classes[labels[item]], split, file_size(file), content))
+        return rows
+
+    def changes(self, splits: Sequence[Split]) -> list[str]:
+        """Name the images of splits that are not as the run recorded them, whose split this is."""
+        if not self.rows or self.keys is None:
+            return []
+        train, labels = self.opened("train"), self.labels
+        items = [int(item) for split in splits if split in self.parts for item in self.parts[split]]
+        files = {self.keys[item]: str(train.path(item)) for item in items}
+        classes = {self.keys[item]: str(train.classes[labels[item]]) for item in items}
+        return changed(self.rule.source, self.rows, files, classes)
+
+    def equal_files(self) -> list[str]:
+        """Name files of equal content in two splits."""
+        present = [split for split in SPLITS if split in self.parts or self._has(split)]
+        paths = {split: self.paths(split) for split in present}
+        return equal_files({split: files for split, files in paths.items() if files is not None})
+
+    def _has(self, split: Split) -> bool:
+        try:
+            self.opened(split)
+        except NoSplitError:
+            return False
+        return True
+
+    def _too_few(self, split: str, parts: Parts) -> str:
+        rule, count = self.rule, len(self.opened("train"))
+        counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+        if rule.split is not None:
+            return f"{rule.source} leaves no {split} image of '{self.name}' ({counts}); list others"
+        of = "" if rule.group is None else f" in {len(set(self._group_keys(self.keys or []))):,} groups"
+        fraction = f" to keep data.val_fraction {rule.val_fraction} of them for validation" if split == "val" else ""
+        return (
+            f"data set '{self.name}' has {count:,} images{of}, too few{fraction} ({counts}); add images, choose other "
+            "fractions or another data.split_seed, or make splits of your own"
+        )
+
+
+def _number(fold: str) -> tuple[int, str]:
+    return (int(fold), "") if fold.isdecimal() else (-1, fold)
