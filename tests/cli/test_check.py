@@ -257,7 +257,7 @@ def test_items_of_a_plugin_that_cannot_be_read_are_found_by_their_number(zoo, in
         (("digits", "--data.rot", "x"), "unknown option --data.rot"),
         (("digits", "--data", "mnist"), "leave --data and --model out"),
         (("folder", "--data.root", "nowhere"), "nowhere is not a folder"),
-        (("folder", "--data.dataset.channels", "2"), "received '2'"),
+        (("folder", "--data.dataset.channels", "two"), "received 'two'"),
     ],
 )
 def test_a_wrong_word_is_an_error_before_anything_is_read(zoo, words, message):

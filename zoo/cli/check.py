@@ -118,6 +118,9 @@ def _show(
     for split, reason in missing.items():
         note = "; fit takes it from train, so what is twice in train may leak into it" if split == "val" else ""
         console.print(_printable(reason) + note, soft_wrap=True)
+    for scan in scans.values():
+        for note in scan.notes:
+            console.print(_printable(note), soft_wrap=True)
     kinds = {kind: [issue for issue in issues if issue.kind == kind] for kind in KINDS}
     if not issues:
         console.print("nothing found")
@@ -167,7 +170,11 @@ def _described(
         "dataset": name,
         "root": str(root),
         "splits": {
-            split: {"images": len(scan.records), "classes": dict(zip(scan.classes, scan.counts, strict=True))}
+            split: {
+                "images": len(scan.records),
+                "classes": dict(zip(scan.classes, scan.counts, strict=True)),
+                "notes": list(scan.notes),
+            }
             for split, scan in scans.items()
         },
         "missing_splits": dict(missing),

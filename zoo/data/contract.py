@@ -26,6 +26,8 @@ A data set may have these attributes as well:
 |                   | ``labels[i]`` and nothing else; training may decode it faster      | every image             |
 | ``white_level``   | the level that becomes 255 where it reads files of 16 bits; zoo    | 16-bit images are given |
 |                   | sets it before it reads items                                      | as they are             |
+| ``left_out()``    | counts, by kind, of the files in its folder that are none of its   | nothing is said         |
+|                   | images; the split ``train`` speaks for all                         |                         |
 
 A builder may have an attribute ``as_found``: a builder that opens a split with its faults left in, for ``zoo check``.
 """

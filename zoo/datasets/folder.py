@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from PIL import Image
 from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.core.spec import WHITE_LEVELS
 from zoo.images.files import decode, find_images, image_size, open_image
+from zoo.images.left_out import count_left_out
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
@@ -42,6 +44,7 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: int = 3
     if train is None:
         whole = _read(root, list(_class_folders(root)), channels)
         _require_images(root, whole)
+        whole.places = root, [root]
         return _unsplit(root, whole, split)
     classes = list(_class_folders(train))
     if split != "train":
@@ -49,6 +52,7 @@ def folder(root: Path, split: Literal["train", "val", "test"], channels: int = 3
         _require_same_classes(chosen, names, set(classes))
     dataset = _read(chosen, classes, channels)
     _require_images(chosen, dataset)
+    dataset.places = root, _split_folders(root)
     return dataset
 
 
@@ -59,6 +63,7 @@ def as_found(root: Path, split: Literal["train", "val", "test"], channels: int =
     """
     train, chosen = _folders(root, split)
     dataset = _read(chosen, list(_class_folders(chosen)), channels)
+    dataset.places = root, [root] if train is None else _split_folders(root)
     return _unsplit(root, dataset, split) if train is None else dataset
 
 
@@ -82,8 +87,12 @@ class ImageFolder:
     white_level = WHITE_LEVELS[-1]
     #: Whether these are the images of all splits (zoo.data.contract).
     unsplit = False
+    #: The root, and the folders in it that hold class folders; None where a table names the files.
+    places: tuple[Path, Sequence[Path]] | None = None
 
     def __init__(self, files: list[str], labels: np.ndarray, classes: list[str], channels: int) -> None:
+        if channels < 1:
+            raise UserError(f"data.channels is {channels}; allowed is 1 or more")
         self.files = files
         self.labels = labels
         self.classes = classes
@@ -102,6 +111,10 @@ class ImageFolder:
         """
         read = open_image if self.channels in (1, 3) else decode
         return read(self.files[index], self.channels, self.white_level), int(self.labels[index])
+
+    def left_out(self) -> Mapping[str, int]:
+        """Count the files in the folder that are no images of its classes, by kind (zoo.data.contract)."""
+        return count_left_out(*self.places, self.classes, self.channels) if self.places else {}
 
     def path(self, index: int) -> str:
         """Return the file of an image."""
@@ -133,6 +146,10 @@ def _folders(root: Path, split: str) -> tuple[Path | None, Path]:
         names = " or ".join(f"{name}/" for name in SPLIT_FOLDERS[split])
         raise NoSplitError(split, f"{root} has train/ but no {names}")
     return train, chosen
+
+
+def _split_folders(root: Path) -> list[Path]:
+    return [folder for split in SPLIT_FOLDERS if (folder := _split_folder(root, split)) is not None]
 
 
 def _split_folder(root: Path, split: str) -> Path | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lightning.pytorch import Trainer
 
 from zoo.data.image_data import ImageData
+from zoo.images.left_out import in_one_line
 from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
 
@@ -27,8 +30,10 @@ def training_summary(classifier: Classifier, data: ImageData, trainer: Trainer) 
     if flops is not None:
         rows["FLOPs"] = f"{flops / 1e6:,.3f} million an image"
     sizes = f"{len(data.source('train')):,} train and {len(data.source('val')):,} val images"
+    left_out: Mapping[str, int] = getattr(data.opened("train"), "left_out", dict)()
     return rows | {
         "data set": f"{data.dataset_name}: {sizes}",
+        **({"left out": in_one_line(left_out)} if left_out else {}),
         "images": f"{spec.height}x{spec.width}x{spec.channels}, {len(spec.classes):,} classes",
         "device": ", ".join(
             [

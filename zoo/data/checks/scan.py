@@ -24,10 +24,12 @@ from torch.utils.data import DataLoader
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.data.checks.duplicates import SIDE
+from zoo.data.checks.notes import notes
 from zoo.data.contract import require_dataset
 from zoo.data.sources import leave_signals_to_main
 from zoo.data.splits import Parts, default_parts
-from zoo.images.files import to_mode
+from zoo.images.files import to_mode, viewable
+from zoo.runtime import to_8_bits
 
 SPLITS = ("train", "val", "test")
 
@@ -66,11 +68,12 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class SplitScan:
-    """The images of a split, in its order, and its classes, in the order of their labels."""
+    """The images of a split, in its order, its classes, in the order of their labels, and remarks, a line each."""
 
     split: str
     classes: list[str]
     records: list[ImageRecord]
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> list[int]:
@@ -128,6 +131,7 @@ def _drawn(scan: SplitScan, parts: Parts) -> dict[str, SplitScan]:
             split,
             scan.classes,
             [replace(scan.records[item], split=split, index=index) for index, item in enumerate(part.tolist())],
+            scan.notes if split == "train" else (),
         )
         for split, part in parts.items()
         if len(part)
@@ -145,7 +149,9 @@ def _scan_split(split: str, dataset: Any, workers: int) -> SplitScan:
         worker_init_fn=leave_signals_to_main,
     )
     chunks = track(loader, split, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    return SplitScan(split, records.classes, [record for chunk in chunks for record in chunk])
+    scanned = [record for chunk in chunks for record in chunk]
+    sizes = [record.size for record in scanned if not record.problem]
+    return SplitScan(split, records.classes, scanned, notes(dataset, sizes) if split == "train" else ())
 
 
 class _Records:
@@ -165,14 +171,16 @@ class _Records:
             item, label = self.dataset[index]
             image = _to_image(item)
             size, mode = item.size if hasattr(item, "getbands") else image.size, getattr(item, "mode", image.mode)
-            if file is not None:  # the data set has converted the image; its file has the original size and mode
+            if file is not None and hasattr(
+                item, "getbands"
+            ):  # the data set has converted the image; its file has the original size and mode
                 with Image.open(file) as original:
                     size, mode = original.size, original.mode
         except Exception as error:  # a data set may raise any exception for a damaged item; the scan goes on
             label = -1 if self.labels is None else self.labels[index]
             problem = " ".join(str(error).split()) or type(error).__name__
             return ImageRecord(self.split, index, int(label), self._class_name(label), file, problem)
-        pixels = np.ascontiguousarray(image)
+        pixels = np.ascontiguousarray(image if hasattr(item, "getbands") else item)
         digest = blake2b(pixels.data, digest_size=16, salt=repr(pixels.shape).encode()[:16]).digest()
         thumbnail = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         name = self._class_name(label)
@@ -186,15 +194,16 @@ def _to_image(item: Any) -> Image.Image:
     """Convert an item's image to an upright PIL image of mode L or RGB.
 
     Raises:
-        TypeError: it is neither a PIL image nor a uint8 array of one or three channels.
+        TypeError: it is neither a PIL image nor a uint8 or uint16 array.
         ImageError: its mode has no agreed meaning as a picture.
     """
     if hasattr(item, "getbands"):
         return to_mode(item, 1 if item.mode in ("1", "L") or item.mode.startswith("I") else 3)
     array = np.asarray(item)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)):
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
         raise TypeError(
-            "an image must be a PIL image or uint8 (height, width, 1 or 3), "
-            f"received {array.dtype} {tuple(array.shape)}"
+            f"an image must be a PIL image or uint8 (height, width, channels), received {array.dtype} "
+            f"{tuple(array.shape)}"
         )
-    return Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
+    pixels = viewable(to_8_bits(np.atleast_3d(array)))
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
