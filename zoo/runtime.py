@@ -36,7 +36,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
@@ -79,6 +79,16 @@ ORIENTATION = 0x0112
 #: Largest batch that runs through the network.
 BATCH_SIZE = 32
 
+#: What an image is that is far below and far above the range of the training images.
+EXTREMES = {
+    "brightness": ("much darker", "much brighter"),
+    "contrast": ("of much less contrast", "of much more contrast"),
+    "sharpness": ("much more blurred", "much sharper or noisier"),
+}
+
+#: A quantity so near to a range is never far from it; contrast up to PLAIN is that of rounding.
+MARGIN, PLAIN = 0.01, 1e-4
+
 #: The file's own SHA-256 in its metadata, as protobuf writes it; it counts as 64 zeros when it is computed.
 DIGEST = re.compile(rb"\n\x06sha256\x12\x40([0-9a-f]{64})")
 NO_DIGEST = "0" * 64
@@ -93,6 +103,10 @@ class ModelError(ValueError):
 
 class ImageError(ValueError):
     """An image cannot be used; the message starts with the path of its file, if it has one."""
+
+
+class UnlikeTrainingImages(UserWarning):
+    """An image is far from all that the network was trained on, so its classes say little."""
 
 
 class Geometry(NamedTuple):
@@ -199,6 +213,7 @@ class Classifier:
         providers: execution providers in order of preference, as ``onnxruntime.get_available_providers()`` names them,
             with or without ``ExecutionProvider``: ``["CUDA", "CPU"]``; by default the CPU.
         threads: number of CPU threads; by default one for each core.
+        invert: whether images are inverted before the network sees them: dark strokes become light ones.
 
     Attributes:
         classes: names, in the order of the outputs.
@@ -206,6 +221,8 @@ class Classifier:
         labels: ``one`` if an image has one class: probabilities add up to 1. ``several`` if it may have any number of
             classes: each probability stands for itself.
         thresholds: for each class the probability from which ``predict`` names it; None: it names the likeliest.
+        training_images: ranges of brightness, contrast, sharpness, width and height of the training images; empty in a
+            file that does not know them.
         metadata: of the file, decoded from JSON.
         session: the ``onnxruntime.InferenceSession``.
 
@@ -215,7 +232,12 @@ class Classifier:
     """
 
     def __init__(
-        self, model: str | os.PathLike[str], *, providers: Sequence[str] | None = None, threads: int | None = None
+        self,
+        model: str | os.PathLike[str],
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        invert: bool = False,
     ) -> None:
         path = Path(model)
         content = _content(path)
@@ -226,6 +248,8 @@ class Classifier:
         self.labels: Literal["one", "several"] = self.metadata.get("labels", "one")
         thresholds = self.metadata.get("thresholds")
         self.thresholds = None if thresholds is None else np.array(thresholds, np.float32)
+        self.training_images: dict[str, list[float]] = self.metadata.get("training_images") or {}
+        self._invert = invert
         self._channels: int = self.input_spec["channels"]
         self._white_level: int = self.input_spec.get("white_level", WHITE_LEVEL)
         self.geometry = Geometry(self.input_spec["height"], self.input_spec["width"], **self.input_spec["resize"])
@@ -233,6 +257,8 @@ class Classifier:
 
     def predict(self, image: Picture, top_k: int = 5) -> list[Prediction]:
         """Return the likeliest classes of one image, without those below their threshold if the file has thresholds.
+
+        Where the image is far from all that the network was trained on, it warns with UnlikeTrainingImages.
 
         Args:
             image: as ``read`` takes it.
@@ -242,20 +268,27 @@ class Classifier:
             ImageError: as ``read``.
             ValueError: top_k is less than 1, or an array is not what ``read`` takes.
         """
-        return self._named(self.probabilities(self.see(image)[None]), top_k)[0]
+        return self._predict([image], top_k)[0]
 
     def predict_batch(self, images: Sequence[Picture] | np.ndarray, top_k: int = 5) -> list[list[Prediction]]:
-        """Return the likeliest classes of each image, in order; arguments and errors as ``predict``.
+        """Return the likeliest classes of each image, in order; arguments, warnings and errors as ``predict``.
 
         Args:
-            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``.
+            images: any images that ``read`` takes, or one uint8 array ``(batch, height, width, channels)``,
+                which runs through the network as it is, without warnings.
             top_k: how many classes of each.
         """
         if isinstance(images, np.ndarray):
             return self._named(self.probabilities(images), top_k)
+        return self._predict(images, top_k)
+
+    def _predict(self, images: Sequence[Picture], top_k: int) -> list[list[Prediction]]:
         named: list[list[Prediction]] = []
-        for batch in _batches(map(self.see, images)):
-            named += self._named(self.probabilities(np.stack(batch)), top_k)
+        for batch in _batches(images):
+            pixels = [self.read(image) for image in batch]
+            seen = np.stack([self.geometry.scale(image) for image in pixels])
+            self._warn(batch, seen, pixels)
+            named += self._named(self.probabilities(seen), top_k)
         return named
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -289,7 +322,7 @@ class Classifier:
         return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
 
     def read(self, image: Picture) -> np.ndarray:
-        """Return the pixels of an image, as the network takes them.
+        """Return the pixels of an image, as the network takes them, inverted if ``invert`` was given.
 
         Args:
             image: a file, a PIL image, or a uint8 or uint16 array ``(height, width, channels)``, grey also
@@ -309,10 +342,12 @@ class Classifier:
                     f"expected a uint8 or uint16 image (height, width, {self._channels}), "
                     f"received {image.dtype} {image.shape}"
                 )
-            return to_8_bits(pixels, self._white_level)
-        if isinstance(image, Image.Image):
-            return from_pillow(image, self._channels, self._white_level)
-        return decode(image, self._channels, self._white_level)
+            pixels = to_8_bits(pixels, self._white_level)
+        elif isinstance(image, Image.Image):
+            pixels = from_pillow(image, self._channels, self._white_level)
+        else:
+            pixels = decode(image, self._channels, self._white_level)
+        return 255 - pixels if self._invert else pixels
 
     def see(self, image: Picture) -> np.ndarray:
         """Return what the network sees of an image, at its own size; arguments and errors as ``read``.
@@ -323,6 +358,23 @@ class Classifier:
             uint8 ``(height, width, channels)``, as ``input_spec`` says.
         """
         return self.geometry.scale(self.read(image))
+
+    def differences(self, image: Picture) -> list[str]:
+        """Return in what an image is far from the training images, a sentence each; arguments and errors as ``read``.
+
+        Nothing is far where the file does not know its training images.
+        """
+        pixels = self.read(image)
+        return differences(self.training_images, self.geometry.scale(pixels)[None], [pixels.shape[:2]])[0]
+
+    def _warn(self, images: Sequence[Picture], seen: np.ndarray, pixels: Sequence[np.ndarray]) -> None:
+        if not self.training_images:
+            return
+        sizes = [array.shape[:2] for array in pixels]
+        for image, sentences in zip(images, differences(self.training_images, seen, sizes), strict=True):
+            name = os.fspath(image) if isinstance(image, str | os.PathLike) else "image"
+            for sentence in sentences:
+                warnings.warn(f"{name}: {sentence}", UnlikeTrainingImages, stacklevel=4)  # where predict is called
 
     def _named(self, probabilities: np.ndarray, top_k: int) -> list[list[Prediction]]:
         if top_k < 1:
@@ -588,6 +640,72 @@ def to_mode(image: Image.Image, channels: int, white_level: int = WHITE_LEVEL) -
     return upright if upright.mode == mode else upright.convert(mode)
 
 
+def measure(images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what is compared with the training images, each float32 ``(batch,)``, 0 to 1.
+
+    Args:
+        images: uint8 ``(batch, height, width, channels)`` as the network sees them; their channels are averaged.
+
+    Returns:
+        ``brightness``, the mean level; ``contrast``, the standard deviation of the levels; ``sharpness``, the root mean
+        square difference of neighbouring pixels as a share of twice the contrast: 0 for a plain image, 0.7 for noise, 1
+        for a chessboard of pixels.
+    """
+    levels = images[..., 0].astype(np.float32)
+    for channel in range(1, images.shape[3]):
+        levels += images[..., channel]
+    levels /= 255 * images.shape[3]
+    brightness = levels.mean(axis=(1, 2))
+    levels -= brightness[:, None, None]
+    contrast = np.sqrt(np.square(levels).mean(axis=(1, 2)))
+    steps = [np.diff(levels, axis=axis).reshape(len(levels), -1) for axis in (1, 2)]
+    count = max(1, sum(step.shape[1] for step in steps))
+    rough = np.sqrt(sum((np.einsum("ij,ij->i", step, step) for step in steps), np.float32(0)) / count)
+    sharpness = np.divide(rough, 2 * contrast, out=np.zeros_like(rough), where=contrast > PLAIN)
+    return {"brightness": brightness, "contrast": contrast, "sharpness": sharpness}
+
+
+def differences(
+    training_images: Mapping[str, Sequence[float]], images: np.ndarray, sizes: Sequence[tuple[int, int]]
+) -> list[list[str]]:
+    """Return in what each image is far from the training images, a sentence each; mostly none.
+
+    A quantity is far outside a range if it is further away than half the range is wide, or than half of what is left
+    to 0 or 1 there. An image is too small if a side is less than half of that of the training images; larger ones are
+    made smaller, as training images are.
+
+    Args:
+        training_images: of the model's metadata: ``{"brightness": [low, high], ...}``.
+        images: uint8 ``(batch, height, width, channels)`` as the network sees them.
+        sizes: height and width of each image as it was before.
+    """
+    sentences: list[list[str]] = [[] for _ in sizes]
+    measured = measure(images)
+    for name, (less, more) in EXTREMES.items():
+        if name not in training_images:
+            continue
+        low, high = training_images[name]
+        values = measured[name]
+        below = values < low - max(MARGIN, min(high - low, low) / 2)
+        above = values > high + max(MARGIN, min(high - low, 1 - high) / 2)
+        for index in np.flatnonzero(below | above):
+            text = f"{less if below[index] else more} than the images trained on"
+            text += f" ({name} {values[index]:.2f}, theirs is {low:.2f} to {high:.2f})"
+            if name == "brightness" and low - MARGIN <= 1 - values[index] <= high + MARGIN:
+                strokes = "light strokes on a dark" if below[index] else "dark strokes on a light"
+                text += f"; for {strokes} ground try --invert"
+            sentences[index].append(text)
+    if {"height", "width"} <= set(training_images):
+        (low_rows, rows), (low_columns, columns) = training_images["height"], training_images["width"]
+        for index, (height, width) in enumerate(sizes):
+            if 2 * height < low_rows or 2 * width < low_columns:
+                sentences[index].append(
+                    f"much smaller than the images trained on ({width}x{height} pixels, theirs are "
+                    f"{low_columns:.0f}x{low_rows:.0f} to {columns:.0f}x{rows:.0f})"
+                )
+    return sentences
+
+
 def verify(
     model: str | os.PathLike[str], *, providers: Sequence[str] | None = None, threads: int | None = None
 ) -> dict[str, Any]:
@@ -707,6 +825,8 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
         consistent &= {"architecture", "dataset", "versions", "golden"} <= set(metadata)
         consistent &= min(spec["height"], spec["width"]) >= 1 and 0 < spec["resize"]["crop"] <= 1
         consistent &= spec["resize"].get("fit", FITS[0]) in FITS and spec.get("white_level", 65535) >= 1
+        ranges = metadata.get("training_images") or {}
+        consistent &= all(low <= high for low, high in ranges.values())
         consistent &= metadata.get("labels", "one") in ("one", "several") and metadata.get("temperature", 1) > 0
         thresholds = metadata.get("thresholds")
         consistent &= thresholds is None or (
@@ -727,8 +847,9 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     return metadata
 
 
-def _batches(pixels: Iterator[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    while batch := list(itertools.islice(pixels, BATCH_SIZE)):
+def _batches(images: Iterable[Picture]) -> Iterator[list[Picture]]:
+    rest = iter(images)
+    while batch := list(itertools.islice(rest, BATCH_SIZE)):
         yield batch
 
 
@@ -766,6 +887,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("model")
     command.add_argument("images", nargs="+")
     command.add_argument("--top_k", type=int, default=5)
+    command.add_argument("--invert", action="store_true", help="dark strokes become light ones")
     command = commands.add_parser("verify", help="let a model file prove itself on this machine")
     command.add_argument("model")
     options = parser.parse_args(argv)
@@ -774,10 +896,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "verify":
             print_verification(verify(options.model))
         else:
-            classifier = Classifier(options.model)
+            classifier = Classifier(options.model, invert=options.invert)
             for path in options.images:
-                for name, probability in classifier.predict(path, options.top_k):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", UnlikeTrainingImages)
+                    predictions = classifier.predict(path, options.top_k)
+                for name, probability in predictions:
                     print(f"{path}\t{name}\t{probability:.4f}")
+                for warning in caught:
+                    print(f"warning: {warning.message}", file=sys.stderr)
     except (ModelError, ImageError, ValueError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
