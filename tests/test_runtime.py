@@ -7,15 +7,29 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 from support import REPOSITORY
 
-from zoo.runtime import Classifier, ImageError, ModelError, Prediction, main, verify
+from zoo.runtime import (
+    Classifier,
+    ImageError,
+    ModelError,
+    Prediction,
+    UnlikeTrainingImages,
+    main,
+    measure,
+    verify,
+)
+
+#: Most images here are noise, which no network was trained on.
+pytestmark = pytest.mark.filterwarnings("ignore::zoo.runtime.UnlikeTrainingImages")
 
 
 @pytest.fixture(scope="module")
@@ -230,10 +244,69 @@ def test_a_changed_file_is_found_out(digits_model, tmp_path, changed):
         verify(changed(set_metadata(test_accuracy="0.99")))
 
 
+@pytest.fixture(scope="module")
+def digit():
+    """An image of the digits that the model was trained on."""
+    return np.rint(load_digits().images[0] * 255 / 16).astype(np.uint8)
+
+
+def test_an_image_like_those_of_the_training_gives_no_warning(classifier, digit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier.predict(digit)
+        classifier.predict(Image.fromarray(digit).resize((80, 80)))
+    assert classifier.differences(digit) == []
+
+
+def test_an_image_unlike_those_of_the_training_warns(classifier, digit):
+    with pytest.warns(
+        UnlikeTrainingImages, match=r"image: much brighter than .*; for dark strokes on a light ground"
+    ) as w:
+        classifier.predict(255 - digit)
+    assert w[0].filename == __file__
+    with pytest.warns(UnlikeTrainingImages):
+        classifier.predict_batch([digit, 255 - digit])
+    [plain, blurred] = classifier.differences(np.full((8, 8), 80, np.uint8))
+    assert plain.startswith("of much less contrast than the images trained on (contrast 0.00, theirs is 0.3")
+    assert blurred.startswith("much more blurred than the images trained on (sharpness 0.00, theirs is 0.3")
+    assert classifier.differences(digit[:3, :4])[-1] == (
+        "much smaller than the images trained on (4x3 pixels, theirs are 8x8 to 8x8)"
+    )
+
+
+def test_invert_gives_the_network_the_negative(digits_model, classifier, digit):
+    inverting = Classifier(digits_model, invert=True)
+    assert inverting.predict(255 - digit) == classifier.predict(digit)
+    assert inverting.differences(Image.fromarray(255 - digit)) == []
+
+
+def test_a_file_that_does_not_know_its_training_images_warns_of_nothing(changed, digit):
+    classifier = Classifier(changed(set_metadata(training_images=None)))
+    assert classifier.training_images == {}
+    assert classifier.differences(255 - digit) == []
+
+
+def test_ranges_that_are_none_are_found_out(changed):
+    for ranges in ('{"contrast": [1, 0]}', '{"contrast": 1}'):
+        with pytest.raises(ModelError, match=r"contradict each other|cannot be read"):
+            Classifier(changed(set_metadata(training_images=ranges)))
+
+
+def test_brightness_contrast_and_sharpness_of_simple_images():
+    board = np.indices((8, 8)).sum(0) % 2 * 255
+    ramp = np.tile(np.arange(0, 256, 32), (8, 1))
+    measured = measure(np.stack([np.full((8, 8), 51), board, ramp]).astype(np.uint8)[..., None])
+    assert measured["brightness"] == pytest.approx([0.2, 0.5, 112 / 255], abs=1e-3)
+    assert measured["contrast"] == pytest.approx([0, 0.5, np.std(ramp) / 255], abs=1e-3)
+    assert measured["sharpness"] == pytest.approx([0, 1, 32 / 2**0.5 / (2 * np.std(ramp))], abs=1e-3)
+    colour = np.repeat(board.astype(np.uint8)[None, ..., None], 3, axis=3)
+    assert measure(colour)["sharpness"] == pytest.approx([1], abs=1e-3)
+
+
 def test_the_module_alone_is_a_command(digits_model, tmp_path):
     """Copied away from zoo, with nothing of it importable, as in an application that ships the one file."""
     shutil.copy(REPOSITORY / "zoo" / "runtime.py", tmp_path / "alone.py")
-    Image.fromarray(pixels(8, 8)).save(tmp_path / "x.png")
+    Image.new("L", (8, 8), 255).save(tmp_path / "x.png")
 
     def run(*words):
         code = "import sys; sys.modules['zoo'] = sys.modules['torch'] = None; import alone; sys.exit(alone.main())"
@@ -242,6 +315,7 @@ def test_the_module_alone_is_a_command(digits_model, tmp_path):
 
     done = run("predict", digits_model, "x.png", "--top_k", 2)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr
+    assert done.stderr.startswith("warning: x.png: ")
     done = run("verify", digits_model)
     assert "verified" in done.stdout, done.stderr
     done = run("predict", digits_model, "gone.png")

@@ -670,9 +670,9 @@ def differences(
 ) -> list[list[str]]:
     """Return in what each image is far from the training images, a sentence each; mostly none.
 
-    A quantity is far outside a range if it is further away than half the range is wide, or than half of what is left
-    to 0 or 1 there. An image is too small if a side is less than half of that of the training images; larger ones are
-    made smaller, as training images are.
+    A quantity is far outside a range if it is further away than half the range is wide or half of what is left to 0 or
+    1 there, whichever is less, and than 30 % of what is left. An image is too small if a side is less than half of that
+    of the training images; larger ones are made smaller, as training images are.
 
     Args:
         training_images: of the model's metadata: ``{"brightness": [low, high], ...}``.
@@ -681,14 +681,11 @@ def differences(
     """
     sentences: list[list[str]] = [[] for _ in sizes]
     measured = measure(images)
-    for name, (less, more) in EXTREMES.items():
-        if name not in training_images:
-            continue
-        low, high = training_images[name]
+    for name in [name for name in EXTREMES if name in training_images]:
+        (less, more), (low, high) = EXTREMES[name], training_images[name]
         values = measured[name]
-        below = values < low - max(MARGIN, min(high - low, low) / 2)
-        above = values > high + max(MARGIN, min(high - low, 1 - high) / 2)
-        for index in np.flatnonzero(below | above):
+        below, above = values < low - _margin(low, high - low), values > high + _margin(1 - high, high - low)
+        for index in np.flatnonzero(below | above).tolist():
             text = f"{less if below[index] else more} than the images trained on"
             text += f" ({name} {values[index]:.2f}, theirs is {low:.2f} to {high:.2f})"
             if name == "brightness" and low - MARGIN <= 1 - values[index] <= high + MARGIN:
@@ -704,6 +701,11 @@ def differences(
                     f"{low_columns:.0f}x{low_rows:.0f} to {columns:.0f}x{rows:.0f})"
                 )
     return sentences
+
+
+def _margin(rest: float, width: float) -> float:
+    """Return how far outside a range a quantity is far, by what is left to 0 or 1 there and the width of the range."""
+    return max(MARGIN, min(width, rest) / 2, 0.3 * rest)
 
 
 def verify(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 from support import error_of
 
 from zoo.cli import prediction_progress
@@ -133,6 +135,26 @@ def test_a_run_and_its_exported_file_write_the_same_rows(zoo, digits_run, digits
     assert same_but_for_rounding((tmp_path / "run.csv").read_text(), (tmp_path / "file.csv").read_text())
 
 
+def test_an_image_unlike_the_training_images_has_a_warning_and_like_ones_have_none(zoo, digits_model, tmp_path):
+    digit = np.rint(load_digits().images[0] * 255 / 16).astype(np.uint8)
+    for name, pixels in (("like", digit), ("negative", 255 - digit)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    status, _, err = zoo("predict", digits_model, "like.png", "negative.png", "--output", "out.csv")
+    like, negative = rows_of("out.csv")
+    assert (status, like["warning"]) == (0, "")
+    assert negative["warning"].endswith("; for dark strokes on a light ground try --invert")
+    assert err == f"warning: negative.png: {negative['warning']}\n"
+    assert zoo("predict", digits_model, "negative.png", "--invert")[2] == ""
+
+
+def test_warnings_of_many_images_are_counted_in_one_line(zoo, digits_run, images):
+    for name in ("07.png", "20.png"):
+        (images / name).unlink()
+    _, _, err = zoo("predict", digits_run, "images", "--output", "out.csv")
+    assert re.search(r"warning: \d+ images are unlike the training images, the first: images/\d\d.png: ", err)
+    assert len(err.splitlines()) == 2
+
+
 def test_all_writes_a_column_a_class(zoo, digits_model, images):
     zoo("predict", digits_model, "images/00.png", "--output", "out.csv", "--all", "--top_k", 1)
     [row] = rows_of("out.csv")
@@ -147,10 +169,8 @@ def test_a_class_below_the_threshold_is_not_named(zoo, digits_model, images, tmp
     assert (row["class"], row["probability"], row["class_10"], row["error"]) == ("", "", "", "")
     assert float(row["3"]) >= 0
     status, out, _ = zoo("predict", digits_model, "images/00.png", "--output", "out.json", "--threshold", 1)
-    assert (status, json.loads((tmp_path / "out.json").read_text())) == (
-        0,
-        [{"file": "images/00.png", "predictions": []}],
-    )
+    [row] = json.loads((tmp_path / "out.json").read_text())
+    assert (status, row["file"], row["predictions"], "error" in row) == (0, "images/00.png", [], False)
     assert "none reaches the threshold" in out
 
 

@@ -17,6 +17,9 @@ EXAMPLES = REPOSITORY / "examples"
 
 EXACT = 1e-4
 
+#: The pictures are of all kinds, and no network was trained on their like.
+pytestmark = pytest.mark.filterwarnings("ignore::zoo.runtime.UnlikeTrainingImages")
+
 
 def parsed(text):
     """Return a program's output as classes and probabilities."""

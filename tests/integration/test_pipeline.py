@@ -47,6 +47,7 @@ def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
         "metrics.csv",
         "report.html",
         "state.json",
+        "training_images.json",
     ]
     epochs = [row for row in rows(run) if row["val/accuracy"]]
     assert [row["epoch"] for row in epochs] == ["0", "1"]

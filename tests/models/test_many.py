@@ -25,10 +25,10 @@ class Halves:
         self.seen.append(name)
         if name == "bad":
             raise ImageError("bad: cannot be read")
-        return np.full((1, 1, 1), int(name), np.uint8)
+        return np.full((1, 1, 1), int(name), np.uint8), (1, 1)
 
-    def differences(self, pixels):
-        return ["zero"] if pixels.max() == 0 else []
+    def differences(self, pixels, sizes):
+        return [["zero"] if picture.max() == 0 else [] for picture in pixels]
 
     def probabilities(self, pixels):
         return np.hstack([1 - pixels.reshape(-1, 1) / 100, pixels.reshape(-1, 1) / 100]).astype(np.float32)

@@ -15,12 +15,14 @@ from zoo.reports.plots import ClassRow, draw_predictions, draw_samples, shrink
 def test_guesses_are_drawn_beside_their_image(tmp_path):
     images = [np.zeros((40, 60, 3), np.uint8), np.full((3000, 20, 1), 200, np.uint8)]
     guesses = [[("$a_1$ & <b>", 0.75), ("x" * 60, 0.25)], [(f"class {number}", 0.1) for number in range(10)]]
-    draw_predictions(tmp_path / "guesses.png", ["a.png", "b_$.png"], images, guesses)
+    seen = [np.full((32, 32, 3), 90, np.uint8), np.full((8, 8, 1), 0, np.uint8)]
+    draw_predictions(tmp_path / "guesses.png", ["a.png", "b_$.png"], images, seen, guesses)
     with Image.open(tmp_path / "guesses.png") as picture:
         assert picture.size == (1200, 684)
         colours = picture.convert("RGB").getcolors(1 << 20)
     assert colours is not None
     assert (31, 119, 180) in [colour for _, colour in colours]  # the bars
+    assert (90, 90, 90) in [colour for _, colour in colours]  # what the network sees of the first
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89PNG")])
@@ -79,7 +81,7 @@ def test_names_that_are_no_utf_8_are_drawn_and_written(zoo, tmp_path, digits_run
 
 def test_more_bars_than_can_be_read_are_left_out(tmp_path):
     image = np.zeros((8, 8, 1), np.uint8)
-    draw_predictions(tmp_path / "many.png", ["a"], [image], [[(str(number), 0.001) for number in range(1000)]])
+    draw_predictions(tmp_path / "many.png", ["a"], [image], [image], [[(str(number), 0.001) for number in range(1000)]])
     with Image.open(tmp_path / "many.png") as picture:
         assert picture.height < 1000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -58,11 +58,12 @@ class OpenedNetwork(Network):
 
     Args:
         spec: what the network was trained for.
+        training_images: ranges of the training images, as ``zoo.runtime.differences`` takes them.
         invert: whether pictures are inverted before the network sees them.
     """
 
-    def __init__(self, spec: InputSpec, invert: bool) -> None:
-        self.spec, self.invert = spec, invert
+    def __init__(self, spec: InputSpec, training_images: dict[str, list[float]], invert: bool) -> None:
+        self.spec, self.training_images, self.invert = spec, training_images, invert
         self.classes = spec.classes
         self.thresholds: np.ndarray | None = None
         self.geometry = runtime.Geometry(spec.height, spec.width, **vars(spec.resize))
@@ -84,21 +85,25 @@ class OpenedNetwork(Network):
             raise ImageError(title + str(error).removeprefix("image: ")) from error
         return ImageOps.invert(picture) if self.invert else picture
 
-    def see(self, name: str) -> np.ndarray:
-        """Return what the network sees."""
-        with as_user_errors():
-            return self.geometry.scale(self.read(name))
+    def see(self, name: str) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return what the network sees, and the size of the picture."""
+        picture = self.read(name)
+        size = picture.shape[:2] if isinstance(picture, np.ndarray) else (picture.height, picture.width)
+        try:
+            return self.geometry.scale(picture), size
+        except runtime.ImageError as error:
+            raise ImageError(f"{name}: {error}") from error
 
-    def differences(self, pixels: np.ndarray) -> list[str]:
-        """Return in what a picture is far from the training images."""
-        return []
+    def differences(self, pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> list[list[str]]:
+        """Return in what each picture is far from the training images."""
+        return runtime.differences(self.training_images, pixels, sizes)
 
 
 class ExportedNetwork(OpenedNetwork):
     """A file that ``zoo export`` wrote."""
 
     def __init__(self, classifier: runtime.Classifier, invert: bool) -> None:
-        super().__init__(InputSpec.from_dict(classifier.input_spec), invert)
+        super().__init__(InputSpec.from_dict(classifier.input_spec), classifier.training_images, invert)
         self.thresholds = classifier.thresholds
         self._classifier = classifier
 
@@ -111,7 +116,8 @@ class TorchNetwork(OpenedNetwork):
     """The network of a run, or one as it was published."""
 
     def __init__(self, classifier: Classifier, invert: bool) -> None:
-        super().__init__(classifier.spec, invert)
+        ranges = {} if classifier.run is None else classifier.run.known_training_images()
+        super().__init__(classifier.spec, ranges, invert)
         self._classifier = classifier.eval()
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:

@@ -195,8 +195,9 @@ class PredictionJob:
             print_stderr(f"--plot: no image could be read; {path} is not written")
             return
         images = [shrink(np.atleast_3d(np.asarray(self.network.read(result.name)))) for result in drawn]
+        seen = [self.network.see(result.name)[0] for result in drawn]
         titles = [Path(result.name).name for result in drawn]
-        draw_predictions(path, titles, images, [self._named(result) for result in drawn])
+        draw_predictions(path, titles, images, seen, [self._named(result) for result in drawn])
 
     def _failure(self) -> str:
         if len(self.names) == 1:

@@ -17,10 +17,12 @@ from zoo.config.resume import find_run
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.datamodule import ImageDataModule
+from zoo.data.training_images import describe_training_images
 from zoo.models.checkpoint import load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
+from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
 from zoo.training.graceful_stop import Interrupted
@@ -120,6 +122,8 @@ def _train(cli: FitCLI) -> None:
                 print_stderr(note)
             rows = training_summary(cli.model, cli.datamodule, cli.trainer)
             show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
+        if is_first_process() and not cli.run.training_images.exists():
+            write_json(cli.run.training_images, describe_training_images(cli.datamodule))
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
         if cli.trainer.global_step == 0:
             cli.discard_new_run()

@@ -27,6 +27,7 @@ from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
 from zoo.data.sources import BAD
+from zoo.data.training_images import describe_training_images
 from zoo.export.graph import accept_any_size, network_graph
 from zoo.export.quantize import compare, quantize
 from zoo.runs.files import replacing
@@ -81,6 +82,8 @@ def export(
     graph = network_graph(classifier.network, spec)
     model = accept_any_size(graph, spec)
     metadata = _describe_model(classifier, data) | dict(origin or {"test_accuracy": None})
+    if "training_images" not in metadata:
+        metadata["training_images"] = describe_training_images(data)
     metadata["difference"] = _difference(model, classifier, images)
     if precision is not None:
         smaller = accept_any_size(quantize(graph, precision, data.source("train")), spec)
@@ -99,15 +102,17 @@ def describe_origin(run: Run, checkpoint: Mapping[str, Any], checkpoint_path: Pa
     """Return what an exported file records about its run.
 
     Returns:
-        ``config_sha256``; ``checkpoint`` with its epoch and step; ``test_accuracy`` if ``zoo test`` has measured this
-        checkpoint, else None.
+        ``training_images``, if the run knows them; ``config_sha256``; ``checkpoint`` with its epoch and step;
+        ``test_accuracy`` if ``zoo test`` has measured this checkpoint, else None.
     """
     accuracy = None
     if run.results.is_file():
         results = json.loads(run.results.read_text(encoding="utf-8"))
         if results["checkpoint"] == checkpoint_path.name and results["step"] == checkpoint["global_step"]:
             accuracy = float(results["test/accuracy"])
+    ranges = run.known_training_images()
     return {
+        **({"training_images": ranges} if ranges else {}),
         "config_sha256": hashlib.sha256(run.config.read_bytes()).hexdigest(),
         "checkpoint": {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"]},
         "test_accuracy": accuracy,

@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
@@ -32,8 +32,11 @@ class Network(Protocol):
     #: For each class the least probability with which it is named, float32 ``(classes,)``; None for no such limit.
     thresholds: np.ndarray | None
 
-    def see(self, name: str) -> np.ndarray:
-        """Return what the network sees of a file or address: uint8 ``(height, width, channels)`` of its own size.
+    def see(self, name: str) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return what the network sees of a file or address, and the height and width that it was read with.
+
+        Returns:
+            uint8 ``(height, width, channels)`` of the network's own size, and ``(height, width)``.
 
         Raises:
             ImageError: the picture cannot be read.
@@ -44,8 +47,13 @@ class Network(Protocol):
         """Return float32 ``(batch, classes)`` for uint8 ``(batch, height, width, channels)`` of its own size."""
         ...
 
-    def differences(self, pixels: np.ndarray) -> list[str]:
-        """Return in what a picture, as ``see`` returns it, is far from the training images; a sentence each."""
+    def differences(self, pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> list[list[str]]:
+        """Return in what each picture is far from the training images, a sentence each.
+
+        Args:
+            pixels: as ``probabilities`` takes them.
+            sizes: height and width that each was read with.
+        """
         ...
 
 
@@ -56,14 +64,14 @@ class Result:
     Args:
         name: its file or address.
         probabilities: float32 ``(classes,)``; None if it could not be read.
-        error: why it could not be read.
         warnings: in what it is far from the training images.
+        error: why it could not be read.
     """
 
     name: str
     probabilities: np.ndarray | None = None
+    warnings: Sequence[str] = ()
     error: str = ""
-    warnings: list[str] = field(default_factory=list)
 
 
 def cores() -> int:
@@ -108,18 +116,18 @@ def classify(network: Network, names: Sequence[str], threads: int, chunk: int) -
 
 
 def _classify_chunk(network: Network, names: Sequence[str]) -> list[Result]:
-    results: list[Result] = []
-    seen = []
+    results, seen, sizes = [], [], []
     for name in names:
         try:
-            pixels = network.see(name)
+            pixels, size = network.see(name)
         except ImageError as error:
             results.append(Result(name, error=str(error)))
         else:
-            seen.append((len(results), pixels))
-            results.append(Result(name, warnings=network.differences(pixels)))
-    if seen:
-        rows = network.probabilities(np.stack([pixels for _, pixels in seen]))
-        for (place, _), row in zip(seen, rows, strict=True):
-            results[place] = Result(names[place], row, warnings=results[place].warnings)
-    return results
+            results.append(Result(name))
+            seen.append(pixels)
+            sizes.append(size)
+    if not seen:
+        return results
+    batch = np.stack(seen)
+    computed = zip(network.probabilities(batch), network.differences(batch, sizes), strict=True)
+    return [result if result.error else Result(result.name, *next(computed)) for result in results]

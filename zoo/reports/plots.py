@@ -43,23 +43,31 @@ def require_plot(option: str, path: str) -> Path:
 
 
 def draw_predictions(
-    path: Path, titles: Sequence[str], images: Sequence[np.ndarray], predictions: Sequence[Any]
+    path: Path,
+    titles: Sequence[str],
+    images: Sequence[np.ndarray],
+    seen: Sequence[np.ndarray],
+    predictions: Sequence[Any],
 ) -> None:
-    """Draw each image beside bars of its most likely classes.
+    """Draw each image, what the network sees of it, and bars of its most likely classes.
 
     Args:
         path: the file to write.
         titles: one for each image.
+        seen: the pixels that the network gets of each image, as ``images``.
         images: uint8 ``(height, width, channels)``, 1 or 3 channels, any size.
         predictions: for each image ``(class, probability)`` pairs, the most likely first; MOST_BARS are drawn.
     """
     predictions = [pairs[:MOST_BARS] for pairs in predictions]
     heights = [max(2.6, 0.6 + 0.22 * len(pairs)) for pairs in predictions]  # inches: room for the bars and the image
     figure = Figure(figsize=(10, 0.3 + sum(heights)), layout="constrained")
-    axes = figure.subplots(len(images), 2, squeeze=False, height_ratios=heights)
-    for (left, right), title, image, pairs in zip(axes, titles, images, predictions, strict=True):
+    columns = {"width_ratios": (3, 2, 4), "height_ratios": heights}
+    axes = figure.subplots(len(images), 3, squeeze=False, gridspec_kw=columns)
+    for (left, middle, right), title, image, pixels, pairs in zip(axes, titles, images, seen, predictions, strict=True):
         _show(left, image)
         left.set_title(_drawable(title), fontsize=9, **PLAIN)
+        _show(middle, pixels)
+        middle.set_title(f"seen at {pixels.shape[1]}x{pixels.shape[0]}", fontsize=9)
         names, values = [_drawable(name) for name, _ in pairs], [value for _, value in pairs]
         bars = right.barh(range(len(pairs)), values, color="C0")
         right.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=8)

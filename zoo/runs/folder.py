@@ -1,14 +1,15 @@
 """Run: the folder with everything one training leaves.
 
     runs/<data set>-<architecture>/version_<n>/
-      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  split.csv  state.json  results.json
-      report.html
+      config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  split.csv  state.json
+      training_images.json  results.json  predictions.csv  report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ class Run:
 
     def discard(self) -> None:
         """Remove a run that was made but not trained: its small files and empty folders, never anything else."""
-        for path in (self.config, self.split, self.state, self.lock, *self.path.glob("*.py")):
+        small = (self.config, self.split, self.state, self.lock, self.training_images)
+        for path in (*small, *self.path.glob("*.py")):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # a folder that holds something stays
             self.last.parent.rmdir()
@@ -141,9 +143,21 @@ class Run:
         return self.path / "predictions.csv"
 
     @property
+    def training_images(self) -> Path:
+        """Ranges of brightness, contrast, sharpness and size of the training images."""
+        return self.path / "training_images.json"
+
+    @property
     def report(self) -> Path:
         """The page about the run."""
         return self.path / "report.html"
+
+    def known_training_images(self) -> dict[str, list[float]]:
+        """Return what ``training_images`` holds; nothing in a run of a version that did not write it."""
+        if not self.training_images.is_file():
+            return {}
+        ranges: dict[str, list[float]] = json.loads(self.training_images.read_text(encoding="utf-8"))
+        return ranges
 
     def trained(self) -> Path:
         """Return the checkpoint to use: the best one, else the last.
