@@ -47,15 +47,30 @@ def write_wide(folder):
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
-def png_of_16_bits(levels):
-    """Return the content of a PNG file, which Pillow writes of grey alone; uint16 (height, width, channels)."""
+def png_of_16_bits(levels, filters=False):
+    """Return the content of a PNG file, which Pillow writes of grey alone.
+
+    Args:
+        levels: uint16 ``(height, width, channels)``.
+        filters: whether its rows use the five filters in turn; else they use none.
+    """
     height, width, channels = levels.shape
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    stored = levels.astype(">u2").reshape(height, -1).view(np.uint8).astype(int)
+    step = 2 * channels
+    around = np.pad(stored, ((1, 0), (step, 0)))
+    left, above, corner = around[1:, :-step], around[:-1, step:], around[:-1, :-step]
+    distances = np.abs([above - corner, left - corner, left + above - 2 * corner])
+    paeth = np.choose(distances.argmin(axis=0), [left, above, corner])
+    rows = b""
+    for row in range(height):
+        kind = row % 5 if filters else 0
+        guess = [0, left[row], above[row], (left[row] + above[row]) // 2, paeth[row]][kind]
+        rows += bytes([kind]) + ((stored[row] - guess) % 256).astype(np.uint8).tobytes()
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks

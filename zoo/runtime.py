@@ -488,43 +488,47 @@ def _read_bands(content: BinaryIO, channels: int) -> np.ndarray | None:
         raise
     with image:
         _require_pixels(image.width * image.height, f"{image.width}x{image.height}")
-        if len(image.getbands()) != channels or image.mode in ("P", "1"):
-            return None
         order = byte_order(image)
-        if order == "planar":
+        count = 2 if order == "grey" and channels == 2 else len(image.getbands())
+        if count != channels or image.mode in ("P", "1") or order == "planar":
             return None
         if not order:
             levels = np.asarray(ImageOps.exif_transpose(image))
             return levels.reshape(*levels.shape[:2], channels)
-    # Pillow reads one of the two bytes of each level, and this names which: first, then second.
-    first, second = (_read_byte(content, letter) for letter in "BL")
+    if order == "grey":  # the four bytes of a pixel look like RGBA
+        pixels = _read_as(content, "RGBA").astype(np.uint16)
+        levels = pixels[..., 0::2] * 256 + pixels[..., 1::2]
+        return levels if channels == 2 else levels[..., [0, 0, 0, 1]]
+    # Pillow reads one of the two bytes of each level, and the mode's last letter says which: first (B), second (L).
+    first, second = _read_as(content, "{};16B"), _read_as(content, "{};16L")
     high, low = (first, second) if order == "B" else (second, first)
     both: np.ndarray = high * np.uint16(256) + low
     return both
 
 
-def _read_byte(content: BinaryIO, letter: str) -> np.ndarray:
-    """Return the first (B) or second (L) byte of each 16-bit level of a file of several channels."""
+def _read_as(content: BinaryIO, raw_mode: str) -> np.ndarray:
+    """Return the uint8 levels of a file that Pillow takes for one of another raw mode; {} is the name of its own."""
     with Image.open(content, formats=("PNG", "TIFF")) as image:
         for number, tile in enumerate(image.tile):
             name, *others = [tile.args] if isinstance(tile.args, str) else tile.args or ("",)
-            args = f"{name.partition(';')[0]};16{letter}", *others
-            image.tile[number] = tile._replace(args=args)
+            image.tile[number] = tile._replace(args=(raw_mode.format(name.partition(";")[0]), *others))
         return np.asarray(ImageOps.exif_transpose(image))
 
 
-def byte_order(image: ImageFile.ImageFile) -> Literal["", "B", "L", "planar"]:
+def byte_order(image: ImageFile.ImageFile) -> Literal["", "B", "L", "grey", "planar"]:
     """Return the order of the two bytes of 16-bit levels in an opened file of several channels.
 
     Pillow has no such images: it reads the high bytes alone.
 
     Returns:
-        B (high byte first), L, or planar for TIFF files that store one channel behind the other, whose levels Pillow
-        reads wrongly; empty for files of 8 bits or one channel, and for grey with alpha.
+        B (high byte first) or L; ``grey`` for PNG files of grey with alpha; ``planar`` for TIFF files that store one
+        channel behind the other, whose levels Pillow reads wrongly; empty for files of 8 bits or one channel.
     """
     if image.format not in ("PNG", "TIFF") or len(image.getbands()) < 3:
         return ""
     raw = {tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0] for tile in image.tile}
+    if "LA;16B" in raw:
+        return "grey"
     letters = {name.rpartition(";16")[2] for name in raw if ";16" in name}
     if "N" in letters:
         return "L" if sys.byteorder == "little" else "B"

@@ -11,10 +11,11 @@ import re
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 from browser import ORT_FILES, ORT_WEB, Page, pictures
 from PIL import Image
-from support import REPOSITORY
+from support import REPOSITORY, png_of_16_bits
 
 from zoo.core.errors import RunError, UserError
 from zoo.export import web
@@ -61,6 +62,13 @@ def test_the_page_knows_what_the_file_says(colour_model, tmp_path):
     assert model["sample"] == metadata["golden"]
     assert (model["channels"], model["height"], model["width"]) == (3, 32, 32)
     assert model["bytes"] == colour_model.stat().st_size
+
+
+def test_a_file_of_format_1_gets_a_page_that_covers_and_divides_by_257(tmp_path):
+    old = REPOSITORY / "tests" / "fixtures" / "run_0.1" / "model.onnx"
+    model = described(web.write_page(old, tmp_path / "page").parent)
+    expected = {"fit": "cover", "white_level": 65535, "labels": "one", "thresholds": None}
+    assert {key: model[key] for key in expected} == expected
 
 
 def test_dark_data_is_drawn_light_on_dark(digits_model, tmp_path):
@@ -146,7 +154,7 @@ def show(chromium, server):
     assert page.errors() == []
 
 
-@pytest.mark.parametrize("kind", ["digits_model", "colour_model"])
+@pytest.mark.parametrize("kind", ["digits_model", "colour_model", "letterbox_model"])
 def test_the_browser_answers_as_the_runtime(show, request, tmp_path, kind):
     model = request.getfixturevalue(kind)
     page, classifier = show(model), Classifier(model)
@@ -159,6 +167,47 @@ def test_the_browser_answers_as_the_runtime(show, request, tmp_path, kind):
         shown = page.answer()
         expected = dict(classifier.predict(file, top_k=5))
         assert shown == pytest.approx(expected, abs=EXACT), file.name
+
+
+def write_model(source, target, change):
+    """Write a copy of a model after a function has changed its metadata, by their decoded values."""
+    model = onnx.load(source)
+    texts = {prop.key: prop.value for prop in model.metadata_props}
+    values = {key: json.loads(text) for key, text in texts.items() if key not in ("zoo_format", "sha256")}
+    change(values)
+    onnx.helper.set_model_props(model, texts | {key: json.dumps(value) for key, value in values.items()})
+    onnx.save(model, target)
+    return target
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("digits_model", 1), ("colour_model", 3)])
+@pytest.mark.parametrize("white_level", [1023, 65535])
+def test_the_browser_reads_all_16_bits_as_the_runtime(show, request, tmp_path, kind, channels, white_level):
+    def change(values):
+        values["input_spec"]["white_level"] = white_level
+
+    model = write_model(request.getfixturevalue(kind), tmp_path / "model.onnx", change)
+    page, classifier, random = show(model), Classifier(model), np.random.default_rng(0)
+    for stored in (channels, channels + 1):  # without and with transparency
+        levels = random.integers(0, white_level + 1, (19, 23, stored)).astype(np.uint16)
+        file = tmp_path / f"deep{stored}.png"
+        file.write_bytes(png_of_16_bits(levels, filters=True))
+        page.find("#file").send_keys(str(file))
+        page.until(file.name, f"return document.querySelector('#note').textContent === '{file.name}'")
+        assert page.answer() == pytest.approx(dict(classifier.predict(file, top_k=5)), abs=EXACT), file.name
+
+
+def test_the_page_leaves_out_classes_below_their_threshold(show, digits_model, tmp_path):
+    def change(values):
+        values.update(labels="several", thresholds=[0.999] * 10)
+
+    page = show(write_model(digits_model, tmp_path / "model.onnx", change))
+    Image.new("L", (8, 8), 128).save(tmp_path / "grey.png")
+    page.find("#file").send_keys(str(tmp_path / "grey.png"))
+    page.until("an answer", "return document.querySelector('#status').textContent")
+    assert page.text("#status") == "No class is probable enough."
+    assert page.text("#others") == "No class is probable enough. 10 other classes"
+    assert page.text("#classes") == ""
 
 
 def test_a_drawing_is_answered_as_the_runtime(show, digits_model):

@@ -10,6 +10,7 @@ from support import png_of_16_bits
 
 from zoo.images.files import decode
 from zoo.images.white_level import white_level_of_files
+from zoo.runtime import read_levels
 
 
 def image(highest, channels=1):
@@ -50,9 +51,10 @@ def test_all_16_bits_of_colour_are_read(tmp_path, write):
     np.testing.assert_array_equal(decode(path, 3, white), levels.astype(int) * 255 // white)
 
 
-def test_transparency_has_no_part_in_it_and_lies_on_white(tmp_path):
-    levels = image(1000, 4)
-    levels[..., 3] = 65535
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_has_no_part_in_it_and_lies_on_white(tmp_path, channels):
+    levels = image(1000, channels)
+    levels[..., -1] = 65535
     levels[0, 0] = 0
     (tmp_path / "a.png").write_bytes(png_of_16_bits(levels))
     assert white_level_of_files([str(tmp_path / "a.png")], 3, 1) == 1023
@@ -60,6 +62,7 @@ def test_transparency_has_no_part_in_it_and_lies_on_white(tmp_path):
     assert (pixels[0, 0] == 255).all()
     assert (pixels[2, 3] == 1000 * 255 // 1023).all()
     assert (pixels[4, 4] == 0).all()
+    np.testing.assert_array_equal(read_levels(tmp_path / "a.png", channels), levels)
 
 
 def test_a_portable_grey_map_is_already_scaled_to_16_bits(tmp_path):

@@ -136,6 +136,9 @@ def _describe(metadata: dict[str, Any]) -> dict[str, Any]:
         "height": spec["height"],
         "width": spec["width"],
         "fit": spec["resize"].get("fit", "cover"),
+        "white_level": spec.get("white_level", runtime.WHITE_LEVEL),
+        "labels": metadata.get("labels", "one"),
+        "thresholds": metadata.get("thresholds"),
         "cover": [round(spec["height"] / crop), round(spec["width"] / crop)],
         "max_pixels": runtime.MAX_PIXELS,
         # Digits of MNIST are light strokes on black: their mean is 0.13.

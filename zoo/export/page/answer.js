@@ -1,6 +1,7 @@
 // Show the most likely classes as bars, and a sentence about the answer.
 
 const TOP = 5;
+const NONE = 'No class is probable enough.';
 const element = (id) => document.getElementById(id);
 
 export function percent(share) {
@@ -8,19 +9,22 @@ export function percent(share) {
 }
 
 /**
- * Show an answer.
- * @param {string[]} classes
+ * Show an answer: the most likely classes, without those below their threshold.
+ * @param {{classes: string[], labels: 'one'|'several', thresholds: number[]|null}} model
  * @param {{probabilities: Float32Array, milliseconds: number}} answer
  * @param {boolean} aloud whether a screen reader reads it; false while a line grows or the camera runs.
  */
-export function present(classes, { probabilities, milliseconds }, aloud) {
+export function present({ classes, labels, thresholds }, { probabilities, milliseconds }, aloud) {
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
-  const likeliest = order.slice(0, TOP);
+  const reached = order.filter((label) => thresholds === null || probabilities[label] >= thresholds[label]);
+  const likeliest = reached.slice(0, TOP);
   const rows = likeliest.map((label) => row(classes[label], probabilities[label]));
   element('classes').replaceChildren(...rows);
-  element('others').textContent = others(order.slice(TOP), probabilities);
+  const rest = order.filter((label) => !likeliest.includes(label));
+  element('others').textContent = (reached.length === 0 ? `${NONE} ` : '') + others(rest, probabilities, labels);
   element('time').textContent = `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms on this device`;
-  if (aloud) element('status').textContent = `${classes[order[0]]}, ${percent(probabilities[order[0]])}`;
+  const [first] = likeliest;
+  if (aloud) element('status').textContent = reached.length === 0 ? NONE : `${classes[first]}, ${percent(probabilities[first])}`;
 }
 
 export function clear() {
@@ -28,10 +32,12 @@ export function clear() {
   for (const id of ['others', 'time', 'status']) element(id).textContent = '';
 }
 
-function others(labels, probabilities) {
-  if (labels.length === 0) return '';
-  const rest = labels.reduce((sum, label) => sum + probabilities[label], 0);
-  return `${labels.length.toLocaleString('en')} other class${labels.length === 1 ? '' : 'es'}: ${percent(rest)}`;
+/** Name how many classes are not shown; their probabilities are added up where an image has one class. */
+function others(rest, probabilities, labels) {
+  if (rest.length === 0) return '';
+  const text = `${rest.length.toLocaleString('en')} other class${rest.length === 1 ? '' : 'es'}`;
+  if (labels === 'several') return text;
+  return `${text}: ${percent(rest.reduce((sum, label) => sum + probabilities[label], 0))}`;
 }
 
 function row(name, probability) {

@@ -47,7 +47,7 @@ async function classify(read, aloud = true) {
       const found = await classifier.run(asked.read(), model.channels);
       if (asked.turn === turn) {
         show('waiting', false);
-        answer.present(model.classes, found, asked.aloud);
+        answer.present(model, found, asked.aloud);
       }
     }
   } catch (error) {
@@ -103,7 +103,7 @@ async function openFile(file, name = file.name) {
   forget();
   const asked = turn;
   try {
-    const { bitmap, reduced } = await decode(file);
+    const { bitmap, reduced } = await decode(file, model.white_level);
     if (asked === turn) picture(bitmap, bitmap.width, bitmap.height, name);
     const size = `${bitmap.width} × ${bitmap.height} pixels`;
     if (asked === turn && reduced) element('note').textContent += `, reduced to ${size}`;

@@ -1,5 +1,7 @@
 // Convert pictures to the pixels that zoo.runtime gives a network: uint8 (height, width, channels).
 
+import { read16 } from './png16.js';
+
 // Larger pictures are reduced to this first: Safari on iOS has no larger canvas, and float64 in the graph takes 24
 // bytes per RGB pixel.
 export const MAX_PIXELS = 4096 * 4096;
@@ -11,13 +13,14 @@ const AS_STORED = { imageOrientation: 'from-image', colorSpaceConversion: 'none'
 /**
  * Decode an image file.
  * @param {Blob} file
+ * @param {number} whiteLevel the level of 16-bit files that becomes 255.
  * @returns {Promise<{bitmap: ImageBitmap, reduced: boolean}>} reduced: it was larger than MAX_PIXELS or MAX_SIDE.
  * @throws {Error} the browser cannot read it.
  */
-export async function decode(file) {
+export async function decode(file, whiteLevel) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, AS_STORED);
+    bitmap = await createImageBitmap((await read16(file, whiteLevel)) ?? file, AS_STORED);
   } catch (error) {
     const kind = file.type ? ` (${file.type})` : '';
     const name = file.name ?? 'The picture';

@@ -10,7 +10,7 @@ export async function sampleFile(model) {
 
 /** Return the sample's pixels as pixels() does. */
 export async function samplePixels(model) {
-  const { bitmap } = await decode(await sampleFile(model));
+  const { bitmap } = await decode(await sampleFile(model), model.white_level);
   return pixels(bitmap, bitmap.width, bitmap.height, model.channels);
 }
 
