@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from zoo.data.checks.issues import Issue
     from zoo.data.checks.scan import ImageRecord, SplitScan
+    from zoo.reports.label_check import RankedLabel
 
 #: Issues of a kind, and images of an issue, that are shown; the file of --output has all.
 SHOWN, SHOWN_IMAGES = 10, 4
@@ -24,17 +25,45 @@ SHOWN, SHOWN_IMAGES = 10, 4
 def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser("check", epilog="As in 'zoo fit': --data.num_workers, and --data.dataset.<name>, its own.")
-    parser.add_argument("dataset", metavar="DATA", help="a data set that 'zoo list datasets' shows")
+    parser.add_argument("dataset", metavar="DATA", nargs="?", help="a data set that 'zoo list datasets' shows")
     parser.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
-    parser.add_argument("--output", metavar="FILE", help="also write all issues to a .json file")
+    parser.add_argument(
+        "--output", metavar="FILE", help="also write all issues to a .json file; with --labels, the .csv file to write"
+    )
+    parser.add_argument(
+        "--labels",
+        dest="run",
+        metavar="RUN",
+        help="in place of DATA: rank the labels of a run's data, or of a folder of folds, by how likely they are to be "
+        "wrong; writes labels.csv and labels.html into it",
+    )
     return parser
 
 
 def main(argv: Sequence[str]) -> None:
-    """Read all images of a data set: damage, duplicates, leaks, odd classes and sizes."""
+    """Read all images of a data set: damage, duplicates, leaks, odd classes and sizes; or rank a run's labels."""
+    if any(argument.partition("=")[0] == "--labels" for argument in argv):
+        _check_labels(argv)
+        return
     options, rest = parser().parse_known_args(argv)
+    if options.dataset is None:
+        raise UserError("which data set? zoo check DATA, as 'zoo list datasets' shows it, or zoo check --labels RUN")
     root = [] if options.root is None else [f"--data.root={options.root}"]
     check(options.dataset, [*root, *rest], options.output)
+
+
+def _check_labels(argv: Sequence[str]) -> None:
+    labels_parser = Parser("check")  # without DATA, which would take the value of an option of fit
+    labels_parser.add_argument("--labels", dest="run", required=True)
+    labels_parser.add_argument("--output")
+    options, rest = labels_parser.parse_known_args(argv)
+    if rest and not rest[0].startswith("-"):
+        raise UserError(f"zoo check --labels takes the data of the run; leave '{rest[0]}' out")
+
+    from zoo.config.label_check import check_labels
+
+    silence_libraries()
+    show_labels(*check_labels(options.run, rest, options.output))
 
 
 def check(name: str, args: Sequence[str], output: str | None = None) -> list[Issue]:
@@ -71,6 +100,28 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
             "repair or remove them before training"
         )
     return issues
+
+
+def show_labels(rows: Sequence[RankedLabel], notes: Sequence[str]) -> None:
+    """Print the labels that are most likely to be wrong, then sentences about them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, emoji=False, markup=False)
+    table = Table(title="labels most likely to be wrong", title_justify="left")
+    for column in ("label", "prediction", "suspect"):
+        table.add_column(column)
+    for column in ("of label", "of prediction"):
+        table.add_column(column, justify="right")
+    table.add_column("image", overflow="fold")
+    for row in rows[:SHOWN]:
+        if row.prediction:  # not one that the network was trained on
+            shares = (f"{float(p):.1%}" for p in (row.probability_of_label, row.probability_of_prediction))
+            names = (_printable(text) for text in (row.label, row.prediction, row.suspect))
+            table.add_row(*names, *shares, _printable(row.path))
+    console.print(table)
+    for note in notes:
+        console.print(_printable(note), soft_wrap=True)
 
 
 def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:

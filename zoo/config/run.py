@@ -16,7 +16,7 @@ from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.data.contract import Split
-from zoo.data.names import item_names
+from zoo.data.items import item_names
 from zoo.models.checkpoint import classifier_of
 from zoo.reports.evaluation import Predictions
 from zoo.reports.page import require_page

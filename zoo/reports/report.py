@@ -20,7 +20,7 @@ import torch
 from zoo.core.console import print_stderr
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
-from zoo.data.names import item_names
+from zoo.data.items import item_names
 from zoo.images.files import viewable
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
