@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ from support import error_of
 
 from zoo import NoSplitError, UserError, create_dataset
 from zoo.core import registry
+from zoo.data.image_data import ImageData
 from zoo.testing import check_dataset
 
 CLASSES = ("ant", "bee")
@@ -221,6 +223,38 @@ def test_a_column_that_is_not_there_is_answered_with_those_that_are(table):
 def test_a_table_in_another_encoding_says_how_to_save_it(table):
     with pytest.raises(UserError, match="is not UTF-8 text; save it as 'CSV UTF-8'"):
         table("path,label\na.png,bée\n", encoding="cp1252")
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read_under_its_name(table, tmp_path):
+    name = os.fsdecode(b"b\xe9e.png")
+    (tmp_path / "a.png").rename(tmp_path / name)
+    (tmp_path / "labels.csv").write_bytes(b"path,label\nb\xe9e.png,bee\nb.png,ant\n")
+    dataset = create_dataset("table", tmp_path, "train", path=str(tmp_path / "labels.csv"))
+    assert rows(dataset) == [(name, "bee"), ("b.png", "ant")]
+
+
+def test_leading_zeros_of_numbers_stay(table):
+    assert table("path,label\na.png,010\nb.png,9\n").classes == ["9", "010"]
+
+
+def test_images_of_a_group_stay_in_one_split(tmp_path, images):
+    images(*(f"{number}.png" for number in range(60)))
+    lines = [f"{number}.png,{CLASSES[number % 2]},p{number // 4}" for number in range(60)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,patient", *lines]))
+    data = ImageData({"name": "table", "path": str(tmp_path / "labels.csv")}, tmp_path)
+    patients = [{int(Path(path).stem) // 4 for path in data.paths(split)} for split in ("train", "val", "test")]
+    assert sum(map(len, patients)) == len(set.union(*patients)) == 15
+
+
+def test_the_split_of_an_image_is_that_of_its_path_in_the_table_wherever_the_table_lies(tmp_path, images):
+    splits = []
+    for place in ("here", "there/deeper"):
+        images(*(f"x/{number}.png" for number in range(30)), under=place)
+        lines = [f"x/{number}.png,{CLASSES[number % 2]}" for number in range(30)]
+        (tmp_path / place / "labels.csv").write_text("\n".join(["path,label", *lines]))
+        data = ImageData({"name": "table", "path": str(tmp_path / place / "labels.csv")}, tmp_path / "elsewhere")
+        splits.append([[Path(path).stem for path in data.paths(split)] for split in ("train", "val", "test")])
+    assert splits[0] == splits[1]
 
 
 def test_a_file_that_is_no_table_lists_those_that_are(table):

@@ -25,7 +25,7 @@ GROUPS = {
         "verify": "check that an exported model computes the right result on this machine",
     },
     "look around and extend": {
-        "check": "read all images of a data set: damage, duplicates, leaks, odd classes and sizes",
+        "check": "read all images of a data set: damage, duplicates, leaks, odd sizes; or rank labels",
         "list": "list the registered architectures and data sets",
         "info": "describe a registered name: its options, a network's layers",
         "doctor": "show versions, devices and data root, and load every entry point",

@@ -21,6 +21,7 @@ A data set may have these attributes as well:
 | ``files_root``    | the folder that the paths in split.csv are relative to             | the data root           |
 | ``column(name)``  | a value for each item, by which ``--data.group`` keeps images      | it takes a regular      |
 |                   | together; None where there is no such column                       | expression on the path  |
+| ``group_column``  | the column that keeps images together without ``--data.group``     | none does               |
 | ``notes``         | lines about what was recognised, which ``zoo fit`` prints first    | nothing is printed      |
 | ``plain_files``   | True, set by the class itself: item i is the file ``path(i)`` with | ``__getitem__`` reads   |
 |                   | ``labels[i]`` and nothing else; training may decode it faster      | every image             |

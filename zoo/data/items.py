@@ -30,7 +30,11 @@ def item_names(data: ImageData, split: Split) -> list[str]:
 
 
 def item_labels(data: ImageData, split: Split) -> np.ndarray:
-    """Return the label of each image of a split, int64 ``(count,)``, in the order its loader serves; errors likewise."""
+    """Return the label of each image of a split, int64 ``(count,)``, in the order its loader serves.
+
+    Raises:
+        NoSplitError, ImageError, DownloadError, UserError: as ``ImageData.source``.
+    """
     dataset, items = data.splits.items(split)
     return inspection.labels(dataset, data.source(split)) if items is None else data.splits.labels[items]
 

@@ -182,7 +182,9 @@ class DatasetSplits:
 
     def _group_keys(self, keys: list[str]) -> list[str]:
         """Return what is hashed for each item: the name of its group, else its path."""
-        group, column = self.rule.group, getattr(self.opened("train"), "column", None)
+        train = self.opened("train")
+        column = getattr(train, "column", None)
+        group = self.rule.group or getattr(train, "group_column", None)
         if group is None:
             return keys
         values = column(group) if column is not None else None

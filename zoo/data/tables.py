@@ -1,10 +1,13 @@
-"""Read a table with a header line: CSV, TSV or Parquet. Every value becomes text; an empty text is a missing value."""
+"""Read a table with a header line: CSV, TSV or Parquet. Every value becomes text; an empty one is missing.
+
+Bytes that are no UTF-8 become lone surrogates, as Python has them in names of files.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,13 +75,23 @@ def listed(items: Sequence[object]) -> str:
     return ", ".join(map(str, items[:LISTED])) + more
 
 
+def require_utf8(path: Path, texts: Iterable[str]) -> None:
+    """Check that texts of a table were UTF-8; paths need not be, because names of files may be any bytes.
+
+    Raises:
+        UserError: one was not.
+    """
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"table {path} is not UTF-8 text; save it as 'CSV UTF-8'") from error
+
+
 def _read_text(path: Path, suffix: str) -> tuple[list[str], list[list[str]], list[int]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise UserError(f"table {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"table {path} is not UTF-8 text; save it as 'CSV UTF-8'") from error
     first = text.partition("\n")[0]
     delimiter = "\t" if suffix == ".tsv" else max(DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

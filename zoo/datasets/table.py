@@ -1,7 +1,4 @@
-"""table: images and labels that a table lists: CSV, TSV or Parquet.
-
-labels.csv ──► columns: path, label, split, group ──► files, beside the table or under the root ──► ImageFolder
-"""
+"""table: image files and their labels from a table: CSV, TSV or Parquet."""
 
 from __future__ import annotations
 
@@ -14,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from zoo.core.errors import NoSplitError, UserError, did_you_mean
-from zoo.data.tables import Table, listed, read_table
+from zoo.data.split import SPLIT_NAMES, split_of
+from zoo.data.tables import Table, listed, read_table, require_utf8
 from zoo.datasets.folder import ImageFolder
 from zoo.images.finder import FileFinder
 
@@ -28,13 +26,6 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "label": ("label", "labels", "labelname", "class", "classname", "target", "category", "categoryname"),
     "split": ("split", "set", "subset", "partition"),
     "group": ("group", "groupid", "patient", "patientid", "subject", "subjectid"),
-}
-
-#: Names of splits in a table, in lower case.
-SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
 }
 
 
@@ -94,9 +85,14 @@ class TableImages(ImageFolder):
     """Image files of a table; arguments and items as ImageFolder's.
 
     Args:
-        columns: the table's columns, a value for each image.
+        content: the table's columns, a value for each image.
+        columns: names of the columns of path, label and, where there are any, split and group.
+        files_root: the folder that relative paths start at.
+
+    Attributes:
         unsplit: whether the table says nothing of splits, so that they are drawn.
-        group_column: name of the column of images that belong together.
+        group_column: the column of images that stay together in one split, or None.
+        notes: which columns were recognised.
     """
 
     plain_files = True
@@ -107,16 +103,18 @@ class TableImages(ImageFolder):
         labels: np.ndarray,
         classes: list[str],
         channels: int,
-        columns: dict[str, list[str]],
-        unsplit: bool,
-        group_column: str | None,
+        content: Mapping[str, Sequence[str]],
+        columns: Mapping[str, str],
+        files_root: Path,
     ) -> None:
         super().__init__(files, labels, classes, channels)
-        self.columns, self.unsplit, self.group_column = columns, unsplit, group_column
+        self.content, self.files_root = content, files_root
+        self.unsplit, self.group_column = "split" not in columns, columns.get("group")
+        self.notes = [f"columns       {', '.join(f'{key} from {name!r}' for key, name in columns.items())}"]
 
     def column(self, name: str) -> Sequence[str] | None:
         """Return the value of each image in a column of the table; None where it has no such column."""
-        return self.columns.get(name)
+        return self.content.get(name)
 
 
 def _open(
@@ -132,7 +130,8 @@ def _open(
     names, labels = content.columns[columns["path"]], _label_texts(content.columns[columns["label"]])
     splits = _splits(content, columns["split"]) if "split" in columns else ["train"] * len(names)
     _require_rows(content, names, labels, splits)
-    files, missing = _find_files(names, content.path.parent, root)
+    files, missing, folder = _find_files(names, content.path.parent, root)
+    require_utf8(content.path, [*content.columns, *labels, *(names[row] for row in missing)])
     if missing and strict:
         rows = [f"{names[row]} (line {content.lines[row]})" for row in missing]
         raise UserError(
@@ -154,8 +153,8 @@ def _open(
         classes,
         channels,
         {name: [values[row] for row in chosen] for name, values in content.columns.items()},
-        unsplit="split" not in columns,
-        group_column=columns.get("group"),
+        columns,
+        folder,
     )
 
 
@@ -195,9 +194,9 @@ def _plain(name: str) -> str:
 
 
 def _label_texts(values: list[str]) -> list[str]:
-    """Return labels as texts; whole numbers in one way, because pandas writes 1.0 where a column has a gap."""
-    if all(re.fullmatch(r"[+-]?\d+(\.0*)?", value) for value in values if value):
-        return [str(int(value.partition(".")[0])) if value else "" for value in values]
+    """Return labels as texts; of whole numbers without ``.0``, which pandas writes where a column has a gap."""
+    if all(re.fullmatch(r"-?\d+(\.0*)?", value) for value in values if value):
+        return [value.partition(".")[0] for value in values]
     return values
 
 
@@ -205,7 +204,7 @@ def _classes(labels: Sequence[str]) -> list[str]:
     """Return the classes in order: of whole numbers theirs, else the alphabet's."""
     classes = set(labels)
     whole = all(re.fullmatch(r"-?\d+", name) for name in classes)
-    return sorted(classes, key=int) if whole else sorted(classes)
+    return sorted(classes, key=lambda name: (int(name), name)) if whole else sorted(classes)
 
 
 def _splits(content: Table, column: str) -> list[str]:
@@ -214,17 +213,13 @@ def _splits(content: Table, column: str) -> list[str]:
     Raises:
         UserError: rows have another word; all are named.
     """
-    meanings = {name: split for split, names in SPLIT_NAMES.items() for name in names} | {"": ""}
     texts = content.columns[column]
-    unknown = [
-        f"'{text}' (line {line})"
-        for text, line in zip(texts, content.lines, strict=True)
-        if text.lower() not in meanings
-    ]
+    rows = zip(texts, content.lines, strict=True)
+    unknown = [f"'{text}' (line {line})" for text, line in rows if text and split_of(text) is None]
     if unknown:
         allowed = ", ".join(name for names in SPLIT_NAMES.values() for name in names)
         raise UserError(f"{content.path}: column '{column}' has {listed(unknown)}; allowed are {allowed}, in any case")
-    return [meanings[text.lower()] for text in texts]
+    return [split_of(text) or "" for text in texts]
 
 
 def _require_rows(content: Table, names: list[str], labels: list[str], splits: list[str]) -> None:
@@ -243,17 +238,15 @@ def _require_rows(content: Table, names: list[str], labels: list[str], splits: l
         raise UserError(f"{content.path}: {listed(faults)}; correct or remove these lines")
 
 
-def _find_files(names: Sequence[str], beside: Path, root: Path) -> tuple[list[str], list[int]]:
-    """Return the file of each name, from the folder in which more of them are, and the rows whose file is missing."""
+def _find_files(names: Sequence[str], beside: Path, root: Path) -> tuple[list[str], list[int], Path]:
+    """Return the file of each name, the rows whose file is missing, and the folder in which more of the files are."""
     finder = FileFinder()
-    best: tuple[list[str], list[int]] | None = None
+    options = []
     for folder in (beside, root):
-        found = [finder.find(os.path.join(folder, name)) for name in names]
-        missing = [row for row, file in enumerate(found) if file is None]
-        if best is None or len(missing) < len(best[1]):
-            files = [file or os.path.join(folder, name) for file, name in zip(found, names, strict=True)]
-            best = files, missing
+        files = [finder.find(os.path.join(folder, name)) for name in names]
+        missing = [row for row, file in enumerate(files) if file is None]
+        whole = [file or os.path.join(folder, name) for file, name in zip(files, names, strict=True)]
+        options.append((whole, missing, folder))
         if not missing:
             break
-    assert best is not None
-    return best
+    return min(options, key=lambda option: len(option[1]))
