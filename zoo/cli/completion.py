@@ -129,7 +129,7 @@ COMPLETERS: Mapping[str, Any] = {
     "name": partial(_names, *registry.GROUPS),
     "architecture": partial(_names, "architecture"),
     "dataset": partial(_names, "dataset"),
-    **{name: partial(_paths, runs=True) for name in ("run", "runs", "folder")},
+    **{name: partial(_paths, runs=True) for name in ("run", "runs", "folder", "--labels")},
     "what": _listed,
 }
 
