@@ -269,14 +269,15 @@ def test_a_damaged_parquet_file_is_one_line(table):
         table("not a table", name="labels.parquet")
 
 
-def test_a_table_trains_and_tests(zoo, tmp_path, images):
+def test_a_table_trains_and_tests_from_any_folder(zoo, tmp_path, images, monkeypatch):
     images(*(f"{number}.png" for number in range(40)), under="photos")
     splits = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
     lines = [f"{number}.png,{CLASSES[number % 2]},{splits[number % 10]}" for number in range(40)]
     (tmp_path / "photos" / "labels.csv").write_text("\n".join(["file,class,split", *lines]))
     table = ("--data", "table", "--data.dataset.path", "photos/labels.csv")
     assert zoo("fit", *table, "--data.num_workers", 0, "--trainer.max_epochs", 1, "--data.batch_size", 8)[0] == 0
-    status, out, _ = zoo("test", "runs/table-lenet5/version_0")
+    monkeypatch.chdir(tmp_path / "photos")  # the run knows where the table is
+    status, out, _ = zoo("test", "../runs/table-lenet5/version_0")
     assert (status, "test split, 8 images" in out) == (0, True)
 
 

@@ -189,6 +189,9 @@ class ZooCLI(LightningCLI):
         data.root = str(ImageDataModule(root=data.root).root.absolute())
         if data.split is not None:
             data.split = str(Path(data.split).absolute())
+        for option, value in vars(data.dataset).items():
+            if isinstance(value, Path) and value.exists():  # others start at the root
+                data.dataset[option] = value.absolute()
         if self.run is not None and draws_by_count(self.run):
             data.split_seed = None
         weights = self.config.model.weights

@@ -32,7 +32,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 def table(
     root: Path,
     split: Literal["train", "val", "test"],
-    path: str,
+    path: Path,
     path_column: str | None = None,
     label_column: str | None = None,
     split_column: str | None = None,
@@ -69,7 +69,7 @@ def table(
 def as_found(
     root: Path,
     split: Literal["train", "val", "test"],
-    path: str,
+    path: Path,
     channels: int = 3,
     **columns: str | None,
 ) -> TableImages:
@@ -120,12 +120,12 @@ class TableImages(ImageFolder):
 def _open(
     root: Path,
     split: str,
-    path: str,
+    path: Path,
     named: Mapping[str, str | None],
     channels: int,
     strict: bool,
 ) -> TableImages:
-    content = read_table(_locate(root, path))
+    content = read_table(_locate(root, Path(path)))  # from Python it may be a text
     columns = _columns(content, named)
     names, labels = content.columns[columns["path"]], _label_texts(content.columns[columns["label"]])
     splits = _splits(content, columns["split"]) if "split" in columns else ["train"] * len(names)
@@ -158,8 +158,8 @@ def _open(
     )
 
 
-def _locate(root: Path, path: str) -> Path:
-    places = [Path(path), root / path]
+def _locate(root: Path, path: Path) -> Path:
+    places = [path, root / path]
     for place in places:
         if place.is_file():
             return place
