@@ -153,11 +153,15 @@ class Geometry(NamedTuple):
 
     def first_pixels(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return row and column of a scaled image where the centre begins, negative where that is outside."""
+        return self.first_pixel(size[0], self.height), self.first_pixel(size[1], self.width)
+
+    def first_pixel(self, scaled: int, count: int) -> int:
+        """Return where the middle ``count`` pixels of a scaled side begin, negative where that is outside."""
         if self.fit != "letterbox":
-            return half(size[0] - self.height), half(size[1] - self.width)
+            return half(scaled - count)
         # Both margins are at least 0: a graph divides numbers below 0 with another rounding than Python.
-        (tall, wide), (rows, columns) = self.target, size
-        return half(tall - self.height) - half(tall - rows), half(wide - self.width) - half(wide - columns)
+        target = round(count / self.crop)
+        return half(target - count) - half(target - scaled)
 
     def scale(self, image: Image.Image | np.ndarray) -> np.ndarray:
         """Return what the network sees of an image, to the last bit as the exported graph computes it, but faster.

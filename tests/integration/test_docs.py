@@ -108,6 +108,9 @@ def workshop(tmp_path_factory, digits_model):
             pixels = random.integers(0, 128, (80, 96, 3), np.uint8) + np.uint8(128 * label)
             Image.fromarray(pixels).save(folder / "photos" / name / f"{number}.png")
             rows.append(f"{name}/{number}.png,{name}")
+        (folder / "cells" / name).mkdir(parents=True)
+        for number in range(30):
+            np.save(folder / "cells" / name / f"{number}.npy", random.integers(0, 4096, (32, 40, 4)).astype(np.uint16))
     (folder / "photos" / "labels.csv").write_text("\n".join(rows))
     return folder
 

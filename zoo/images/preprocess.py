@@ -117,9 +117,9 @@ def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:
     """
     height, width = pixels.shape[-2:]
     size = scaled_size(height, width, spec)
-    top, left = first_pixels(size, spec)
-    columns = _weights(width, size[1], left, spec.width, spec, pixels.device)
-    rows = _weights(height, size[0], top, spec.height, spec, pixels.device)
+    first = geometry(spec).first_pixel
+    columns = _weights(width, size[1], first(size[1], spec.width), spec.width, spec, pixels.device)
+    rows = _weights(height, size[0], first(size[0], spec.height), spec.height, spec, pixels.device)
     pixels = _rounded(pixels.double() @ columns.T)
     return _rounded(rows @ pixels).float()
 
