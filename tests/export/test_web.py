@@ -15,13 +15,16 @@ import onnx
 import pytest
 from browser import ORT_FILES, ORT_WEB, Page, pictures
 from PIL import Image
+from sklearn.datasets import load_digits
 from support import REPOSITORY, png_of_16_bits
 
 from zoo.core.errors import RunError, UserError
 from zoo.export import web
-from zoo.runtime import Classifier
+from zoo.runtime import Classifier, measure
 
 EXACT = 1e-4
+
+pytestmark = pytest.mark.filterwarnings("ignore::zoo.runtime.UnlikeTrainingImages")
 
 
 def assets(folder):
@@ -208,6 +211,53 @@ def test_the_page_leaves_out_classes_below_their_threshold(show, digits_model, t
     assert page.text("#status") == "No class is probable enough."
     assert page.text("#others") == "No class is probable enough. 10 other classes"
     assert page.text("#classes") == ""
+
+
+def test_a_picture_unlike_the_training_images_is_named_and_can_be_inverted(show, digits_model, tmp_path):
+    digit = np.rint(load_digits().images[0] * 255 / 16).astype(np.uint8)
+    for name, pixels in (("like", digit), ("negative", 255 - digit)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    page, classifier = show(digits_model), Classifier(digits_model)
+
+    def answer_to(name):
+        page.find("#file").send_keys(str(tmp_path / f"{name}.png"))
+        page.until(name, f"return document.querySelector('#note').textContent === '{name}.png'")
+        return page.answer()
+
+    expected = answer_to("like")
+    assert page.text("#unlike") == ""
+    assert not page.find("#invert").is_displayed()
+    answer_to("negative")
+    [sentence] = classifier.differences(tmp_path / "negative.png")
+    hint = " For dark strokes on a light ground, press Invert."
+    assert page.text("#unlike") == f"This picture is {sentence.partition(';')[0]}.{hint}"
+    page.find("#invert").click()
+    page.until("no warning", "return document.querySelector('#unlike').textContent === ''")
+    page.until("another answer", f"return {shown_is(expected)}")
+
+
+def shown_is(answer):
+    """Return a script that tells whether the page shows an answer's likeliest class."""
+    return f"document.querySelector('#classes .name').textContent === '{max(answer, key=answer.get)}'"
+
+
+@pytest.mark.parametrize("kind", ["digits_model", "colour_model", "letterbox_model"])
+def test_the_page_measures_pictures_as_the_runtime(show, request, kind):
+    page, classifier = show(model := request.getfixturevalue(kind)), Classifier(model)
+    random, channels = np.random.default_rng(0), classifier.input_spec["channels"]
+    script = """
+        const [data, height, width, done] = arguments;
+        const model = JSON.parse(document.querySelector('#model').textContent);
+        import(new URL('unlike.js', document.querySelector('script[type=module]').src)).then((unlike) => {
+          done(unlike.measured({ data, height, width }, model));
+        });
+    """
+    for height, width in ((5, 7), (40, 90), (60, 31)):
+        coarse = random.integers(0, 256, (4, 5, channels), np.uint8)
+        picture = np.asarray(Image.fromarray(coarse.squeeze()).resize((width, height))).reshape(height, width, channels)
+        shown = page.browser.execute_async_script(script, picture.ravel().tolist(), height, width)
+        expected = {name: float(value[0]) for name, value in measure(classifier.see(picture)[None]).items()}
+        assert shown == pytest.approx(expected, abs=0.02)
 
 
 def test_a_drawing_is_answered_as_the_runtime(show, digits_model):

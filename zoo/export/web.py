@@ -143,5 +143,6 @@ def _describe(metadata: dict[str, Any]) -> dict[str, Any]:
         "max_pixels": runtime.MAX_PIXELS,
         # Digits of MNIST are light strokes on black: their mean is 0.13.
         "light_on_dark": spec["mean"][0] < 0.5,
+        "training_images": metadata.get("training_images"),
         "sample": metadata["golden"],
     }

@@ -8,6 +8,7 @@ import { layout } from './ink.js';
 import { Pad } from './pad.js';
 import { decode, pixels } from './pixels.js';
 import { sampleFile, samplePixels, verify } from './sample.js';
+import { differences } from './unlike.js';
 
 const SHOWN_SIDE = 1024; // most pixels of a picture's side on the page; the network gets all of them
 
@@ -21,6 +22,7 @@ let pad = null;
 let waiting = null; // the newest picture: its reader, whether its answer is read aloud, and its turn
 let turn = 0; // answers of earlier turns are dropped
 let busy = false;
+let taken = null; // the pixels of the picture on the page, inverted if the user asks for it
 let failure = null; // why the network cannot be used
 
 function show(id, visible) {
@@ -64,6 +66,9 @@ function forget() {
   waiting = null;
   answer.clear();
   element('note').textContent = '';
+  taken = null;
+  warn([], '');
+  show('invert', false);
   element('waiting').textContent = draws ? 'Waiting for a drawing.' : 'Waiting for a picture.';
   show('waiting', classifier !== null);
   problem(null);
@@ -94,8 +99,32 @@ function picture(source, width, height, name) {
   if (model.fit === 'cover' && scaledHeight * scaledWidth > model.max_pixels) {
     throw new Error(`${name} is too long and thin for this network: ${width} × ${height} pixels.`);
   }
-  const taken = pixels(source, width, height, model.channels);
-  classify(() => taken);
+  canvas.classList.remove('inverted');
+  taken = pixels(source, width, height, model.channels);
+  present();
+}
+
+/** Compare the picture with the training images, and classify it. */
+function present() {
+  const { sentences, strokes } = differences(taken, model);
+  warn(sentences, strokes);
+  show('invert', strokes !== '' || element('picture').classList.contains('inverted'));
+  const copy = { ...taken, data: taken.data.slice() }; // the worker takes the memory of what it gets
+  classify(() => copy);
+}
+
+/** Say in what the picture is unlike the training images, and what may help. */
+function warn(sentences, strokes) {
+  const hint = strokes === '' ? '' : ` For ${strokes}, press Invert.`;
+  element('unlike').textContent = sentences.length > 0 ? `This picture is ${sentences.join(', and ')}.${hint}` : '';
+}
+
+/** Show the network the negative of the picture, or the picture again. */
+function pressInvert() {
+  if (taken === null) return;
+  taken = { ...taken, data: taken.data.map((level) => 255 - level) };
+  element('picture').classList.toggle('inverted');
+  present();
 }
 
 async function openFile(file, name = file.name) {
@@ -174,6 +203,7 @@ async function startDrawing() {
 }
 
 function listen() {
+  element('invert').addEventListener('click', pressInvert);
   element('file').addEventListener('change', ({ target }) => {
     if (target.files.length > 0) openFile(target.files[0]);
     target.value = ''; // so that the same file can be chosen again
