@@ -77,26 +77,28 @@ class OpenedNetwork(Network):
         spec, file = self.spec, io.BytesIO(read_address(name)) if is_address(name) else name
         try:
             if spec.channels not in (1, 3):
-                pixels = runtime.decode(file, spec.channels, spec.white_level)
-                return 255 - pixels if self.invert else pixels
-            picture = runtime.open_image(file, spec.channels, spec.white_level)
+                return runtime.decode(file, spec.channels, spec.white_level)
+            return runtime.open_image(file, spec.channels, spec.white_level)
         except runtime.ImageError as error:
             title = "" if file is name else name + ": "  # the message about a file starts with its name
             raise ImageError(title + str(error).removeprefix("image: ")) from error
-        return ImageOps.invert(picture) if self.invert else picture
 
     def see(self, name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        """Return what the network sees, and the size of the picture."""
+        """Return what the network sees, inverted if that is asked for, and the size of the picture."""
         picture = self.read(name)
         size = picture.shape[:2] if isinstance(picture, np.ndarray) else (picture.height, picture.width)
         try:
-            return self.geometry.scale(picture), size
+            return self.geometry.scale(_inverted(picture) if self.invert else picture), size
         except runtime.ImageError as error:
             raise ImageError(f"{name}: {error}") from error
 
     def differences(self, pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> list[list[str]]:
         """Return in what each picture is far from the training images."""
         return runtime.differences(self.training_images, pixels, sizes)
+
+
+def _inverted(picture: Image.Image | np.ndarray) -> Image.Image | np.ndarray:
+    return 255 - picture if isinstance(picture, np.ndarray) else ImageOps.invert(picture)
 
 
 class ExportedNetwork(OpenedNetwork):
