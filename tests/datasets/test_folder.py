@@ -127,3 +127,67 @@ def test_real_photographs_open(real_data):
     assert dataset.classes == ["ants", "bees"]
     assert len(dataset) == 245
     assert all(dataset[index][0].mode == "RGB" for index in range(0, 245, 20))
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [("Training", "valid", "Testing"), ("TRAIN", "DEV", "Eval"), ("train", "Validation", "evaluation")],
+)
+def test_splits_are_recognised_as_people_write_them_and_said(make, train, val, test):
+    for name in (train, val, test):
+        root = make(name, {"ant": 1, "bee": 1})
+    splits = [zoo.create_dataset("folder", root, split) for split in ("train", "val", "test")]
+    assert [paths(split)[0] for split in splits] == [
+        os.path.relpath(root / name / "ant" / "000.png") for name in (train, val, test)
+    ]
+    assert [note.split(maxsplit=1)[1] for note in splits[0].notes] == [
+        f"train is {train}/, val is {val}/, test is {test}/"
+    ]
+
+
+def test_two_names_of_one_split_are_an_error(make):
+    make("train", {"ant": 1})
+    make("dev", {"ant": 1})
+    root = make("Val", {"ant": 1})
+    with pytest.raises(UserError, match=r"has both Val/ and dev/, which are one split \(val\); keep one"):
+        zoo.create_dataset("folder", root, "train")
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_folder_that_may_be_a_split_or_a_class_is_a_question(make, split):
+    make(".", {"car": 2, "plane": 2})
+    root = make(split, {"steam": 2, "diesel": 2})
+    with pytest.raises(
+        UserError, match=rf"has {split}/ with folders in it, beside car/, plane/: is it a split .*or a class\?"
+    ):
+        zoo.create_dataset("folder", root, "train")
+    assert zoo.create_dataset("folder", root, "train", layout="classes").classes == ["car", "plane", split]
+    if split == "train":
+        assert zoo.create_dataset("folder", root, "train", layout="splits").classes == ["diesel", "steam"]
+
+
+def test_a_class_may_be_called_train_and_other_folders_lie_beside_splits(make):
+    root = make("flat", {"car": 2, "train": 2}) / "flat"
+    assert zoo.create_dataset("folder", root, "train").classes == ["car", "train"]
+    make("splits/train", {"ant": 1, "bee": 1})
+    make("splits/test", {"ant": 1, "bee": 1})
+    make("splits", {"unlabelled": 3})
+    assert zoo.create_dataset("folder", root.parent / "splits", "train").classes == ["ant", "bee"]
+
+
+def test_a_test_folder_without_classes_is_no_split(make):
+    root = make("train", {"ant": 1, "bee": 1})
+    make(".", {"test": 3})
+    with pytest.raises(NoSplitError, match="has train/ but no test/ with class folders"):
+        zoo.create_dataset("folder", root, "test")
+
+
+def test_what_training_and_systems_leave_is_never_a_class(make):
+    root = make(".", {"ant": 2, "bee": 2})
+    for place in ("runs/folder-lenet5/version_0", "out/here/folds_0/fold_1", "copied"):
+        (root / place / "checkpoints").mkdir(parents=True)
+        (root / place / "config.yaml").write_text("model: lenet5")
+        Image.new("L", (4, 4)).save(root / place / "plot.png")
+    make("__MACOSX", {"ant": 1})
+    (root / "wandb").mkdir()
+    assert zoo.create_dataset("folder", root, "train").classes == ["ant", "bee"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -258,9 +259,11 @@ class DatasetSplits:
 
     def equal_files(self) -> list[str]:
         """Name files of equal content in two splits."""
-        present = [split for split in SPLITS if split in self.parts or self._has(split)]
-        paths = {split: self.paths(split) for split in present}
-        return equal_files({split: files for split, files in paths.items() if files is not None})
+        files: dict[str, list[str]] = {}
+        for split in SPLITS:
+            with suppress(NoSplitError, UserError):  # what is wrong with a split is said when it is used
+                files[split] = self.paths(split) or []
+        return equal_files(files)
 
     def _has(self, split: Split) -> bool:
         try:

@@ -12,59 +12,57 @@ from PIL import Image
 
 from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.core.spec import WHITE_LEVELS
+from zoo.datasets.layout import Layout, LayoutName, class_folders, find_layout
 from zoo.images.files import decode, find_images, image_size, open_image
 from zoo.images.left_out import count_left_out
-
-SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-LAYOUTS = "<root>/train/<class>/*.jpg (with val/, valid/ or validation/ and test/ beside it) or <root>/<class>/*.jpg"
 
 #: Default height and width where photographs differ in size: those of ImageNet's networks.
 PHOTOGRAPH_SIZE = 224
 
 
-def folder(root: Path, split: Literal["train", "val", "test"], channels: int = 3) -> ImageFolder:
+def folder(
+    root: Path, split: Literal["train", "val", "test"], channels: int = 3, layout: LayoutName = "auto"
+) -> ImageFolder:
     """Your own images, one folder for each class, of any size.
 
-    The layout is ``train/<class>/...`` with ``val``, ``valid`` or ``validation`` and ``test`` beside it, or
-    ``<class>/...`` alone, from which zoo draws the splits. The training folders, in alphabetical
-    order, are the classes. Hidden files and folders are left out, and files whose ending is not that of an image.
+    The layout is ``train/<class>/...`` with ``val`` and ``test`` beside it, or ``<class>/...`` alone, from which zoo
+    draws the splits. Other usual names of splits are recognised in any case: Training, valid, validation, dev, Testing,
+    eval ... The training folders, in alphabetical order, are the classes. Hidden files and folders are left out, and
+    files whose ending is not that of an image, and the runs that training left.
 
     Args:
         root: the folder with ``train``, or with the class folders.
         split: ``train``, ``val`` or ``test``.
         channels: 3 reads every image as RGB, 1 as grey; 2, 4 or more takes images of exactly so many channels, .npy
             files ``(height, width, channels)`` too.
+        layout: ``splits`` or ``classes`` says what the folders in the root are; ``auto`` recognises it.
 
     Raises:
         UserError: the folder does not exist or has no class folder, a class folder has no image, or the classes of a
-            split differ from those of ``train``.
+            split differ from those of ``train``; two folders are one split, or a folder may be a split or a class.
         NoSplitError: ``train`` has no such split beside it, or there are class folders alone.
     """
-    train, chosen = _folders(root, split)
-    if train is None:
-        whole = _read(root, list(_class_folders(root)), channels)
-        _require_images(root, whole)
-        whole.places = root, [root]
-        return _unsplit(root, whole, split)
-    classes = list(_class_folders(train))
+    places = find_layout(root, layout)
+    parent = _parent(places, split)
+    classes = list(class_folders(places.splits.get("train", root)))
     if split != "train":
-        names = {name for name, path in _class_folders(chosen).items() if any(find_images(path, channels))}
-        _require_same_classes(chosen, names, set(classes))
-    dataset = _read(chosen, classes, channels)
-    _require_images(chosen, dataset)
-    dataset.places = root, _split_folders(root)
+        names = {name for name, path in class_folders(parent).items() if any(find_images(path, channels))}
+        _require_same_classes(parent, names, set(classes))
+    dataset = _read(places, parent, classes, channels)
+    _require_images(parent, dataset)
     return dataset
 
 
-def as_found(root: Path, split: Literal["train", "val", "test"], channels: int = 3) -> ImageFolder:
+def as_found(
+    root: Path, split: Literal["train", "val", "test"], channels: int = 3, layout: LayoutName = "auto"
+) -> ImageFolder:
     """Open a split with its faults left in, for ``zoo check``; arguments and other errors as ``folder``.
 
     The classes are all folders of the split itself, also those without an image.
     """
-    train, chosen = _folders(root, split)
-    dataset = _read(chosen, list(_class_folders(chosen)), channels)
-    dataset.places = root, [root] if train is None else _split_folders(root)
-    return _unsplit(root, dataset, split) if train is None else dataset
+    places = find_layout(root, layout)
+    parent = _parent(places, split)
+    return _read(places, parent, list(class_folders(parent)), channels)
 
 
 folder.as_found = as_found  # type: ignore[attr-defined]  # zoo.data.contract says what it is for
@@ -87,6 +85,8 @@ class ImageFolder:
     white_level = WHITE_LEVELS[-1]
     #: Whether these are the images of all splits (zoo.data.contract).
     unsplit = False
+    #: Lines about what was recognised (zoo.data.contract).
+    notes: Sequence[str] = ()
     #: The root, and the folders in it that hold class folders; None where a table names the files.
     places: tuple[Path, Sequence[Path]] | None = None
 
@@ -134,37 +134,17 @@ class ImageFolder:
         return PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE
 
 
-def _folders(root: Path, split: str) -> tuple[Path | None, Path]:
-    """Return the folders of the training split and of a split; None and ``root`` if it has class folders alone."""
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder; --data.root must name one laid out as {LAYOUTS}")
-    train = _split_folder(root, "train")
-    if train is None:
-        return None, root
-    chosen = _split_folder(root, split)
-    if chosen is None:
-        names = " or ".join(f"{name}/" for name in SPLIT_FOLDERS[split])
-        raise NoSplitError(split, f"{root} has train/ but no {names}")
-    return train, chosen
-
-
-def _split_folders(root: Path) -> list[Path]:
-    return [folder for split in SPLIT_FOLDERS if (folder := _split_folder(root, split)) is not None]
-
-
-def _split_folder(root: Path, split: str) -> Path | None:
-    present = [root / name for name in SPLIT_FOLDERS[split] if (root / name).is_dir()]
-    if len(present) > 1:
-        raise UserError(f"{root} has both {present[0].name}/ and {present[1].name}/; keep one")
-    return present[0] if present else None
-
-
-def _class_folders(parent: Path) -> dict[str, Path]:
-    """Return class name to folder, in alphabetical order."""
-    folders = {path.name: path for path in sorted(parent.iterdir()) if path.is_dir() and not path.name.startswith(".")}
-    if not folders:
-        raise UserError(f"{parent} has no class folders; expected is {LAYOUTS}")
-    return folders
+def _parent(places: Layout, split: str) -> Path:
+    """Return the folder that holds a split's class folders."""
+    if split in places.splits:
+        return places.splits[split]
+    if places.splits:
+        raise NoSplitError(
+            split, f"{places.root} has {places.splits['train'].name}/ but no {split}/ with class folders"
+        )
+    if split != "train":
+        raise NoSplitError(split, f"{places.root} has class folders alone; zoo draws its splits")
+    return places.root
 
 
 def _require_same_classes(path: Path, names: set[str], train: set[str]) -> None:
@@ -174,25 +154,19 @@ def _require_same_classes(path: Path, names: set[str], train: set[str]) -> None:
         raise UserError(f"the classes in {path} differ from those in train/ ({detail}); make them equal")
 
 
-def _read(parent: Path, classes: list[str], channels: int) -> ImageFolder:
+def _read(places: Layout, parent: Path, classes: list[str], channels: int) -> ImageFolder:
     files: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         images = sorted(find_images(parent / name, channels))
         files += images
         labels += [label] * len(images)
-    return ImageFolder(files, np.array(labels, np.int64), classes, channels)
+    dataset = ImageFolder(files, np.array(labels, np.int64), classes, channels)
+    dataset.places, dataset.notes, dataset.unsplit = (places.root, places.parents), [places.note], not places.splits
+    return dataset
 
 
 def _require_images(parent: Path, dataset: ImageFolder) -> None:
     for name, count in zip(dataset.classes, np.bincount(dataset.labels, minlength=len(dataset.classes)), strict=True):
         if count == 0:
             raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
-
-
-def _unsplit(root: Path, whole: ImageFolder, split: str) -> ImageFolder:
-    """Return the images of class folders alone, from which ImageData draws the splits."""
-    if split != "train":
-        raise NoSplitError(split, f"{root} has class folders alone; zoo draws its splits")
-    whole.unsplit = True
-    return whole

@@ -22,7 +22,8 @@ def notes(dataset: Any, sizes: Sequence[tuple[int, int]]) -> tuple[str, ...]:
         sizes: width and height of each picture that can be read.
     """
     left_out: Mapping[str, int] = getattr(dataset, "left_out", dict)()
-    lines = [f"left out, because they are no images of a class: {in_one_line(left_out)}"] if left_out else []
+    lines = [" ".join(note.split()) for note in getattr(dataset, "notes", ())]
+    lines += [f"left out, because they are no images of a class: {in_one_line(left_out)}"] if left_out else []
     if sizes:
         lines += crop_note(sizes, natural_size(dataset))
     return tuple(lines)
