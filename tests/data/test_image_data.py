@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 
 import numpy as np
 import pytest
@@ -171,3 +172,40 @@ def test_paths_are_the_files_of_a_split_in_the_order_that_its_loader_serves(phot
 
 def test_a_data_set_without_files_has_no_paths():
     assert ImageData("digits").paths("val") is None
+
+
+def damage(root, count):
+    """Damage images of each class; return their names."""
+    paths = sorted(root.glob("*/*.png"))[:: 60 // count][:count]
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:60])
+    return [path.name for path in paths]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("memory_gib", [0, 2])
+def test_one_error_names_all_damaged_images_of_every_split(photos, workers, memory_gib):
+    names = damage(photos, 10)
+    data = ImageData("folder", photos, image_size=24, num_workers=workers, memory_gib=memory_gib, batch_size=8)
+    with pytest.raises(ImageError, match="10 images cannot be read") as error:
+        list(data.loader("train"))
+    assert all(f"{name}: " in str(error.value) for name in names)
+    assert str(error.value).endswith("(--data.skip_bad true leaves such images out)")
+
+
+def test_an_error_about_many_damaged_images_names_a_dozen_and_their_number(photos):
+    damage(photos, 30)
+    with pytest.raises(ImageError, match=r"30 images cannot be read: .* and 18 more, which zoo check names") as error:
+        ImageData("folder", photos, image_size=24, num_workers=0).source("train")
+    assert str(error.value).count(".png: ") == 12
+
+
+def test_damaged_images_of_split_folders_are_named_together(photos, tmp_path):
+    damaged = [tmp_path / "root" / split / "a" / "0.png" for split in ("train", "test")]
+    for split in ("train", "val", "test"):
+        shutil.copytree(photos, tmp_path / "root" / split)
+    for path in damaged:
+        path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match="2 images cannot be read") as error:
+        ImageData("folder", tmp_path / "root", image_size=24, num_workers=0).source("train")
+    assert all(str(path) in str(error.value) for path in damaged)

@@ -171,8 +171,7 @@ class ImageData:
     def paths(self, split: Split) -> list[str] | None:
         """Return the file of each item of a split, in the order of its source; None where the data set has no files.
 
-        A loader of val or test serves its images in this order; damaged images, which skip_bad leaves out, stand in
-        the list too.
+        A loader of val or test serves its images in this order; damaged images stand in the list too.
 
         Raises:
             NoSplitError, DownloadError, UserError: as ``source``.
@@ -274,10 +273,11 @@ class ImageData:
 
     def _streamed(self, dataset: Any, memory_bytes: float = 0) -> Source:
         """Return the source of a whole data set: an array, or files of which none is read yet."""
-        spec, workers = self._require_geometry(), self.num_workers
+        spec, workers, others = self._require_geometry(), self.num_workers, partial(self.splits.others, dataset)
         if hasattr(dataset, "white_level"):
             dataset.white_level = spec.white_level
-        return open_source(dataset, spec, memory_bytes=memory_bytes, workers=workers, skip_bad=self.skip_bad)
+        options: dict[str, Any] = {"workers": workers, "skip_bad": self.skip_bad, "other_splits": others}
+        return open_source(dataset, spec, memory_bytes=memory_bytes, **options)
 
     def _training_whole(self) -> Source:
         """Return the source of all training items, before splits are drawn from them."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
+from zoo.core.console import print_stderr
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
 from zoo.data.contract import as_tensor
@@ -27,6 +28,12 @@ AT_ONCE_BYTES = 2**20
 
 #: Label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
 BAD = -1
+
+#: Damaged images that one error names, and images from which it says that naming them takes time.
+NAMED, MANY = 12, 1_000
+
+#: Images that are read at once where no batch says how many.
+CHUNK = 64
 
 
 class Source(Protocol):
@@ -91,17 +98,25 @@ class StreamSource:
         workers: number of processes; 0 reads in this one.
         skip_bad: name each damaged image once on stderr instead of raising ImageError.
         indices: int64 ``(length,)``, the items of the data set that belong to the split; None for all.
+        other_splits: gives the data sets of the other splits, whose damaged images are named too.
     """
 
     #: The loader of training, whose workers live on.
     _persistent: DataLoader[Any] | None = None
 
     def __init__(
-        self, dataset: Any, spec: InputSpec, *, workers: int, skip_bad: bool, indices: np.ndarray | None = None
+        self,
+        dataset: Any,
+        spec: InputSpec,
+        *,
+        workers: int,
+        skip_bad: bool,
+        indices: np.ndarray | None = None,
+        other_splits: Callable[[], Sequence[Any]] = tuple,
     ) -> None:
         self.items = _Items(dataset, np.arange(len(dataset)) if indices is None else indices, spec, skip_bad)
         self.size, self.at_once = (spec.height, spec.width), 1
-        self.workers = workers
+        self.workers, self.other_splits = workers, other_splits
         self._named: set[str] = set()
 
     def __len__(self) -> int:
@@ -113,20 +128,39 @@ class StreamSource:
         # The list is changed in place: a DataLoader that lives on cannot get another one.
         loader.batch_sampler[:] = [indices.tolist() for indices in index_batches]  # type: ignore[index]
         for images, labels, problems in loader:
+            if problems and not self.items.skip_bad:
+                raise self._damage()
             for problem in problems:
-                if not self.items.skip_bad:
-                    raise ImageError(f"{problem} (--data.skip_bad true leaves such images out)")
                 if problem not in self._named:
                     self._named.add(problem)
                     print(f"skipped bad image {len(self._named)}: {problem}", file=sys.stderr)
             yield images, labels
 
+    def _damage(self) -> ImageError:
+        """Return the error that names all damaged images of the data set, in whichever split they are."""
+        datasets = [self.items.dataset, *self.other_splits()]
+        if (count := sum(map(len, datasets))) > MANY:
+            print_stderr(f"an image is damaged: all {count:,} are read once, to name every one that is")
+        problems: list[str] = []
+        for dataset in datasets:
+            whole = StreamSource(dataset, self.items.spec, workers=self.workers, skip_bad=True)
+            loader = whole._loader()
+            loader.batch_sampler[:] = torch.split(torch.arange(len(dataset)), CHUNK)  # type: ignore[index]
+            problems += [problem for *_, damaged in loader for problem in damaged]
+        if len(problems) == 1:
+            return ImageError(f"{problems[0]} (--data.skip_bad true leaves such images out)")
+        more = f" and {len(problems) - NAMED:,} more, which zoo check names" if len(problems) > NAMED else ""
+        return ImageError(
+            f"{len(problems):,} images cannot be read: {'; '.join(problems[:NAMED])}{more} "
+            "(--data.skip_bad true leaves such images out)"
+        )
+
     def subset(self, indices: np.ndarray) -> StreamSource:
         """Return a source of some of the images."""
-        items = self.items
-        return StreamSource(
-            items.dataset, items.spec, workers=self.workers, skip_bad=items.skip_bad, indices=items.indices[indices]
-        )
+        source, items = copy(self), copy(self.items)
+        items.indices = items.indices[indices]
+        source.items, source._named, source._persistent = items, set(), None
+        return source
 
     def for_training(self) -> StreamSource:
         """Return a source of the same images for training, whose workers live on.
@@ -159,7 +193,7 @@ class StreamSource:
             generator=torch.Generator(),
         )
 
-    def read_all(self, chunk: int = 64) -> MemorySource:
+    def read_all(self, chunk: int = CHUNK) -> MemorySource:
         """Read every image once, ``chunk`` of them in a batch, and return them as one array."""
         size = (len(self), *self.size, self.items.spec.channels)
         images, labels = torch.empty(size, dtype=torch.uint8), torch.empty(len(self), dtype=torch.int64)
@@ -205,7 +239,15 @@ def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, 
     return pixels, torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem]
 
 
-def open_source(dataset: Any, spec: InputSpec, *, memory_bytes: float, workers: int, skip_bad: bool) -> Source:
+def open_source(
+    dataset: Any,
+    spec: InputSpec,
+    *,
+    memory_bytes: float,
+    workers: int,
+    skip_bad: bool,
+    other_splits: Callable[[], Sequence[Any]] = tuple,
+) -> Source:
     """Return a source of a whole data set: in memory if it is one array, or fits in ``memory_bytes`` at spec's size.
 
     Args:
@@ -214,6 +256,7 @@ def open_source(dataset: Any, spec: InputSpec, *, memory_bytes: float, workers: 
         memory_bytes: limit above which data streams; arrays do not count, they are in memory already.
         workers: as in StreamSource.
         skip_bad: as in StreamSource.
+        other_splits: as in StreamSource.
 
     Raises:
         ImageError: an image is damaged, and skip_bad is off; data that streams is not read yet.
@@ -226,6 +269,6 @@ def open_source(dataset: Any, spec: InputSpec, *, memory_bytes: float, workers: 
             pixels = pixels.expand(-1, -1, -1, 3)
         if pixels.shape[3] == spec.channels:
             return MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
-    stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad)
+    stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad, other_splits=other_splits)
     fits = len(dataset) * spec.height * spec.width * spec.channels <= memory_bytes
     return stream.read_all() if fits else stream

@@ -95,6 +95,14 @@ class DatasetSplits:
         """Return the data set of a split that is open, else that of ``train``."""
         return next(iter(self._opened.values()), None) or self.opened("train")
 
+    def others(self, dataset: Any) -> list[Any]:
+        """Return the data sets of the other splits of one's own that can be opened."""
+        opened = []
+        for split in SPLITS:
+            with suppress(NoSplitError, UserError):
+                opened.append(self.opened(split))
+        return [other for other in opened if other is not dataset]
+
     def items(self, split: Split) -> tuple[Any, np.ndarray | None]:
         """Return the data set that a split's images are in, and which of its items they are; None for all.
 

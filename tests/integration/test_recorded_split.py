@@ -1,0 +1,122 @@
+"""A run of a folder records its split; test, validate and resume use it, and name what has changed since."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+import yaml
+from support import error_of, write_photos
+
+FIT = ("--data", "folder", "--data.image_size", 16, "--data.batch_size", 16, "--data.num_workers", 0)
+FIT += ("--data.augmentation", "none", "--trainer.max_epochs", 1)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    write_photos(tmp_path / "photos", ("ant", "bee", "wasp"), 100, 60)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def run(zoo, tmp_path, photos):
+    status, _, err = zoo("fit", *FIT, "--data.root", photos, "--run", "first")
+    assert status == 0, err
+    return tmp_path / "runs" / "first"
+
+
+def rows(run):
+    with (run / "split.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def images(run, split):
+    return [row["path"] for row in rows(run) if row["split"] == split]
+
+
+def test_split_csv_has_path_class_split_size_and_digest(run, photos):
+    table = rows(run)
+    assert sorted(row["path"] for row in table) == sorted(str(p.relative_to(photos)) for p in photos.glob("*/*.png"))
+    for row in table:
+        assert row["class"] == row["path"].split("/")[0]
+        assert int(row["size"]) == (photos / row["path"]).stat().st_size
+        assert len(row["digest"]) == 32
+    assert {row["split"] for row in table} == {"train", "val", "test"}
+
+
+def test_a_test_uses_the_recorded_images_and_names_what_has_changed(zoo, run, photos):
+    before = images(run, "test")
+    (photos / before[0]).unlink()
+    shutil.copy(photos / "ant" / "1.png", photos / "ant" / "new one.png")
+    status, _, err = zoo("test", run)
+    assert status == 0, err
+    assert f"warning: 1 images of {run / 'split.csv'} are not in the data: {before[0]}" in err
+    assert f"1 images of the data are not in {run / 'split.csv'}; they are left out: ant/new one.png" in err
+    assert json.loads((run / "results.json").read_text())["images"] == len(before) - 1
+
+
+def test_a_resumed_run_trains_on_with_its_split(zoo, run, photos):
+    before = (run / "split.csv").read_bytes()
+    shutil.copy(photos / "ant" / "1.png", photos / "ant" / "new one.png")
+    status, _, err = zoo("fit", run, "--trainer.max_epochs", 2)
+    assert status == 0, err
+    assert f"{len(images(run, 'train'))} train and {len(images(run, 'val'))} val images" in err
+    assert "left out: ant/new one.png" in err
+    assert (run / "split.csv").read_bytes() == before
+
+
+def test_another_split_is_refused_for_a_run(zoo, run):
+    line = error_of(zoo("test", run, "--data.split_seed", 7))
+    assert f"has its split in {run / 'split.csv'}, received data.split_seed 7; leave it out" in line
+
+
+def test_a_split_of_another_run_is_used_again(zoo, run, photos, tmp_path):
+    status, _, err = zoo("fit", *FIT, "--data.root", photos, "--data.split", "runs/first", "--run", "second")
+    assert status == 0, err
+    assert sorted(rows(tmp_path / "runs" / "second"), key=str) == sorted(rows(run), key=str)
+
+
+def test_the_data_may_move(zoo, run, photos, tmp_path):
+    moved = shutil.move(photos, tmp_path / "elsewhere")
+    status, _, err = zoo("validate", run, "--data.root", moved)
+    assert status == 0, err
+    assert "warning" not in err
+
+
+def test_other_data_is_no_data_of_the_run(zoo, run, tmp_path):
+    write_photos(tmp_path / "other", ("ant", "bee", "wasp"), 100, 60)
+    for path in (tmp_path / "other").glob("*/*.png"):
+        path.rename(path.with_name(f"other {path.name}"))
+    assert "none of its 60 images, such as" in error_of(zoo("test", run, "--data.root", tmp_path / "other"))
+
+
+def test_a_run_without_a_recorded_split_keeps_the_one_drawn_by_count(zoo, run, photos):
+    """Versions before split.csv drew a tenth of each class; their config.yaml has no key of the drawing."""
+    (run / "split.csv").unlink()
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    for key in ("test_fraction", "split_seed", "group", "split", "folds", "fold"):
+        del config["data"][key]
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    for command, count in (("test", 6), ("validate", 6)):
+        status, out, err = zoo(command, run)
+        assert status == 0, err
+        assert f"{count} images" in out
+    assert zoo("fit", run, "--trainer.max_epochs", 2)[0] == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["split_seed"] is None
+    assert not (run / "split.csv").exists()
+    assert "6 images" in zoo("test", run)[1]
+
+
+def test_equal_files_in_two_splits_are_named_before_training(zoo, run, photos):
+    train, test = images(run, "train")[0], images(run, "test")[0]
+    shutil.copy(photos / train, photos / test)
+    status, _, err = zoo("fit", *FIT, "--data.root", photos)
+    assert status == 0, err
+    assert "warning: 1 pictures are in two splits, as files of equal content" in err
+    assert err.index("warning: 1 pictures") < err.index("architecture")
+
+
+def test_arrays_record_no_split(digits_run):
+    assert not (digits_run / "split.csv").exists()
