@@ -162,6 +162,14 @@ def test_folds_rank_every_image_each_by_the_fold_that_tests_it(zoo, tmp_path):
     assert "split" not in table[0]
 
 
+def test_a_run_that_recorded_no_split_is_said_to_have_perhaps_trained_on_the_images(zoo, tmp_path):
+    write_images(tmp_path / "photos", ("train", "test"))  # val is drawn
+    fit(tmp_path / "photos", tmp_path, "--run", "run")
+    assert "The run recorded no split" not in zoo("check", "--labels", "run", "--output", "a.csv")[1]
+    (tmp_path / "run" / "split.csv").unlink()
+    assert "it may have been trained on some of these images" in zoo("check", "--labels", "run", "--output", "b.csv")[1]
+
+
 def test_images_without_files_are_ranked_by_number(zoo, untested_run, tmp_path):
     status, out, _ = zoo("check", "--labels", untested_run, "--output", "digits.csv")
     assert (status, "zoo fit --data table" in out) == (0, False)

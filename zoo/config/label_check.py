@@ -60,11 +60,17 @@ def check_labels(folder: str, args: Sequence[str], output: str | None = None) ->
         cli = opened("check", [str(run.path), *OPTIONS, *args])
         classified += _classify(cli, ("test",) if folds else ("val", "test"))
         data = cli.datamodule  # of the last: all have the same images
+        redrawn = data.splits.keys is not None and bool(data.splits.parts) and not run.split.is_file()
     if not classified:
         raise UserError(f"{folder} has neither a val nor a test image whose label could be checked")
     ranking = LabelRanking(data.spec.classes, classified)
     rest = unranked(data, [split for split in SPLITS if data.has(split)], ranking.rows)
     notes = _notes(folds, runs[0], ranking, rest)
+    if redrawn:
+        notes.append(
+            "The run recorded no split: if files were added or removed since it was trained, it may have been "
+            "trained on some of these images."
+        )
     command = None if data.paths("train") is None else _command(table, data)
     write_labels(table, [*ranking.rows, *rest], COLUMNS[:-1] if folds else COLUMNS)
     page = table.with_suffix(".html")

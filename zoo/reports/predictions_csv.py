@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -30,7 +30,10 @@ class PredictionsCsv:
 
     def __init__(self, path: Path, file: IO[bytes], classes: Sequence[str], names: Sequence[str]) -> None:
         self.path, self.file, self.classes, self.names = path, file, classes, names
-        self._write([[*COLUMNS, *(f"probability of {name}" for name in classes)]])
+        self._numbers = ",%.6f" * len(classes) + "\n"
+        header = io.StringIO(newline="")
+        csv.writer(header, lineterminator="\n").writerow([*COLUMNS, *(f"probability of {name}" for name in classes)])
+        self._write(header.getvalue())
 
     def add(self, labels: Tensor, probabilities: Tensor, positions: Sequence[int]) -> None:
         """Write a row for each image of a batch; probabilities have six decimals.
@@ -44,17 +47,17 @@ class PredictionsCsv:
             RunError: the disk is full.
         """
         best, values = probabilities.argmax(dim=1).tolist(), probabilities.tolist()
-        rows = zip(positions, labels.tolist(), best, values, strict=True)
-        self._write(
-            [self.names[position], self.classes[label], self.classes[top], *(f"{value:.6f}" for value in row)]
-            for position, label, top, row in rows
-        )
-
-    def _write(self, rows: Iterable[Iterable[str]]) -> None:
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(rows)
+        writer = csv.writer(text, lineterminator="\n")
+        for position, label, top, row in zip(positions, labels.tolist(), best, values, strict=True):
+            writer.writerow([self.names[position], self.classes[label], self.classes[top]])
+            text.seek(text.tell() - 1)  # the numbers go on the same line; this way they take half the time
+            text.write(self._numbers % tuple(row))
+        self._write(text.getvalue())
+
+    def _write(self, text: str) -> None:
         with _failures(self.path):
-            self.file.write(text.getvalue().encode("utf-8", "surrogateescape"))  # a file's name comes back as it was
+            self.file.write(text.encode("utf-8", "surrogateescape"))  # a file's name comes back as it was
             self.file.flush()
 
 
