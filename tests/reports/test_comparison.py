@@ -83,8 +83,7 @@ def test_two_runs_on_one_test_set_are_said_to_differ_by_chance_or_not(zoo, digit
     verdict = "is hardly chance" if figures["p"] < 0.05 else "could be chance"
     assert "359 test images, right by" in err
     assert f"the difference {verdict} (McNemar, p = {figures['p']:.2g})" in err
-    [_, row] = table((tmp_path / "both.html").read_text(), r"Could the difference be chance\?").values()
-    assert row[1:] == [verdict, str(figures["only_first"]), str(figures["only_second"]), "359", f"{figures['p']:.2g}"]
+    assert f"the difference {verdict} (McNemar, p = {figures['p']:.2g})" in (tmp_path / "both.html").read_text()
 
 
 def test_a_run_that_was_not_tested_is_named_with_the_command(zoo, untested_run, other_run, tmp_path):

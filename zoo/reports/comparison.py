@@ -59,7 +59,7 @@ def compare(paths: Sequence[str], output: str | None) -> Path:
         title=f"{len(runs)} runs compared",
         names=names,
         results=_rows(results, _format),
-        tested=[difference.cells for difference in tested],
+        tested=[str(difference) for difference in tested],
         reasons=reasons,
         legend=charts.legend(names),
         curves=_curves(names, histories),

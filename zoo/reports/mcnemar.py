@@ -50,12 +50,6 @@ class Difference:
         """Whether it could be chance, in a few words."""
         return "is hardly chance" if self.p < LEVEL else "could be chance"
 
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The row of a table: both runs, the verdict, images right by the first and the second alone, all images, p."""
-        counts = (f"{count:,}" for count in (self.only_first, self.only_second, self.images))
-        return (self.first, self.second, self.verdict, *counts, f"{self.p:.2g}")
-
     def __str__(self) -> str:
         return (
             f"{self.images:,} test images, right by {self.first} alone: {self.only_first:,}, by {self.second} alone: "
