@@ -197,13 +197,19 @@ def test_check_shows_labels_that_train_lacks(tmp_path, images):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,label\na.png,\n,ant\nc.png,bee\n", "line 2 has no label, line 3 has no path"),
-        ("path,label,split\na.png,bee,train\nb.png,ant,\n", "line 3 has no split"),
-        ("path,label\na.png,bee\nb.png,ant\na.png,ant\n", "lines 2 and 4 say different things about a.png"),
+        ("path,label\na.png,\n,ant\nc.png,bee\n", "no path in line 3; no label in line 2; correct"),
+        ("path,label,split\na.png,bee,train\nb.png,ant,\n", "no split in line 3"),
+        ("path,label\na.png,bee\nb.png,ant\na.png,ant\n", "different labels or splits in lines 2 and 4 of a.png"),
         ("path,label\na.png,bee\nb.png\nc.png,bee,x\n", r"has 2 columns, but .* in lines 3 \(1\), 4 \(3\)"),
         ("path,label,split\na.png,bee,trian\nb.png,ant,tset\n", r"has 'trian' \(line 2\), 'tset' \(line 3\); allowed"),
-        ("photo,label\na.png,bee\n", "which column of .* holds the path.*photo, label; .*--data.dataset.path_column"),
-        ("path,breed\na.png,bee\n", "which column of .* holds the label.*path, breed; .*--data.dataset.label_column"),
+        (
+            "photo,label\na.png,bee\n",
+            "which column of .* holds the path.*--data.dataset.path_column: it has photo, label",
+        ),
+        (
+            "path,breed\na.png,bee\n",
+            "which column of .* holds the label.*--data.dataset.label_column: it has path, breed",
+        ),
         ("path,label,class\na.png,1,bee\n", "label and class can both be the label; choose with --data.dataset.label"),
         ("path,label,label\na.png,bee,bee\n", "names columns twice: label"),
         ("path,label\n", "has no row"),
@@ -244,6 +250,36 @@ def test_images_of_a_group_stay_in_one_split(tmp_path, images):
     data = ImageData({"name": "table", "path": str(tmp_path / "labels.csv")}, tmp_path)
     patients = [{int(Path(path).stem) // 4 for path in data.paths(split)} for split in ("train", "val", "test")]
     assert sum(map(len, patients)) == len(set.union(*patients)) == 15
+
+
+def test_images_without_a_group_do_not_stay_together(tmp_path, images):
+    images(*(f"{number}.png" for number in range(60)))
+    lines = [f"{number}.png,{CLASSES[number % 2]}," for number in range(60)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,group", *lines]))
+    data = ImageData({"name": "table", "path": str(tmp_path / "labels.csv")}, tmp_path)
+    assert all(len(data.paths(split)) > 0 for split in ("train", "val", "test"))
+
+
+def test_groups_in_two_splits_are_named(table):
+    text = "path,label,split,patient\na.png,bee,train,p1\nb.png,ant,train,p2\nc.png,bee,test,p1\n"
+    [columns, warning] = table(text).notes
+    assert columns == "columns       path from 'path', label from 'label', split from 'split', group from 'patient'"
+    assert warning.startswith("warning: 1 of 2 groups of column 'patient' are in two splits")
+    assert warning.endswith(": p1")
+    assert len(table(text.replace("test,p1", "test,p3")).notes) == 1
+
+
+def test_many_lines_of_one_fault_are_counted(table):
+    lines = [f"{number}.png," for number in range(50)]
+    with pytest.raises(UserError, match=r"no label in lines 2, 3, .*, 21 and 30 more; correct"):
+        table("\n".join(["path,label", *lines]))
+
+
+def test_pictures_inside_parquet_are_said_to_be_the_plugins(tmp_path):
+    content = {"image": [{"bytes": b"", "path": "x"}], "label": [1]}
+    parquet.write_table(pa.table(content), tmp_path / "labels.parquet")
+    with pytest.raises(UserError, match=r"holds the path\?.*it has label; pictures inside .* read by hf/parquet"):
+        create_dataset("table", tmp_path, "train", path="labels.parquet")
 
 
 def test_the_split_of_an_image_is_that_of_its_path_in_the_table_wherever_the_table_lies(tmp_path, images):

@@ -198,7 +198,7 @@ class DatasetSplits:
             return keys
         values = column(group) if column is not None else None
         if values is not None:
-            return [str(value) for value in values]
+            return [str(value) or key for value, key in zip(values, keys, strict=True)]  # empty: a group of its own
         try:
             pattern = re.compile(group)
         except re.error as error:

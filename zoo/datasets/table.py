@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from zoo.core.errors import NoSplitError, UserError, did_you_mean
-from zoo.data.split import SPLIT_NAMES, split_of
-from zoo.data.tables import Table, listed, read_table, require_utf8
+from zoo.core.errors import NoSplitError, UserError
+from zoo.data.table_columns import (
+    class_names,
+    crossing_groups,
+    find_columns,
+    label_texts,
+    require_rows,
+    split_names,
+)
+from zoo.data.tables import listed, read_table, require_utf8
 from zoo.datasets.folder import ImageFolder
 from zoo.images.finder import FileFinder
-
-#: Usual names of each column, as ``_plain`` writes them. Of the paths, the first that a table has is taken: many tables
-#: have a number in ``id`` beside the file.
-USUAL: Mapping[str, tuple[str, ...]] = {
-    "path": (
-        *("path", "filepath", "file", "filename", "image", "imagepath", "imagefile", "imagefilename", "imagename"),
-        *("img", "imgpath", "imgname", "imageid", "id"),
-    ),
-    "label": ("label", "labels", "labelname", "class", "classname", "target", "category", "categoryname"),
-    "split": ("split", "set", "subset", "partition"),
-    "group": ("group", "groupid", "patient", "patientid", "subject", "subjectid"),
-}
 
 
 def table(
@@ -88,11 +82,12 @@ class TableImages(ImageFolder):
         content: the table's columns, a value for each image.
         columns: names of the columns of path, label and, where there are any, split and group.
         files_root: the folder that relative paths start at.
+        warnings: lines for ``notes``.
 
     Attributes:
         unsplit: whether the table says nothing of splits, so that they are drawn.
         group_column: the column of images that stay together in one split, or None.
-        notes: which columns were recognised.
+        notes: which columns were recognised, and groups that are in two splits.
     """
 
     plain_files = True
@@ -106,11 +101,13 @@ class TableImages(ImageFolder):
         content: Mapping[str, Sequence[str]],
         columns: Mapping[str, str],
         files_root: Path,
+        warnings: Sequence[str],
     ) -> None:
         super().__init__(files, labels, classes, channels)
         self.content, self.files_root = content, files_root
         self.unsplit, self.group_column = "split" not in columns, columns.get("group")
-        self.notes = [f"columns       {', '.join(f'{key} from {name!r}' for key, name in columns.items())}"]
+        recognised = ", ".join(f"{key} from '{name}'" for key, name in columns.items())
+        self.notes = [f"columns       {recognised}", *warnings]
 
     def column(self, name: str) -> Sequence[str] | None:
         """Return the value of each image in a column of the table; None where it has no such column."""
@@ -126,10 +123,10 @@ def _open(
     strict: bool,
 ) -> TableImages:
     content = read_table(_locate(root, Path(path)))  # from Python it may be a text
-    columns = _columns(content, named)
-    names, labels = content.columns[columns["path"]], _label_texts(content.columns[columns["label"]])
-    splits = _splits(content, columns["split"]) if "split" in columns else ["train"] * len(names)
-    _require_rows(content, names, labels, splits)
+    columns = find_columns(content, named)
+    names, labels = content.columns[columns["path"]], label_texts(content.columns[columns["label"]])
+    splits = split_names(content, columns["split"]) if "split" in columns else ["train"] * len(names)
+    require_rows(content, names, labels, splits)
     files, missing, folder = _find_files(names, content.path.parent, root)
     require_utf8(content.path, [*content.columns, *labels, *(names[row] for row in missing)])
     if missing and strict:
@@ -141,7 +138,7 @@ def _open(
     if split not in splits:
         present = ", ".join(dict.fromkeys(splits)) if "split" in columns else "no column that says which is which"
         raise NoSplitError(split, f"{content.path} has {present}")
-    classes = _classes([label for label, part in zip(labels, splits, strict=True) if part == "train" or not strict])
+    classes = class_names([label for label, part in zip(labels, splits, strict=True) if part == "train" or not strict])
     numbers = {name: number for number, name in enumerate(classes)}
     chosen = [row for row, part in enumerate(splits) if part == split]
     unknown = [f"{labels[row]} (line {content.lines[row]})" for row in chosen if labels[row] not in numbers]
@@ -155,6 +152,7 @@ def _open(
         {name: [values[row] for row in chosen] for name, values in content.columns.items()},
         columns,
         folder,
+        crossing_groups(content, columns, splits),
     )
 
 
@@ -164,78 +162,6 @@ def _locate(root: Path, path: Path) -> Path:
         if place.is_file():
             return place
     raise UserError(f"there is no table {' or '.join(map(str, places))}; --data.dataset.path must name one")
-
-
-def _columns(content: Table, named: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the columns of path, label and, where there are any, split and group: those named, else the usual ones."""
-    by_plain = {_plain(name): name for name in reversed(content.columns)}
-    chosen: dict[str, str] = {}
-    for key, usual in USUAL.items():
-        name, option = named.get(key), f"--data.dataset.{key}_column"
-        present = [by_plain[text] for text in usual if text in by_plain]
-        if name is not None and name not in content.columns:
-            near = did_you_mean(name, content.columns)
-            raise UserError(f"{option} is '{name}'; the columns of {content.path} are {content.header}{near}")
-        if name is None and len(present) > 1 and key != "path":
-            raise UserError(f"{content.path}: {' and '.join(present)} can both be the {key}; choose with {option}")
-        if name is not None or present:
-            chosen[key] = present[0] if name is None else name
-        elif key in ("path", "label"):
-            raise UserError(
-                f"which column of {content.path} holds the {key}? Its first line has {content.header}; name one with "
-                f"{option}"
-            )
-    return chosen
-
-
-def _plain(name: str) -> str:
-    """Return a column's name in lower case, letters and digits alone: ``Image Path`` and ``image_path`` are one."""
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
-def _label_texts(values: list[str]) -> list[str]:
-    """Return labels as texts; of whole numbers without ``.0``, which pandas writes where a column has a gap."""
-    if all(re.fullmatch(r"-?\d+(\.0*)?", value) for value in values if value):
-        return [value.partition(".")[0] for value in values]
-    return values
-
-
-def _classes(labels: Sequence[str]) -> list[str]:
-    """Return the classes in order: of whole numbers theirs, else the alphabet's."""
-    classes = set(labels)
-    whole = all(re.fullmatch(r"-?\d+", name) for name in classes)
-    return sorted(classes, key=lambda name: (int(name), name)) if whole else sorted(classes)
-
-
-def _splits(content: Table, column: str) -> list[str]:
-    """Return train, val or test for each row; an empty text where it says nothing.
-
-    Raises:
-        UserError: rows have another word; all are named.
-    """
-    texts = content.columns[column]
-    rows = zip(texts, content.lines, strict=True)
-    unknown = [f"'{text}' (line {line})" for text, line in rows if text and split_of(text) is None]
-    if unknown:
-        allowed = ", ".join(name for names in SPLIT_NAMES.values() for name in names)
-        raise UserError(f"{content.path}: column '{column}' has {listed(unknown)}; allowed are {allowed}, in any case")
-    return [split_of(text) or "" for text in texts]
-
-
-def _require_rows(content: Table, names: list[str], labels: list[str], splits: list[str]) -> None:
-    """Check that each row is complete, and that no two rows say different things about one file."""
-    faults: list[str] = []
-    said: dict[str, tuple[str, str, int]] = {}
-    for name, label, split, line in zip(names, labels, splits, content.lines, strict=True):
-        lacking = [what for what, value in (("path", name), ("label", label), ("split", split)) if not value]
-        if lacking:
-            faults.append(f"line {line} has no {' and no '.join(lacking)}")
-            continue
-        first = said.setdefault(name, (label, split, line))
-        if first[:2] != (label, split):
-            faults.append(f"lines {first[2]} and {line} say different things about {name}")
-    if faults:
-        raise UserError(f"{content.path}: {listed(faults)}; correct or remove these lines")
 
 
 def _find_files(names: Sequence[str], beside: Path, root: Path) -> tuple[list[str], list[int], Path]:
