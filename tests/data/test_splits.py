@@ -212,7 +212,7 @@ def test_a_table_of_folds_says_which_fold_tests_an_image(tmp_path, flat):
         ("path,split\nant/x.png,holdout\n", r"the split of ant/x\.png is 'holdout'; allowed are train, val, test"),
         ("file,split\nant/x.png,train\n", "its columns are file, split; needed are path and split"),
         ("path,split\na.png,train\na.png,test\n", r"a\.png is in train and in test; an image has one split"),
-        ("path,split\n", "no image is listed"),
+        ("path,split\n", "has no row"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, flat, content, message):

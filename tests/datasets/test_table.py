@@ -239,6 +239,12 @@ def test_a_file_whose_name_is_no_utf_8_is_read_under_its_name(table, tmp_path):
     assert rows(dataset) == [(name, "bee"), ("b.png", "ant")]
 
 
+def test_spaces_around_values_do_not_count_but_in_names_of_files_they_may(table, images):
+    images(" d.png", "e .png")
+    text = "path , label, split\na.png , bee ,train\n d.png,bee, train\ne .png,ant,train \n"
+    assert rows(table(text)) == [("a.png", "bee"), (" d.png", "bee"), ("e .png", "ant")]
+
+
 def test_leading_zeros_of_numbers_stay(table):
     assert table("path,label\na.png,010\nb.png,9\n").classes == ["9", "010"]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from zoo.core.errors import UserError
 from zoo.data.split import SPLIT_NAMES, normal_path, split_of
+from zoo.data.tables import read_table
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 
@@ -86,8 +87,9 @@ def read_split(source: str | Path) -> dict[str, SplitRow]:
     """Read a split: of a run, of a table with the columns path and split (or fold), or of lists in a folder.
 
     Args:
-        source: a run folder with split.csv; a ``.csv`` or ``.tsv`` table; or a folder with ``train.txt`` and, if there
-            are such splits, ``val.txt`` and ``test.txt`` (or another of SPLIT_NAMES), which hold a path a line.
+        source: a run folder with split.csv; a table, as ``zoo.data.tables`` reads it; or a folder with ``train.txt``
+            and, if there are such splits, ``val.txt`` and ``test.txt`` (or another of SPLIT_NAMES), which hold a path
+            a line.
 
     Returns:
         Rows by path, in the form of ``normal_path``.
@@ -116,37 +118,30 @@ def read_split(source: str | Path) -> dict[str, SplitRow]:
 
 
 _ALLOWED = (
-    "allowed are the folder of a run that drew its split, a table (.csv, .tsv) with the columns path and split, and a "
-    "folder with train.txt, val.txt and test.txt"
+    "allowed are the folder of a run that drew its split, a table (.csv, .tsv, .parquet) with the columns path "
+    "and split, and a folder with train.txt, val.txt and test.txt"
 )
 
 
 def _read_table(path: Path) -> list[SplitRow]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
-        lines = text.splitlines()
-        delimiter = max("\t;,", key=lines[0].count) if lines else ","
-        table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        columns = {str(name).strip().lower(): name for name in table.fieldnames or ()}
-        kind = next((name for name in ("split", "fold") if name in columns), None)
-        if "path" not in columns or kind is None:
-            raise UserError(f"{path}: its columns are {', '.join(columns) or 'none'}; needed are path and split")
-        return [_row(path, columns, kind, record) for record in table if record[columns["path"]]]
-    except (OSError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as a table: {error}") from error
+    table = read_table(path)
+    columns = {name.lower(): values for name, values in table.columns.items()}
+    kind = next((name for name in ("split", "fold") if name in columns), None)
+    if "path" not in columns or kind is None:
+        raise UserError(f"{path}: its columns are {table.header or 'none'}; needed are path and split")
+    empty = [""] * len(table.lines)
+    others = (columns.get(name, empty) for name in ("class", "size", "digest"))
+    rows = zip(columns["path"], columns[kind], *others, strict=True)
+    return [_row(path, kind, name, part.strip(), *rest) for name, part, *rest in rows if name]
 
 
-def _row(path: Path, columns: dict[str, str], kind: str, record: dict[str, str]) -> SplitRow:
-    def value(name: str) -> str | None:
-        return record[columns[name]] or None if name in columns else None
-
-    name, size = (value(kind) or "").strip(), value("size")
-    split = split_of(name) if kind == "split" else ""
-    if split is None or not name:
-        raise UserError(f"{path}: the {kind} of {value('path')} is '{name}'; allowed are {', '.join(SPLIT_NAMES)}")
-    size_in_bytes = int(size) if size is not None and size.isdecimal() else None
-    fold = name if kind == "fold" else None
-    return SplitRow(str(value("path")), value("class"), split, size_in_bytes, value("digest"), fold)
+def _row(table: Path, kind: str, path: str, part: str, class_name: str, size: str, content: str) -> SplitRow:
+    split = split_of(part) if kind == "split" else ""
+    if split is None or not part:
+        raise UserError(f"{table}: the {kind} of {path} is '{part}'; allowed are {', '.join(SPLIT_NAMES)}")
+    size_in_bytes = int(size) if size.isdecimal() else None
+    fold = part if kind == "fold" else None
+    return SplitRow(path, class_name or None, split, size_in_bytes, content or None, fold)
 
 
 def _read_lists(folder: Path) -> list[SplitRow]:

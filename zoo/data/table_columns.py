@@ -51,7 +51,8 @@ def _plain(name: str) -> str:
 
 
 def label_texts(values: list[str]) -> list[str]:
-    """Return labels as texts; of whole numbers without ``.0``, which pandas writes where a column has a gap."""
+    """Return labels without spaces around them, of whole numbers without ``.0``: pandas writes it beside a gap."""
+    values = [value.strip() for value in values]
     if all(re.fullmatch(r"-?\d+(\.0*)?", value) for value in values if value):
         return [value.partition(".")[0] for value in values]
     return values
@@ -70,7 +71,7 @@ def split_names(content: Table, column: str) -> list[str]:
     Raises:
         UserError: rows have another word; all are named.
     """
-    texts = content.columns[column]
+    texts = [text.strip() for text in content.columns[column]]
     rows = zip(texts, content.lines, strict=True)
     unknown = [f"'{text}' (line {line})" for text, line in rows if text and split_of(text) is None]
     if unknown:
@@ -83,13 +84,13 @@ def require_rows(content: Table, names: list[str], labels: list[str], splits: li
     """Check that each row is complete, and that no two rows say different things about one file."""
     faults = []
     for what, values in (("path", names), ("label", labels), ("split", splits)):
-        if empty := [line for value, line in zip(values, content.lines, strict=True) if not value]:
+        if empty := [line for value, line in zip(values, content.lines, strict=True) if not value.strip()]:
             faults.append(f"no {what} in {'line' if len(empty) == 1 else 'lines'} {listed(empty)}")
     said: dict[str, tuple[str, str, int]] = {}
     differing = []
     for name, label, split, line in zip(names, labels, splits, content.lines, strict=True):
         first = said.setdefault(name, (label, split, line))
-        if name and first[:2] != (label, split):
+        if name.strip() and first[:2] != (label, split):
             differing.append(f"lines {first[2]} and {line} of {name}")
     if differing:
         faults.append(f"different labels or splits in {listed(differing)}")
@@ -103,7 +104,7 @@ def crossing_groups(content: Table, columns: Mapping[str, str], splits: Sequence
         return []
     places: dict[str, set[str]] = {}
     for group, split in zip(content.columns[columns["group"]], splits, strict=True):
-        places.setdefault(group, set()).add(split)
+        places.setdefault(group.strip(), set()).add(split)
     crossing = [group for group, parts in places.items() if group and len(parts) > 1]
     if not crossing:
         return []

@@ -27,7 +27,7 @@ class Table:
 
     Args:
         path: of the file.
-        columns: name to values, all of one length; text without spaces around it.
+        columns: name, without spaces around it, to values as they are; all of one length.
         lines: number of the line that each row ends at, for errors; of Parquet the number of the row, from 1.
     """
 
@@ -63,8 +63,7 @@ def read_table(path: Path) -> Table:
     uneven = [f"{line} ({len(row)})" for row, line in zip(rows, lines, strict=True) if len(row) != len(header)]
     if uneven:
         raise UserError(f"{path} has {len(header)} columns, but other numbers of values in lines {listed(uneven)}")
-    values = [[text.strip() for text in column] for column in zip(*rows, strict=True)]
-    columns = dict(zip(header, values, strict=True))
+    columns = {name: list(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
     columns.pop("", None)  # the number of the row, as pandas writes it
     return Table(path, columns, lines)
 
@@ -122,7 +121,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
         raise UserError(f"table {path} cannot be read: {' '.join(str(error).split())}") from error
     columns = [[_text(value) for value in content[name].to_pylist()] for name in names]
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return names, rows, list(range(1, len(rows) + 1))
+    return [name.strip() for name in names], rows, list(range(1, len(rows) + 1))
 
 
 def _text(value: object) -> str:

@@ -111,7 +111,8 @@ class TableImages(ImageFolder):
 
     def column(self, name: str) -> Sequence[str] | None:
         """Return the value of each image in a column of the table; None where it has no such column."""
-        return self.content.get(name)
+        values = self.content.get(name)
+        return None if values is None else [value.strip() for value in values]
 
 
 def _open(
@@ -169,7 +170,9 @@ def _find_files(names: Sequence[str], beside: Path, root: Path) -> tuple[list[st
     finder = FileFinder()
     options = []
     for folder in (beside, root):
-        files = [finder.find(os.path.join(folder, name)) for name in names]
+        files = [  # a file's name may begin or end with a space, and a value of a table may have one too many
+            finder.find(os.path.join(folder, name)) or finder.find(os.path.join(folder, name.strip())) for name in names
+        ]
         missing = [row for row, file in enumerate(files) if file is None]
         whole = [file or os.path.join(folder, name) for file, name in zip(files, names, strict=True)]
         options.append((whole, missing, folder))
