@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
-from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal, Never, overload
 
 from zoo.config.host_process import host_signals, quiet_lightning
+from zoo.config.sections import fit_configs, plain_sections
 from zoo.core import registry
-from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
-from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -25,10 +22,6 @@ if TYPE_CHECKING:
 
 #: A section of a config file: its keys, or the one name that it is about.
 Section = str | Mapping[str, Any]
-
-#: Arguments of ``fit`` that are sections of a config file.
-SECTION_NAMES: tuple[str, ...] = ("model", "data", "trainer", "optimizer", "lr_scheduler")
-SECTION_NAMES += ("seed_everything", "early_stopping", "logger", "ckpt_path")
 
 
 def list_architectures(pattern: str = "*") -> list[str]:
@@ -179,9 +172,32 @@ class TrainedRun:
     def _evaluate(self, command: Literal["validate", "test"], **sections: Any) -> dict[str, float]:
         from zoo.config.run import evaluate
 
-        return evaluate(command, [str(self.path)], (f"zoo.TrainedRun.{command}", _plain(sections)))
+        return evaluate(command, [str(self.path)], (f"zoo.TrainedRun.{command}", plain_sections(sections)))
 
 
+@overload
+def fit(
+    *,
+    model: Section | None = None,
+    data: Section | None = None,
+    trainer: Section | None = None,
+    optimizer: Section | None = None,
+    lr_scheduler: Section | None = None,
+    seed_everything: int | bool | None = None,
+    early_stopping: int | None = None,
+    logger: str | Sequence[str] | None = None,
+    ckpt_path: str | Path | None = None,
+    max_epochs: int | None = None,
+    config: str | Path | None = None,
+    folds: None = None,
+    run: str | None = None,
+    resume: str | Path | TrainedRun | None = None,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = False,
+    **unknown: Never,
+) -> TrainedRun: ...
+@overload
+def fit(*, folds: int, **sections: Any) -> list[TrainedRun]: ...
 @quiet_lightning()
 def fit(
     *,
@@ -196,12 +212,13 @@ def fit(
     ckpt_path: str | Path | None = None,
     max_epochs: int | None = None,
     config: str | Path | None = None,
+    folds: int | None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool = False,
     **unknown: Never,
-) -> TrainedRun:
+) -> TrainedRun | list[TrainedRun]:
     """Train a new run, or resume one, as ``zoo fit`` does.
 
     Arguments down to ckpt_path are the sections of a config file, as they stand there; None leaves one as ``config`` or
@@ -221,6 +238,7 @@ def fit(
         ckpt_path: start from this checkpoint.
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         config: a YAML file; the other arguments win over it.
+        folds: train a run for each of so many folds, which is its test split, and test it; returns a list of them.
         run: name of the run's folder inside trainer's default_root_dir; a run that is there is resumed, and its
             configuration must be the same.
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
@@ -234,57 +252,16 @@ def fit(
         RunError: the training failed; its checkpoints are kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved.
     """
-    configs = _configs(locals())
+    configs = fit_configs(locals())
 
     from zoo.config.fit import train  # loads torch and lightning
+    from zoo.config.folds import train_folds
 
+    options: dict[str, Any] = {"resume": resume, "name": run, "callbacks": callbacks, "quiet": quiet}
     with host_signals():
-        folder = train((), *configs, resume=resume, name=run, callbacks=callbacks, quiet=quiet)
-    return TrainedRun(folder.path)
-
-
-def _configs(arguments: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return name and content of the configurations that the arguments of ``fit`` make, the file first."""
-    if unknown := arguments["unknown"]:
-        from zoo.config.messages import unknown_argument
-
-        raise unknown_argument(next(iter(unknown)), arguments.keys() - {"unknown"})
-    sections = _plain({name: arguments[name] for name in SECTION_NAMES})
-    if (max_epochs := arguments["max_epochs"]) is not None:
-        trainer = sections.setdefault("trainer", {})
-        if not isinstance(trainer, dict) or "max_epochs" in trainer:
-            raise UserError(f"zoo.fit: max_epochs is {max_epochs}, and trainer is {trainer!r}; give one of them")
-        trainer["max_epochs"] = max_epochs
-    if (file := arguments["config"]) is None:
-        return [("zoo.fit", sections)]
-    return [(str(file), read_config(file)), ("zoo.fit", sections)]
-
-
-def _plain(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that are not None, as YAML could hold them: a run records its configuration.
-
-    Raises:
-        UserError: a value is an object that no config file can hold.
-    """
-
-    def plain(value: object) -> object:
-        if isinstance(value, PathLike):
-            return fspath(value)
-        if isinstance(value, Integral):  # numpy's
-            return int(value)
-        if isinstance(value, Real):
-            return float(value)
-        if isinstance(value, Mapping):
-            return dict(value)
-        raise UserError(
-            f"zoo.fit: received {value!r}; a run records its sections, which hold what a config file can: a class as "
-            "{'class_path': ..., 'init_args': {...}}; callbacks= takes objects of callbacks"
-        )
-
-    content: dict[str, Any] = json.loads(
-        json.dumps({name: value for name, value in sections.items() if value is not None}, default=plain)
-    )
-    return content
+        if folds is None:
+            return TrainedRun(train((), *configs, **options).path)
+        return [TrainedRun(one.path) for one in train_folds(folds, (), *configs, **options)]
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

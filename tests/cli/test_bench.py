@@ -23,7 +23,7 @@ def folder_of_images(path):
         (path / "photos" / name).mkdir(parents=True)
         for number in range(12):
             Image.new("L", (8, 8), number * 20).save(path / "photos" / name / f"{number}.png")
-    return ["--data", "folder", "--data.root", str(path / "photos")]
+    return ["--data", "folder", "--data.root", str(path / "photos"), "--data.split_seed", "3"]
 
 
 def test_a_training_and_its_parts_are_measured_and_compared(zoo, tmp_path):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,35 +31,12 @@ from zoo.training.progress_bar import show_result, show_summary
 from zoo.training.summary import training_summary
 
 
-def fit(args: Sequence[str]) -> Run:
-    """Train a new run, or resume one when the first argument is its folder; print the run folder last.
-
-    Args:
-        args: the command line after ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart; ``--run NAME``
-            as ``name`` of ``train``.
-
-    Returns:
-        The run; errors as ``train``.
-    """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--run")
-    try:
-        own, args = parser.parse_known_args(args)
-    except argparse.ArgumentError as error:
-        raise UserError("option --run needs a value: the name of the run's folder") from error
-    resume = args.pop(0) if args and not args[0].startswith("-") else None
-    run = train(args, resume=resume, name=own.run, quiet=own.quiet, own_process=True)
-    if is_first_process():
-        print(run.path)
-    return run
-
-
 def train(
     args: Sequence[str] = (),
     *configs: tuple[str, Mapping[str, Any]],
     resume: str | os.PathLike[str] | None = None,
     name: str | None = None,
+    group: Path | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool = False,
     own_process: bool = False,
@@ -71,6 +48,7 @@ def train(
         *configs: name and content of configurations; options win over them.
         resume: the folder of a run to go on with.
         name: of the run's folder inside trainer.default_root_dir; a run that is there is resumed.
+        group: the folder in which the run is one of several folds.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
         own_process: whether the process does nothing else: a second Ctrl-C ends it at once, and where it is quiet, what
@@ -86,14 +64,15 @@ def train(
     """
     if wrong := [callback for callback in callbacks if not isinstance(callback, Callback)]:
         raise UserError(f"callbacks: received {wrong[0]!r}; allowed are objects of lightning's Callback")
-    run = find_run(args, configs, resume, name)
+    run = find_run(args, configs, resume, name, group)
     if run is not None:
         if is_first_process():
             require_free(run)
         configs = ((str(run.config), read_config(run.config)), *configs)
     sources, silent = resolve(args, *configs), quiet and own_process
     with _dropped_output(silent, redirect_stderr):
-        cli = FitCLI("fit", sources, run, name=name, callbacks=callbacks, quiet=quiet, own_process=own_process)
+        settings: dict[str, Any] = {"callbacks": callbacks, "quiet": quiet, "own_process": own_process}
+        cli = FitCLI("fit", sources, run, name=name, group=group, **settings)
     if cli.is_finished():
         cli.notify(
             f"run {cli.run.path} is finished: nothing is left to train; train on with: "
@@ -106,7 +85,7 @@ def train(
         raise Interrupted(cli.stop.signum)
     with _dropped_output(silent, redirect_stderr):
         _report(cli)
-        if not quiet:
+        if not quiet and group is None:
             show_result(cli.run, _has_test_split(cli.datamodule))
     return Run(cli.trainer.strategy.broadcast(cli.run.path))
 

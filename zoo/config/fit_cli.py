@@ -45,6 +45,7 @@ class FitCLI(ZooCLI):
         run: the run to resume; None for a new one.
         name: of the folder of a new run; by default data set, architecture and version. A run that is resumed by its
             name must have the same configuration.
+        group: the folder in which the run is one of several folds.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
         own_process: whether a second Ctrl-C may end the process.
@@ -68,11 +69,13 @@ class FitCLI(ZooCLI):
         run: Run | None,
         *,
         name: str | None = None,
+        group: Path | None = None,
         callbacks: Sequence[Callback] = (),
         quiet: bool = False,
         own_process: bool = True,
     ) -> None:
-        self.name, self.callbacks, self.quiet, self.own_process = name, callbacks, quiet, own_process
+        self.name, self.group = name, group
+        self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
         super().__init__(command, sources, run)
 
     def default_checkpoint(self) -> Path | None:
@@ -129,6 +132,11 @@ class FitCLI(ZooCLI):
             self.run = self._new_run()
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
+            if self.group is not None and self.trainer.world_size > 1:
+                raise UserError(
+                    f"folds are trained one after another by one process, received {self.trainer.world_size} devices; "
+                    "add --trainer.devices 1, or train each fold by --data.folds N --data.fold K"
+                )
             if is_first_process():
                 self._keep_network_file()
                 write_atomically(self.run.config, self.resolved_config())
@@ -158,7 +166,7 @@ class FitCLI(ZooCLI):
         }
 
     def _new_run(self) -> Run:
-        root = Path(self.config.trainer.default_root_dir or "runs")
+        root = self.group or Path(self.config.trainer.default_root_dir or "runs")
         if not is_first_process():  # only the first process writes: in the others no file is made of the path
             return Run(root)
         if self.name is not None:

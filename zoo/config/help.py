@@ -24,6 +24,8 @@ most used:
   --print_config           show what would run; --print_schema the JSON schema
   --run NAME               the run's folder, runs/NAME; a run that is
                            there is resumed
+  --folds N                train N runs, each tested on another N-th of
+                           the images, and print mean and deviation
   --quiet                  print the run folder alone, and errors
 
 examples:

@@ -33,6 +33,7 @@ def find_run(
     configs: Sequence[tuple[str, Mapping[str, Any]]],
     resume: str | PathLike[str] | None,
     name: str | None,
+    group: Path | None = None,
 ) -> Run | None:
     """Return the run to resume: one by its folder, or one by its name if it is there; None for a new one.
 
@@ -41,6 +42,7 @@ def find_run(
         configs: name and content of configurations.
         resume: the run's folder.
         name: of its folder inside trainer.default_root_dir.
+        group: the folder that it is in where that is another one.
 
     Raises:
         UserError: both are given, the name is none, there is no run, or it cannot follow an option.
@@ -58,7 +60,7 @@ def find_run(
             f"--run is '{name}'; allowed is the name of a folder inside trainer.default_root_dir, without / and "
             "without a dot at its beginning; to resume a run by its path: zoo fit RUN"
         )
-    path = Path(resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
+    path = Path(group or resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
     return Run.open(path) if path.exists() else None
 
 

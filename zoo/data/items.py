@@ -9,7 +9,7 @@ import numpy as np
 from zoo.data import inspection
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
-from zoo.data.splits import relative_paths
+from zoo.data.split_file import relative_paths
 
 
 def item_names(data: ImageData, split: Split) -> list[str]:

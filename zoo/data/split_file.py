@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from zoo.core.errors import UserError
 from zoo.data.split import SPLIT_NAMES, normal_path, split_of
@@ -70,6 +71,16 @@ def file_size(path: str) -> int | None:
         return os.stat(path).st_size
     except OSError:
         return None
+
+
+def relative_paths(dataset: Any, root: Path) -> list[str]:
+    """Return the path of each item of a data set with files, relative to the data root, with ``/``.
+
+    A file that lies elsewhere has its whole path.
+    """
+    base = os.path.abspath(getattr(dataset, "files_root", root)) + os.sep
+    files = [os.path.abspath(str(dataset.path(item))) for item in range(len(dataset))]
+    return [file.removeprefix(base).replace(os.sep, "/") for file in files]
 
 
 def write_split(path: Path, rows: Iterable[SplitRow]) -> None:

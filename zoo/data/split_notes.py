@@ -32,26 +32,34 @@ def lacking_classes(
     fold: tuple[int, int],
 ) -> list[str]:
     """Name the classes of which a drawn split has no image, with the remedy; arguments as ``hash_split``."""
-    present = set(labels.tolist())
-
-    def lacks(seed: int, fold: tuple[int, int]) -> dict[str, list[int]]:
-        parts = zip(("train", "val", "test"), hash_split(keys, seed, fractions, fold), strict=True)
-        drawn = {"train", *(["val"] if fractions[0] else []), *(["test"] if fractions[1] or fold[1] > 1 else [])}
-        missing = {split: sorted(present - set(labels[part].tolist())) for split, part in parts if split in drawn}
-        return {split: numbers for split, numbers in missing.items() if numbers}
-
-    if not (missing := lacks(seed, fold)):
-        return []
-    folds = [(number, fold[1]) for number in range(1, fold[1] + 1)]
-    tries = min(SEEDS, HASHES // (len(keys) * len(folds)))
-    better = next((other for other in range(1, tries) if not any(lacks(other, one) for one in folds)), None)
-    remedy = "add images of it, or choose larger fractions"
-    if better is not None:
-        remedy += f"; with --data.split_seed {better} every split has images of every class"
+    missing = _lacking(labels, keys, seed, fractions, fold)
+    remedy = (
+        "add images of it, or choose larger fractions" + seed_remedy(labels, keys, fractions, fold) if missing else ""
+    )
     return [
         f"warning: {split} has no image of {shown([classes[number] for number in numbers])}: {remedy}"
         for split, numbers in missing.items()
     ]
+
+
+def seed_remedy(labels: np.ndarray, keys: Sequence[str], fractions: tuple[float, float], fold: tuple[int, int]) -> str:
+    """Return a clause about the lowest seed by which each split, of each fold, has every class; empty without one."""
+    folds = [(number, fold[1]) for number in range(1, fold[1] + 1)]
+    for seed in range(1, min(SEEDS, HASHES // (len(keys) * len(folds)))):
+        if not any(_lacking(labels, keys, seed, fractions, one) for one in folds):
+            return f"; with --data.split_seed {seed} every split has images of every class"
+    return ""
+
+
+def _lacking(
+    labels: np.ndarray, keys: Sequence[str], seed: int, fractions: tuple[float, float], fold: tuple[int, int]
+) -> dict[str, list[int]]:
+    """Return the labels that are in no image of a drawn split, by split."""
+    parts = zip(("train", "val", "test"), hash_split(keys, seed, fractions, fold), strict=True)
+    drawn = {"train", *(["val"] if fractions[0] else []), *(["test"] if fractions[1] or fold[1] > 1 else [])}
+    present = set(labels.tolist())
+    missing = {split: sorted(present - set(labels[part].tolist())) for split, part in parts if split in drawn}
+    return {split: numbers for split, numbers in missing.items() if numbers}
 
 
 def outside(source: str, rows: Mapping[str, SplitRow], keys: Iterable[str]) -> list[str]:

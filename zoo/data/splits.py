@@ -6,7 +6,6 @@ builder ──► own train, val, test
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,24 +20,14 @@ from zoo.data import inspection
 from zoo.data.contract import Split, require_classes, require_dataset
 from zoo.data.sources import Source
 from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
-from zoo.data.split_file import SplitRow, digests, file_size, read_split
-from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, shown
+from zoo.data.split_file import SplitRow, digests, file_size, read_split, relative_paths
+from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, seed_remedy, shown
 from zoo.data.split_options import TEST_FRACTION, SplitOptions
 
 #: Items of the training data set by the split that gets them.
 Parts = dict[Split, np.ndarray]
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
-
-def relative_paths(dataset: Any, root: Path) -> list[str]:
-    """Return the path of each item of a data set with files, relative to the data root, with ``/``.
-
-    A file that lies elsewhere has its whole path.
-    """
-    base = os.path.abspath(getattr(dataset, "files_root", root)) + os.sep
-    files = [os.path.abspath(str(dataset.path(item))) for item in range(len(dataset))]
-    return [file.removeprefix(base).replace(os.sep, "/") for file in files]
 
 
 def default_parts(unsplit: Any, root: Path) -> Parts:
@@ -287,9 +276,13 @@ class DatasetSplits:
             return f"{rule.source} leaves no {split} image of '{self.name}' ({counts}); list others"
         of = "" if rule.group is None else f" in {len(set(self._group_keys(self.keys or []))):,} groups"
         fraction = f" to keep data.val_fraction {rule.val_fraction} of them for validation" if split == "val" else ""
+        seed = ""
+        if self.keys is not None and rule.split_seed is not None:
+            fractions = self._fractions(self.opened("train"))
+            seed = seed_remedy(self.labels, self._group_keys(self.keys), fractions, rule.fold_of)
         return (
             f"data set '{self.name}' has {count:,} images{of}, too few{fraction} ({counts}); add images, choose other "
-            "fractions or another data.split_seed, or make splits of your own"
+            f"fractions, or make splits of your own{seed}"
         )
 
 

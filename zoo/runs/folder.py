@@ -14,6 +14,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from zoo.core.errors import CheckpointError, UserError
 
@@ -38,18 +39,25 @@ class Run:
         Raises:
             UserError: the folder cannot be made.
         """
+        path = cls.new_folder(root, dataset, architecture, "version")
+        (path / "checkpoints").mkdir()
+        return cls(path)
+
+    @staticmethod
+    def new_folder(root: Path, dataset: str, architecture: str, kind: Literal["version", "folds"]) -> Path:
+        """Make a folder ``root/<data set>-<architecture>/<kind>_<n>``, n above all there; errors as ``create``."""
         parent = root / re.sub(r"[^\w.-]+", "-", f"{dataset}-{architecture}")
         try:
             parent.mkdir(parents=True, exist_ok=True)
             while True:
-                taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
-                path = parent / f"version_{max(taken, default=-1) + 1}"
+                names = [path.name.removeprefix(f"{kind}_") for path in parent.glob(f"{kind}_*")]
+                taken = [int(name) for name in names if name.isdecimal()]
+                path = parent / f"{kind}_{max(taken, default=-1) + 1}"
                 try:
                     path.mkdir()
                 except FileExistsError:  # another run took the number in this moment
                     continue
-                (path / "checkpoints").mkdir()
-                return cls(path)
+                return path
         except OSError as error:
             raise UserError(
                 f"a run folder cannot be made in {parent}: {error.strerror}; choose another place with "
