@@ -37,7 +37,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, NamedTuple
@@ -416,8 +416,10 @@ def decode(file: str | os.PathLike[str] | BinaryIO, channels: int = 3, white_lev
     if channels in (1, 3):
         array = np.asarray(open_image(file, channels, white_level))
         return array.reshape(*array.shape[:2], channels)
-    with _naming(file):
+    try:
         return to_8_bits(read_levels(file, channels), white_level)
+    except Exception as error:
+        raise _naming(file, error) from error
 
 
 def open_image(
@@ -431,15 +433,18 @@ def open_image(
     Raises:
         ImageError: the file is missing, empty, no image, truncated, of an unknown kind or has over MAX_PIXELS pixels.
     """
-    with _naming(file):
+    try:
         with Image.open(file, formats=formats()) as image:
-            _require_pixels(image.width * image.height, f"{image.width}x{image.height}")
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
             order = byte_order(image)
             if not order or (order != "planar" and white_level == WHITE_LEVEL):  # the high bytes are enough
                 image.load()
                 return to_mode(image, channels, white_level)
         levels = to_8_bits(read_levels(file, len(image.getbands())), white_level)
         return to_mode(Image.frombytes(image.mode, levels.shape[1::-1], levels.tobytes()), channels)
+    except Exception as error:
+        raise _naming(file, error) from error
 
 
 def read_levels(file: str | os.PathLike[str] | BinaryIO, channels: int) -> np.ndarray:
@@ -530,6 +535,8 @@ def byte_order(image: ImageFile.ImageFile) -> Literal["", "B", "L", "grey", "pla
     """
     if image.format not in ("PNG", "TIFF") or len(image.getbands()) < 3:
         return ""
+    if image.format == "PNG" and image.tile and image.tile[0].args == image.mode:  # 8 bits, as nearly all
+        return ""
     raw = {tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0] for tile in image.tile}
     if "LA;16B" in raw:
         return "grey"
@@ -564,28 +571,23 @@ def _require_pixels(count: int, shape: str) -> None:
         raise ImageError(f"{shape} pixels; at most {MAX_PIXELS:,} are read")
 
 
-@contextmanager
-def _naming(file: str | os.PathLike[str] | BinaryIO) -> Iterator[None]:
-    """Turn whatever is raised while a file is read into an ImageError that names it."""
+def _naming(file: str | os.PathLike[str] | BinaryIO, error: Exception) -> ImageError:
+    """Return what was raised while a file was read as an ImageError that names the file."""
     name = os.fspath(file) if isinstance(file, str | os.PathLike) else "image"
-    try:
-        yield
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from error
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from error
-    except (
-        Exception
-    ) as error:  # for damaged files Pillow's decoders raise nearly anything, mostly without the file's name
-        size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
-        reason = (
-            f"not one of the kinds that are read ({', '.join(formats())})"
-            if isinstance(error, UnidentifiedImageError)
-            else str(error)
-        )
-        raise ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it") from error
+    if isinstance(error, ImageError):
+        return ImageError(f"{name}: {error}")
+    if isinstance(error, FileNotFoundError):
+        return ImageError(f"{name}: no such file")
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read")
+    # For damaged files Pillow's decoders raise nearly anything, mostly without the file's name.
+    size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
+    reason = (
+        f"not one of the kinds that are read ({', '.join(formats())})"
+        if isinstance(error, UnidentifiedImageError)
+        else str(error)
+    )
+    return ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it")
 
 
 def to_8_bits(levels: np.ndarray, white_level: int = WHITE_LEVEL) -> np.ndarray:

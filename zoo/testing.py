@@ -242,7 +242,10 @@ def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
         channels.add(pixels.shape[2])
         _require(np.array_equal(pixels, _pixels(data[index][0], where)), f"an item is the same twice; {where}")
         digests.add(hashlib.sha256(pixels.tobytes()).hexdigest())
-    _require(len(channels) == 1 or {1, 3} == channels, f"images have 1 or 3 channels; {split} has {sorted(channels)}")
+    _require(
+        len(channels) == 1 or {1, 3} == channels,
+        f"images have equal channels, or 1 and 3; {split} has {sorted(channels)}",
+    )
     return digests
 
 
@@ -251,10 +254,10 @@ def _pixels(image: Any, where: str) -> np.ndarray:
     if hasattr(image, "getbands"):
         return np.asarray(as_tensor(image, 3))
     try:
-        return np.asarray(as_tensor(image, 1 if getattr(image, "ndim", 0) == 2 or image.shape[2] == 1 else 3))
+        return np.asarray(as_tensor(image, 1 if image.ndim == 2 else image.shape[2]))
     except (UserError, AttributeError, IndexError) as error:
         raise ContractError(
-            "breaks the contract: an image is a PIL image or uint8 (height, width, 1 or 3); "
+            "breaks the contract: an image is a PIL image or a uint8 or uint16 array (height, width, channels); "
             f"{where} is {type(image).__name__} {getattr(image, 'dtype', '')} {getattr(image, 'shape', '')}"
         ) from error
 

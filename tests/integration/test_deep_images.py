@@ -64,6 +64,21 @@ def test_files_of_other_channels_than_asked_for_are_named(tmp_path, zoo):
     assert "its shape is (24, 24, 5); expected is (height, width, 4)" in line
 
 
+def test_arrays_that_nobody_asked_for_are_no_images_but_named(tmp_path, zoo):
+    write_12_bits(tmp_path / "deep", ".npy", 4)
+    line = error_of(zoo("fit", "--data", "folder", "--data.root", tmp_path / "deep"))
+    assert "holds no image; add images or remove the folder; .npy files are images with --data.channels N" in line
+
+
+def test_check_sees_12_bits_as_training_does(tmp_path, zoo):
+    for suffix, channels in ((".tif", 3), (".npy", 4)):
+        folder = tmp_path / suffix
+        write_12_bits(folder, suffix, 1 if channels == 3 else 4)
+        _, out, _ = zoo("check", "folder", "--data.root", folder, "--data.dataset.channels", channels)
+        assert "one colour" not in out
+        assert "unreadable" not in out
+
+
 def test_a_page_of_other_channels_is_refused(tmp_path, trained, zoo):
     write_12_bits(tmp_path / "deep", ".npy", 2)
     run = trained(tmp_path / "deep", "--data.channels", 2)

@@ -13,7 +13,7 @@ from PIL import Image
 from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.core.spec import WHITE_LEVELS
 from zoo.datasets.layout import Layout, LayoutName, class_folders, find_layout
-from zoo.images.files import decode, find_images, image_size, open_image
+from zoo.images.files import ANY, decode, find_images, image_size, open_image
 from zoo.images.left_out import count_left_out
 
 #: Default height and width where photographs differ in size: those of ImageNet's networks.
@@ -169,4 +169,6 @@ def _read(places: Layout, parent: Path, classes: list[str], channels: int) -> Im
 def _require_images(parent: Path, dataset: ImageFolder) -> None:
     for name, count in zip(dataset.classes, np.bincount(dataset.labels, minlength=len(dataset.classes)), strict=True):
         if count == 0:
-            raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder")
+            arrays = any(find_images(parent / name, ANY))
+            hint = "; .npy files are images with --data.channels N, where N is 2, 4 or more" if arrays else ""
+            raise UserError(f"class folder {parent / name} holds no image; add images or remove the folder{hint}")

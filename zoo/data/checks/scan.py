@@ -26,10 +26,11 @@ from zoo.core.errors import NoSplitError, UserError
 from zoo.data.checks.duplicates import SIDE
 from zoo.data.checks.notes import notes
 from zoo.data.contract import require_dataset
+from zoo.data.inspection import channels, white_level
 from zoo.data.sources import leave_signals_to_main
 from zoo.data.splits import Parts, default_parts
 from zoo.images.files import to_mode, viewable
-from zoo.runtime import to_8_bits
+from zoo.runtime import WHITE_LEVEL, to_8_bits
 
 SPLITS = ("train", "val", "test")
 
@@ -101,6 +102,7 @@ def scan_dataset(
         DownloadError: files are missing and cannot be downloaded.
     """
     scans: dict[str, SplitScan] = {}
+    white = WHITE_LEVEL
     missing: dict[str, str] = {}
     for split in SPLITS:
         try:
@@ -109,6 +111,9 @@ def scan_dataset(
             missing[split] = str(error)
             continue
         require_dataset(name, split, dataset)
+        if hasattr(dataset, "white_level"):
+            white = white_level(dataset, channels(dataset), workers) if not scans else white
+            dataset.white_level = white
         scan = _scan_split(split, dataset, workers)
         unsplit = getattr(dataset, "unsplit", False)
         scans |= _drawn(scan, default_parts(dataset, root)) if unsplit else {split: scan}
