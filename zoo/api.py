@@ -222,15 +222,13 @@ def fit(
     """Train a new run, or resume one, as ``zoo fit`` does.
 
     Arguments down to ckpt_path are the sections of a config file, as they stand there; None leaves one as ``config`` or
-    the default has it. Ctrl-C finishes the step, saves a checkpoint and raises KeyboardInterrupt; threads but the
-    main one handle no signal.
+    the default has it. Threads but the main one handle no signal.
 
     Args:
         model: a registered name, or the section: ``{"architecture": {"name": "lenet5", "dropout": 0.2}, "freeze": 1}``.
         data: a registered name, or the section: ``{"dataset": "folder", "root": "photos", "batch_size": 16}``.
         trainer: arguments of ``lightning.Trainer``.
-        optimizer: a class of ``torch.optim``, or ``{"class_path": "SGD", "init_args": {"lr": 0.1}}``; ``{"lr": 0.1}``
-            changes the default one.
+        optimizer: of ``torch.optim``, ``{"class_path": "SGD", "init_args": {"lr": 0.1}}``, or ``{"lr": 0.1}`` of Adam.
         lr_scheduler: likewise.
         seed_everything: 0 to 2**32 - 1, or True for a random seed.
         early_stopping: end after so many epochs without a higher val/accuracy.
@@ -239,8 +237,7 @@ def fit(
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         config: a YAML file; the other arguments win over it.
         folds: train a run for each of so many folds, which is its test split, and test it; returns a list of them.
-        run: name of the run's folder inside trainer's default_root_dir; a run that is there is resumed, and its
-            configuration must be the same.
+        run: the run's folder inside trainer's default_root_dir; one that is there, configured alike, is resumed.
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
         callbacks: run beside zoo's own; the run does not record them.
         quiet: print nothing, errors apart.
@@ -250,7 +247,7 @@ def fit(
         UserError: a value, a file or a name is wrong; nothing was trained.
         DownloadError: the data or the weights are missing and cannot be downloaded.
         RunError: the training failed; its checkpoints are kept.
-        KeyboardInterrupt: Ctrl-C, after a checkpoint was saved.
+        KeyboardInterrupt: Ctrl-C, after the step was finished and a checkpoint saved.
     """
     configs = fit_configs(locals())
 
@@ -259,9 +256,9 @@ def fit(
 
     options: dict[str, Any] = {"resume": resume, "name": run, "callbacks": callbacks, "quiet": quiet}
     with host_signals():
-        if folds is None:
-            return TrainedRun(train((), *configs, **options).path)
-        return [TrainedRun(one.path) for one in train_folds(folds, (), *configs, **options)]
+        runs = [train((), *configs, **options)] if folds is None else train_folds(folds, (), *configs, **options)
+    trained = [TrainedRun(one.path) for one in runs]
+    return trained[0] if folds is None else trained
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:
