@@ -160,7 +160,7 @@ def test_a_data_set_that_keeps_the_contract_passes(tmp_path, fault):
         ("pickle", "can be pickled"),
         ("labels", "labels agree with the items; item 1 of train"),
         ("range", "labels are 0 to 1; item 0 of train: 2"),
-        ("float", r"uint8 \(height, width, 1 or 3\); item 0 of train is ndarray float64 \(6, 5, 1\)"),
+        ("float", r"uint16 array \(height, width, channels\); item 0 of train is ndarray float64 \(6, 5, 1\)"),
         ("twice", "an item is the same twice; item 0 of train"),
         ("same", "splits are disjoint; 4 of 4 of test are in train"),
     ],
