@@ -84,7 +84,7 @@ class Service:
                 text = f"{error} ({self.options.timeout_s:g} s, the server's --timeout_s)"
                 raise HTTPException(504, text) from error
         return {
-            "predictions": likeliest(row, self.classifier.classes, top_k),
+            "predictions": likeliest(row, self.classifier.classes, top_k, self.classifier.thresholds),
             "milliseconds": round(1000 * (time.monotonic() - begin), 3),
         }
 
@@ -109,15 +109,20 @@ def architecture(classifier: Classifier) -> str:
     return str(found["name"] if isinstance(found, dict) else found)
 
 
-def likeliest(row: np.ndarray, classes: tuple[str, ...], top_k: int) -> list[dict[str, Any]]:
+def likeliest(
+    row: np.ndarray, classes: tuple[str, ...], top_k: int, thresholds: np.ndarray | None = None
+) -> list[dict[str, Any]]:
     """Return the likeliest classes, in the order of ``Classifier.predict``.
 
     Args:
         row: float32 ``(classes,)``.
         classes: their names.
         top_k: how many, at most all.
+        thresholds: float32 ``(classes,)``; classes below theirs are left out.
     """
     order = np.argsort(-row, kind="stable")[:top_k]
+    if thresholds is not None:
+        order = order[row[order] >= thresholds[order]]
     return [{"class": classes[label], "probability": float(row[label])} for label in order]
 
 

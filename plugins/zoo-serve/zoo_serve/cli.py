@@ -121,7 +121,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
     import logging
 
     import uvicorn  # here, so that wrong options and --help are answered at once
-    from zoo_runtime import Classifier
+    from zoo_runtime import Classifier, ModelError
 
     from zoo_serve.app import architecture, create_app
 
@@ -129,6 +129,8 @@ def _serve(options: Options, listener: socket.socket) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")  # Pillow's, likewise
     classifier = Classifier(options.model, threads=options.threads)
+    if (channels := classifier.input_spec["channels"]) not in (1, 3):
+        raise ModelError(f"{options.model} takes images of {channels} channels; the server reads images of 1 or 3")
     config = uvicorn.Config(
         create_app(classifier, options),
         http="h11",  # httptools is a fifth faster in all, but takes headers of any size into memory
