@@ -372,8 +372,6 @@ class Classifier:
         return differences(self.training_images, self.geometry.scale(pixels)[None], [pixels.shape[:2]])[0]
 
     def _warn(self, images: Sequence[Picture], seen: np.ndarray, pixels: Sequence[np.ndarray]) -> None:
-        if not self.training_images:
-            return
         sizes = [array.shape[:2] for array in pixels]
         for image, sentences in zip(images, differences(self.training_images, seen, sizes), strict=True):
             name = os.fspath(image) if isinstance(image, str | os.PathLike) else "image"
@@ -667,10 +665,10 @@ def measure(images: np.ndarray) -> dict[str, np.ndarray]:
     levels /= 255 * images.shape[3]
     brightness = levels.mean(axis=(1, 2))
     levels -= brightness[:, None, None]
-    contrast = np.sqrt(np.square(levels).mean(axis=(1, 2)))
-    steps = [np.diff(levels, axis=axis).reshape(len(levels), -1) for axis in (1, 2)]
-    count = max(1, sum(step.shape[1] for step in steps))
-    rough = np.sqrt(sum((np.einsum("ij,ij->i", step, step) for step in steps), np.float32(0)) / count)
+    steps = [np.diff(levels, axis=axis) for axis in (1, 2)]
+    squares, *of_steps = (np.einsum("bij,bij->b", values, values) for values in (levels, *steps))
+    contrast = np.sqrt(squares / levels[0].size)
+    rough = np.sqrt(sum(of_steps) / max(1, sum(step[0].size for step in steps)))
     sharpness = np.divide(rough, 2 * contrast, out=np.zeros_like(rough), where=contrast > PLAIN)
     return {"brightness": brightness, "contrast": contrast, "sharpness": sharpness}
 
@@ -690,6 +688,8 @@ def differences(
         sizes: height and width of each image as it was before.
     """
     sentences: list[list[str]] = [[] for _ in sizes]
+    if not training_images:
+        return sentences
     measured = measure(images)
     for name in [name for name in EXTREMES if name in training_images]:
         (less, more), (low, high) = EXTREMES[name], training_images[name]

@@ -243,7 +243,7 @@ def test_wrong_options_are_named(zoo, digits_model, images, tmp_path, words, mes
 def test_without_a_terminal_a_line_tells_the_rate_now_and_then(monkeypatch, capsys):
     monkeypatch.setattr(prediction_progress, "LINE_SECONDS", 0)
     with PredictionProgress(1000, 500) as progress:
-        progress.advance()
+        progress.advance(1)
     assert "501 of 1,000 images, " in (line := capsys.readouterr().err)
     assert " images/s, " in line
     assert line.endswith(" s left\n")

@@ -36,7 +36,7 @@ class Halves:
 
 def test_results_come_in_the_order_of_the_names():
     names = [*map(str, range(50)), "bad", *map(str, range(50, 100))]
-    results = list(classify(Halves(), names, 4, 3))
+    results = [result for chunk in classify(Halves(), names, 4, 3) for result in chunk]
     assert [result.name for result in results] == names
     assert [result.probabilities[1] for result in results if not result.error] == pytest.approx(np.arange(100) / 100)
     assert [(result.error, result.probabilities) for result in results if result.error] == [
@@ -47,10 +47,10 @@ def test_results_come_in_the_order_of_the_names():
 
 def test_only_a_few_chunks_are_read_ahead_of_the_result_that_is_taken():
     network = Halves()
-    results = classify(network, ["1"] * 10_000, 2, 3)
-    for _ in range(30):
-        next(results)
-    results.close()
+    chunks = classify(network, ["1"] * 10_000, 2, 3)
+    for _ in range(10):
+        assert len(next(chunks)) == 3
+    chunks.close()
     assert len(network.seen) <= 30 + 3 * (2 * 2 + 2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,10 +62,10 @@ class PredictionJob:
         with self._rows_kept():
             names = self._begin()
             progress = PredictionProgress(len(self.names), len(self.names) - len(names), self._shows_progress())
-            with progress, closing(classify(self.network, names, threads, chunk)) as results:
-                for result in results:
-                    self._take(result)
-                    progress.advance()
+            with progress, closing(classify(self.network, names, threads, chunk)) as chunks:
+                for results in chunks:
+                    self._take(results)
+                    progress.advance(len(results))
             if self.file is not None:
                 self.file.finish()
         if not self.wanted.quiet:
@@ -122,7 +123,7 @@ class PredictionJob:
         original = {written_name(name): name for name in self.names}.get(row.name) if row is not None else None
         if row is None or row.top is None or original is None:
             return
-        [result] = classify(self.network, [original], 1, 1)
+        [[result]] = classify(self.network, [original], 1, 1)
         if result.probabilities is None:
             return
         pairs = self.choice.named(result.probabilities)
@@ -136,21 +137,23 @@ class PredictionJob:
         if not self.wanted.quiet:
             print_stderr(text)
 
-    def _take(self, result: Result) -> None:
-        if result.error:
-            if self.wanted.strict:
-                raise ImageError(result.error)
-            self.errors += 1
-            self.first_error = self.first_error or result.error
-        if result.warnings:
-            self.unlike += 1
-            self.first_warning = self.first_warning or f"{result.name}: {'; '.join(result.warnings)}"
+    def _take(self, results: Sequence[Result]) -> None:
+        error = next((result.error for result in results if result.error), "")
+        if error and self.wanted.strict:
+            self._take(list(takewhile(lambda result: not result.error, results)))
+            raise ImageError(error)
+        self.first_error = self.first_error or error
+        for result in results:
+            self.errors += bool(result.error)
+            if result.warnings:
+                self.unlike += 1
+                self.first_warning = self.first_warning or f"{result.name}: {'; '.join(result.warnings)}"
+            if self._few or (not result.error and len(self.first) < MAX_TABLE):
+                self.first.append(result)
         if self.file is not None:
-            self.file.add(result)
+            self.file.add(results)
         elif not self._few and not self.wanted.quiet:
-            print(self._line(result))
-        if self._few or (not result.error and len(self.first) < MAX_TABLE):
-            self.first.append(result)
+            print(*map(self._line, results), sep="\n")
 
     def _named(self, result: Result) -> list[Prediction]:
         return [] if result.probabilities is None else self.choice.named(result.probabilities)

@@ -53,9 +53,9 @@ class PredictionProgress:
         """Images a second, of those done here."""
         return (self.done - self._first) / max(time.perf_counter() - self._begin, 1e-9)
 
-    def advance(self) -> None:
-        """Count one more image."""
-        self.done += 1
+    def advance(self, count: int) -> None:
+        """Count some more images."""
+        self.done += count
         now = time.perf_counter()
         if not self.shown or now - self._updated < (LINE_SECONDS if self._bar is None else REDRAW):
             return

@@ -86,8 +86,11 @@ def plan(count: int, cores: int) -> tuple[int, int]:
     return max(1, min(cores, -(-count // chunk))), chunk
 
 
-def classify(network: Network, names: Sequence[str], threads: int, chunk: int) -> Generator[Result, None, None]:
-    """Yield what comes of each picture, in order; one that cannot be read is a result with its error.
+def classify(network: Network, names: Sequence[str], threads: int, chunk: int) -> Generator[list[Result], None, None]:
+    """Yield what comes of the pictures, in order, a chunk at a time.
+
+    A picture that cannot be read is a result with its error. Whole chunks are yielded because a thread waits each time
+    that the one which takes the results works.
 
     Args:
         network: the classifier.
@@ -107,9 +110,9 @@ def classify(network: Network, names: Sequence[str], threads: int, chunk: int) -
         for part in parts:
             waiting.append(pool.submit(work, part))
             if len(waiting) > 2 * threads:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
     finally:
         stopped.set()
         pool.shutdown(cancel_futures=True)

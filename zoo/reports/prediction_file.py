@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -95,14 +95,15 @@ class PredictionFile:
                 missing.append(name)
         return missing
 
-    def add(self, result: Result) -> None:
-        """Write a row, which is in the file when this returns."""
+    def add(self, results: Sequence[Result]) -> None:
+        """Write rows, which are in the file when this returns."""
+        lines = [self.rows.line(result, first=self.count + index == 0) for index, result in enumerate(results)]
         with self._failures():
             file = self._opened()
-            file.write(self.rows.line(result, first=self.count == 0).encode("utf-8", "backslashreplace"))
+            file.write("".join(lines).encode("utf-8", "backslashreplace"))
             file.flush()
-        self.count += 1
-        self.errors += bool(result.error)
+        self.count += len(results)
+        self.errors += sum(bool(result.error) for result in results)
 
     def finish(self) -> None:
         """Move the rows to where the file belongs; they are on the disk before."""
