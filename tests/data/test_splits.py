@@ -187,7 +187,7 @@ def test_lists_of_files_say_which_image_is_in_which_split_and_val_is_drawn(tmp_p
     assert list(drawn.values()).count("val") == pytest.approx(15, abs=12)
     opened.source("train")
     [note] = opened.splits.notes
-    assert note.startswith("warning: 10 images of the data are not in")
+    assert note.startswith("warning: left out: 10 images that ")
     assert paths[190] in note
 
 
@@ -238,11 +238,11 @@ def test_a_recorded_split_is_used_again_and_what_differs_is_named(tmp_path, flat
     assert after == before
     name = str(tmp_path / "run" / "split.csv")
     assert again.splits.notes == [
-        f"warning: 1 images of {name} are not in the data: {vanished}",
-        f"warning: 1 images of the data are not in {name}; they are left out: ant/late.png",
+        f"warning: no longer in the data: 1 image of {name}: {vanished}",
+        f"warning: left out: 1 image that {name} does not list: ant/late.png",
     ]
     assert again.splits.changes(["test"]) == [
-        f"warning: 2 images have changed since {name} was written: {', '.join(sorted([resized, repainted]))}"
+        f"warning: changed since {name} was written: 2 images: {', '.join(sorted([resized, repainted]))}"
     ]
 
 
@@ -259,8 +259,8 @@ def test_files_of_equal_content_in_two_splits_are_named(flat):
     one, other = (next(path for path in sorted(drawn) if drawn[path] == split) for split in ("train", "test"))
     (flat / other).write_bytes((flat / one).read_bytes())
     [note] = data(flat).splits.equal_files()
-    assert note.startswith(f"warning: 1 pictures are in two splits, as files of equal content: {flat / one} (train) = ")
-    assert f"{flat / other} (test)" in note
+    assert note.startswith("warning: files of equal content in two splits")
+    assert f"too good: {one} (train) = {other} (test); remove one of each" in note
 
 
 def test_a_flat_folder_is_drawn_by_count_without_a_seed(flat):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from zoo.data.split import hash_split
 from zoo.data.split_file import SplitRow, digests, file_size
 
-#: Names that a line shows; of more it gives the number.
-SHOWN = 12
+#: Names, and pairs of names, that a line shows; of more it gives the number.
+SHOWN, SHOWN_PAIRS = 12, 4
 
 #: Seeds that are tried for the remedy, and the number of hashes they may take together.
 SEEDS, HASHES = 200, 500_000
@@ -69,11 +71,9 @@ def outside(source: str, rows: Mapping[str, SplitRow], keys: Iterable[str]) -> l
     appeared = sorted(present - rows.keys())
     notes = []
     if vanished:
-        notes.append(f"warning: {len(vanished):,} images of {source} are not in the data: {shown(vanished)}")
+        notes.append(f"warning: no longer in the data: {_images(vanished)} of {source}: {shown(vanished)}")
     if appeared:
-        notes.append(
-            f"warning: {len(appeared):,} images of the data are not in {source}; they are left out: {shown(appeared)}"
-        )
+        notes.append(f"warning: left out: {_images(appeared)} that {source} does not list: {shown(appeared)}")
     return notes
 
 
@@ -98,18 +98,23 @@ def changed(
     other += [row.path for (row, _), content in zip(rest, contents, strict=True) if content != row.digest]
     if not other:
         return []
-    return [f"warning: {len(other):,} images have changed since {source} was written: {shown(other)}"]
+    return [f"warning: changed since {source} was written: {_images(other)}: {shown(other)}"]
+
+
+def _images(names: Sequence[str]) -> str:
+    return f"{len(names):,} image{'s' if len(names) > 1 else ''}"
 
 
 def _has_other_size(row: SplitRow, file: str) -> bool:
     return row.size is not None and row.size != file_size(file)
 
 
-def equal_files(files: Mapping[str, Sequence[str]]) -> list[str]:
+def equal_files(files: Mapping[str, Sequence[str]], root: Path) -> list[str]:
     """Name files of equal content in different splits; only files of equal size are read.
 
     Args:
         files: the files of each split.
+        root: the data root, from which they are named.
     """
     by_size: dict[int | None, list[tuple[str, str]]] = defaultdict(list)
     for split, paths in files.items():
@@ -121,12 +126,15 @@ def equal_files(files: Mapping[str, Sequence[str]]) -> list[str]:
     for (split, path), content in zip(alike, digests([path for _, path in alike]), strict=True):
         if content is not None:
             by_digest[content].setdefault(split, path)
-    pairs = [
-        " = ".join(f"{path} ({split})" for split, path in one.items()) for one in by_digest.values() if len(one) > 1
-    ]
-    if not pairs:
+    equal = [one for one in by_digest.values() if len(one) > 1]
+    if not equal:
         return []
+    pairs = [
+        " = ".join(f"{os.path.relpath(path, root)} ({split})" for split, path in one.items())
+        for one in equal[:SHOWN_PAIRS]
+    ]
+    more = f" and {len(equal) - SHOWN_PAIRS:,} more, which zoo check names" if len(equal) > SHOWN_PAIRS else ""
     return [
-        f"warning: {len(pairs):,} pictures are in two splits, as files of equal content: {shown(pairs)}; the figures "
-        "of val and test are too good by them; remove one of each"
+        f"warning: files of equal content in two splits, by which the figures of val or test are too good: "
+        f"{', '.join(pairs)}{more}; remove one of each"
     ]

@@ -260,7 +260,7 @@ class DatasetSplits:
         for split in SPLITS:
             with suppress(NoSplitError, UserError):  # what is wrong with a split is said when it is used
                 files[split] = self.paths(split) or []
-        return equal_files(files)
+        return equal_files(files, self.root)
 
     def _has(self, split: Split) -> bool:
         try:
