@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lightning.pytorch import Trainer
 
+from zoo.core.spec import WHITE_LEVELS, Resize
 from zoo.data.image_data import ImageData
 from zoo.images.left_out import in_one_line
 from zoo.models.classifier import Classifier
@@ -34,7 +35,14 @@ def training_summary(classifier: Classifier, data: ImageData, trainer: Trainer) 
     return rows | {
         "data set": f"{data.dataset_name}: {sizes}",
         **({"left out": in_one_line(left_out)} if left_out else {}),
-        "images": f"{spec.height}x{spec.width}x{spec.channels}, {len(spec.classes):,} classes",
+        "images": ", ".join(
+            [
+                f"{spec.height}x{spec.width}x{spec.channels}",
+                f"{len(spec.classes):,} classes",
+                *([spec.resize.fit] if spec.resize.fit != Resize().fit else []),
+                *([f"white level {spec.white_level:,}"] if spec.white_level < WHITE_LEVELS[-1] else []),
+            ]
+        ),
         "device": ", ".join(
             [
                 trainer.strategy.root_device.type,
