@@ -97,7 +97,7 @@ def _train(cli: FitCLI) -> None:
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
         if not cli.quiet:
-            for note in cli.split_notes():
+            for note in cli.split_notes() if is_first_process() else []:
                 print_stderr(note)
             rows = training_summary(cli.model, cli.datamodule, cli.trainer)
             show_summary(rows | {"seed": seed, "run": str(cli.run.path)})

@@ -6,7 +6,6 @@ builder ──► own train, val, test
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -18,10 +17,11 @@ import numpy as np
 from zoo.core.errors import NoSplitError, UserError
 from zoo.data import inspection
 from zoo.data.contract import Split, require_classes, require_dataset
+from zoo.data.groups import group_keys
 from zoo.data.sources import Source
 from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
 from zoo.data.split_file import SplitRow, digests, file_size, read_split, relative_paths
-from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, seed_remedy, shown
+from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, seed_remedy
 from zoo.data.split_options import TEST_FRACTION, SplitOptions
 
 #: Items of the training data set by the split that gets them.
@@ -35,7 +35,7 @@ def default_parts(unsplit: Any, root: Path) -> Parts:
     fractions = (SplitOptions.val_fraction, TEST_FRACTION)
     if hasattr(unsplit, "path"):
         keys = [normal_path(path) for path in relative_paths(unsplit, root)]
-        parts = hash_split(keys, SPLIT_SEED, fractions)
+        parts = hash_split(group_keys(unsplit, keys), SPLIT_SEED, fractions)
     else:
         parts = count_split(inspection.labels(unsplit), SPLIT_SEED, fractions)
     return dict(zip(SPLITS, parts, strict=True))
@@ -179,26 +179,7 @@ class DatasetSplits:
         return parts
 
     def _group_keys(self, keys: list[str]) -> list[str]:
-        """Return what is hashed for each item: the name of its group, else its path."""
-        train = self.opened("train")
-        column = getattr(train, "column", None)
-        group = self.rule.group or getattr(train, "group_column", None)
-        if group is None:
-            return keys
-        values = column(group) if column is not None else None
-        if values is not None:
-            return [str(value) or key for value, key in zip(values, keys, strict=True)]  # empty: a group of its own
-        try:
-            pattern = re.compile(group)
-        except re.error as error:
-            raise UserError(f"data.group is '{group}', which is no regular expression: {error}") from error
-        matches = [pattern.search(key) for key in keys]
-        if unmatched := [key for key, match in zip(keys, matches, strict=True) if match is None]:
-            raise UserError(
-                f"data.group is '{group}', which matches no part of {len(unmatched):,} of {len(keys):,} paths: "
-                f"{shown(unmatched)}; it must match every path"
-            )
-        return [(match[1] if pattern.groups else match[0]) or "" for match in matches if match is not None]
+        return group_keys(self.opened("train"), keys, self.rule.group)
 
     def _listed_parts(self, rows: Mapping[str, SplitRow]) -> Parts:
         """Return the parts that a run, a table or lists say; val is drawn where neither they nor the data has it."""
