@@ -69,7 +69,7 @@ class Reader:
             deadline: a time of ``time.monotonic()``, by which reading must have begun.
 
         Returns:
-            uint8 ``(height, width, channels)``, and what to give to ``release`` when they are no longer in use.
+            uint8 ``(height, width, channels)`` of the network's size, and what to give to ``release`` afterwards.
 
         Raises:
             ImageError: it is no image, of a kind that is not read, damaged, or has too many pixels.
@@ -80,7 +80,7 @@ class Reader:
         pixels = self._size(content)
         self._budget.acquire(pixels, deadline)
         try:
-            return self._classifier.read(io.BytesIO(content)), pixels
+            return self._classifier.see(io.BytesIO(content)), pixels
         except BaseException:
             self._budget.release(pixels)
             raise
