@@ -32,6 +32,9 @@ BAD = -1
 #: Damaged images that one error names, and images from which it says that naming them takes time.
 NAMED, MANY = 12, 1_000
 
+#: What the error about one image ends in; of several it is said once.
+REMEDY = "; replace or remove it"
+
 #: Images that are read at once where no batch says how many.
 CHUNK = 64
 
@@ -150,8 +153,9 @@ class StreamSource:
         if len(problems) == 1:
             return ImageError(f"{problems[0]} (--data.skip_bad true leaves such images out)")
         more = f" and {len(problems) - NAMED:,} more, which zoo check names" if len(problems) > NAMED else ""
+        named = "; ".join(problem.removesuffix(REMEDY) for problem in problems[:NAMED])
         return ImageError(
-            f"{len(problems):,} images cannot be read: {'; '.join(problems[:NAMED])}{more} "
+            f"{len(problems):,} images cannot be read: {named}{more}; replace or remove them "
             "(--data.skip_bad true leaves such images out)"
         )
 
