@@ -207,6 +207,7 @@ def fit(
     optimizer: Section | None = None,
     lr_scheduler: Section | None = None,
     seed_everything: int | bool | None = None,
+    monitor: str | None = None,
     early_stopping: int | None = None,
     logger: str | Sequence[str] | None = None,
     ckpt_path: str | Path | None = None,
@@ -231,7 +232,8 @@ def fit(
         optimizer: of ``torch.optim``, ``{"class_path": "SGD", "init_args": {"lr": 0.1}}``, or ``{"lr": 0.1}`` of Adam.
         lr_scheduler: likewise.
         seed_everything: 0 to 2**32 - 1, or True for a random seed.
-        early_stopping: end after so many epochs without a higher val/accuracy.
+        monitor: the validation figure that chooses best.ckpt: val/accuracy (the default), val/f1, val/loss ...
+        early_stopping: end after so many epochs without a better value of that figure.
         logger: also write to tensorboard, wandb or mlflow, or to several.
         ckpt_path: start from this checkpoint.
         max_epochs: short for ``trainer={"max_epochs": ...}``.

@@ -30,4 +30,4 @@ def test_the_best_epoch_is_the_checkpoints(tmp_path):
 
 
 def test_a_run_without_metrics_has_no_rows(tmp_path):
-    assert History.of(Run(tmp_path)) == History([], [])
+    assert History.of(Run(tmp_path)) == History([], [], [])

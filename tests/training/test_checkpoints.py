@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 import torch
 
 from zoo.core.errors import RunError
+from zoo.runs.folder import Run
+from zoo.runs.metrics import History
 from zoo.training.checkpoints import AtomicCheckpointIO
 
 
@@ -32,3 +35,33 @@ def test_the_states_of_callbacks_keep_the_names_that_runs_of_earlier_versions_ha
     saved = torch.load(f"{out.splitlines()[-1]}/checkpoints/last.ckpt", weights_only=True)
     early_stopping = "NoProgress{'monitor': 'val/accuracy', 'mode': 'max'}"
     assert saved["callbacks"].keys() == {"RunCheckpoints", "TrainingFigures", "MovingAverage", early_stopping}
+
+
+def test_a_validation_inside_an_epoch_can_be_the_best(zoo):
+    status, out, err = zoo("fit", "--trainer.max_steps", 30, "--trainer.val_check_interval", 0.5)
+    assert status == 0, err
+    run = Run(Path(out.splitlines()[-1]))
+    saved = {path: torch.load(path, weights_only=True)["global_step"] for path in (run.best, run.last)}
+    assert saved == {run.best: 20, run.last: 30}
+    [row] = History.of(run).validations
+    assert (row["step"], row["val/accuracy"]) == (20, History.of(run).epochs[0]["val/accuracy"])
+    assert "0.49 epochs  val loss" in out
+    assert "of step 20: " in err
+
+
+@pytest.mark.parametrize(("monitor", "better"), [("val/loss", min), ("val/f1", max), ("val/top5_accuracy", max)])
+def test_the_figure_that_chooses_the_best_checkpoint_can_be_chosen(zoo, monitor, better):
+    sign = 1 if better is min else -1  # of equal values the lower loss
+    status, out, err = zoo("fit", "--monitor", monitor, "--trainer.max_epochs", 3, "--optimizer.lr", 0.02)
+    assert status == 0, err
+    run = Run(Path(out.splitlines()[-1]))
+    best = better(History.of(run).epochs, key=lambda row: (row[monitor], sign * row["val/loss"]))
+    assert torch.load(run.best, weights_only=True)["epoch"] == best["epoch"]
+    assert f"best {monitor.replace('/', ' ').replace('_', ' ')} " in err
+
+
+def test_a_figure_that_validation_does_not_measure_is_an_error(zoo):
+    status, _, err = zoo("fit", "--monitor", "val/acuracy")
+    assert status == 2
+    assert "monitor is 'val/acuracy'; allowed are val/accuracy, val/f1, val/loss, val/top5_accuracy; did you" in err
+    assert not list(Path().glob("runs/*/*"))

@@ -79,7 +79,7 @@ def test_what_is_validated_tested_loaded_and_exported_is_the_average(averaged, z
     assert found != pytest.approx(accuracies["current_model_state"])
     cli = opened("validate", [str(averaged)])
     cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
-    accuracy = best["callbacks"]["RunCheckpoints"]["accuracy"]
+    accuracy = best["callbacks"]["RunCheckpoints"]["best"][0]
     assert float(cli.trainer.callback_metrics["val/accuracy"]) == pytest.approx(accuracy)
     status, _, err = zoo("export", averaged)
     assert status == 0, err

@@ -13,6 +13,7 @@ import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, ReduceLROnPlateau
 from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
@@ -20,7 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
-from zoo.config.parser_internals import prefer_int
+from zoo.config.parser_internals import prefer_int, without_unserializable
 from zoo.config.recorded_split import draws_by_count, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
@@ -29,6 +30,7 @@ from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
 from zoo.models.pretrained import Weights, find_weights
 from zoo.runs.folder import Run
+from zoo.runs.metrics import Monitor
 from zoo.training.checkpoints import AtomicCheckpointIO
 from zoo.training.fast_loop import FastTrainingLoop
 from zoo.training.fast_settings import (
@@ -78,9 +80,15 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str], ...] = (
         "step, such as 0.999; training goes on from the weights themselves.",
     ),
     (
+        "--monitor",
+        str,
+        "The validation figure that chooses best.ckpt and that early stopping watches: val/accuracy, val/f1, val/loss, "
+        "or val/top5_accuracy where there are more than 5 classes.",
+    ),
+    (
         "--early_stopping",
         int | None,
-        "End training after this number of epochs without a higher val/accuracy.",
+        "End training after this number of epochs without a better value of the monitored figure.",
     ),
     (
         "--logger",
@@ -165,7 +173,8 @@ class ZooCLI(LightningCLI):
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
         for option, kind, text in TRAINING_OPTIONS:
             metavar: dict[str, Any] = {"metavar": "PATIENCE"} if option == "--early_stopping" else {}
-            parser.add_argument(option, type=kind, default=False if kind is bool else None, help=text, **metavar)
+            default = False if kind is bool else Monitor().name if option == "--monitor" else None
+            parser.add_argument(option, type=kind, default=default, help=text, **metavar)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; an error is one line."""
@@ -248,7 +257,10 @@ class ZooCLI(LightningCLI):
             **changes: arguments of Trainer that differ; ``callbacks`` are added to the configured ones.
         """
         config = vars(self.config_init.trainer) | changes
-        config["callbacks"] = [*_as_list(self.config_init.trainer.callbacks), *changes.get("callbacks", [])]
+        configured = _as_list(self.config_init.trainer.callbacks)
+        if config["enable_checkpointing"] is False:  # Lightning refuses what saves checkpoints, such as a training did
+            configured = [callback for callback in configured if not isinstance(callback, Checkpoint)]
+        config["callbacks"] = [*configured, *changes.get("callbacks", [])]
         config["plugins"] = [AtomicCheckpointIO(), *_as_list(config["plugins"])]
         if config["precision"] is None and not any(isinstance(plugin, Precision) for plugin in config["plugins"]):
             gpu = config["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
@@ -263,7 +275,7 @@ class ZooCLI(LightningCLI):
 
     def resolved_config(self) -> str:
         """Return the whole configuration as YAML, registered names first in their sections."""
-        content = yaml.safe_load(self.parser.dump(self.config, skip_unset=False))
+        content = without_unserializable(yaml.safe_load(self.parser.dump(self.config, skip_unset=False)))
         content.pop("config", None)
         kinds: dict[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
         for section, kind in kinds.items():

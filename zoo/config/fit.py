@@ -86,7 +86,7 @@ def train(
     with _dropped_output(silent, redirect_stderr):
         _report(cli)
         if not quiet and group is None:
-            show_result(cli.run, _has_test_split(cli.datamodule))
+            show_result(cli.run, _has_test_split(cli.datamodule), cli.monitor())
     return Run(cli.trainer.strategy.broadcast(cli.run.path))
 
 

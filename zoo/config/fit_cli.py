@@ -15,7 +15,7 @@ from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
 from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import UserError
+from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
 from zoo.data.split_file import write_split
@@ -23,9 +23,10 @@ from zoo.models.checkpoint import load_weights
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
+from zoo.runs.metrics import Monitor
 from zoo.runs.status import state as read_state
 from zoo.training.checkpoints import RunCheckpoints
-from zoo.training.early_stopping import AccuracyEarlyStopping
+from zoo.training.early_stopping import MonitorEarlyStopping
 from zoo.training.ema import MovingAverage
 from zoo.training.epoch_metrics import EpochMetrics, MetricsLogger
 from zoo.training.feature_cache import FeatureCache
@@ -146,7 +147,8 @@ class FitCLI(ZooCLI):
             raise
 
     def _trainer_changes(self) -> dict[str, Any]:
-        metrics, checkpoints = EpochMetrics(), RunCheckpoints(self.run)
+        monitor = self.monitor()
+        metrics, checkpoints = EpochMetrics(), RunCheckpoints(self.run, monitor)
         self.stop = GracefulStop(self.run, self.own_process)
         trainer = self.config_init.trainer
         lines = EpochProgressBar(metrics, checkpoints, bar=trainer.enable_progress_bar is not False)
@@ -158,12 +160,20 @@ class FitCLI(ZooCLI):
         added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
-        aids += [] if patience is None else [AccuracyEarlyStopping(patience, trainer.limit_val_batches)]
+        aids += [] if patience is None else [MonitorEarlyStopping(patience, trainer.limit_val_batches, monitor)]
         return {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
             "callbacks": [*self.callbacks, FeatureCache(done), *aids, metrics, lines, self.stop, checkpoints],
             "enable_progress_bar": True,
         }
+
+    def monitor(self) -> Monitor:
+        """Return the figure that chooses best.ckpt; UserError where validation does not measure it."""
+        names = self.model.val_metrics.names
+        if self.config.monitor not in names:
+            hint = did_you_mean(self.config.monitor, names)
+            raise UserError(f"monitor is '{self.config.monitor}'; allowed are {', '.join(names)}{hint}")
+        return Monitor(self.config.monitor)
 
     def _new_run(self) -> Run:
         root = self.group or Path(self.config.trainer.default_root_dir or "runs")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, Action
 from collections.abc import Collection, Mapping, Sequence
-from typing import Union, get_args
+from typing import Any, Union, get_args
 
 from jsonargparse import ArgumentParser
 
@@ -56,3 +56,18 @@ def hide(parser: ArgumentParser, options: Collection[str]) -> None:
     for action in actions(parser):
         if set(options) & set(action.option_strings):
             action.help = SUPPRESS
+
+
+def without_unserializable(content: Any) -> Any:
+    """Return a dumped configuration without the values that YAML cannot hold, so that their defaults apply again.
+
+    jsonargparse dumps such a value, which only the default of a parameter can be (``device`` of Lightning's
+    StochasticWeightAveraging), as a text (``serialize`` in _typehints.py) and reads that text back as the value.
+    """
+    if isinstance(content, dict):
+        return {key: without_unserializable(value) for key, value in content.items() if not _is_placeholder(value)}
+    return [without_unserializable(value) for value in content] if isinstance(content, list) else content
+
+
+def _is_placeholder(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("Unable to serialize instance ")

@@ -13,7 +13,7 @@ from zoo.runs.config_file import read_config
 
 #: Arguments of ``fit`` that are sections of a config file.
 SECTION_NAMES: tuple[str, ...] = ("model", "data", "trainer", "optimizer", "lr_scheduler")
-SECTION_NAMES += ("seed_everything", "early_stopping", "logger", "ckpt_path")
+SECTION_NAMES += ("seed_everything", "monitor", "early_stopping", "logger", "ckpt_path")
 
 
 def fit_configs(arguments: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

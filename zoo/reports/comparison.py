@@ -20,7 +20,7 @@ from zoo.reports.page import read_figures, render, require_page
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
-from zoo.runs.metrics import History
+from zoo.runs.metrics import History, Monitor
 
 #: Curves that are drawn of each run: column, title, whether values are shares.
 CURVES = (
@@ -79,7 +79,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 def _results(run: Run, history: History) -> dict[str, Any]:
     """Return a run's figures: of its best epoch, of its test and of its report."""
-    best, reported = history.best(), read_figures(run.report)
+    best, reported = history.best(Monitor.of(read_config(run.config))), read_figures(run.report)
     results: dict[str, Any] = {"epochs": len(history.epochs)}
     if best:
         results["best epoch"] = int(best["epoch"]) + 1

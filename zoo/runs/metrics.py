@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoo.core.errors import RunError
 from zoo.runs.files import write_atomically
@@ -17,16 +17,55 @@ Row = dict[str, float]
 
 
 @dataclass(frozen=True)
+class Monitor:
+    """The validation figure that chooses best.ckpt; the highest value is the best, of a loss the lowest.
+
+    Args:
+        name: column of metrics.csv.
+    """
+
+    name: str = "val/accuracy"
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Monitor:
+        """Return that of a run's configuration; runs of earlier versions have the default."""
+        return cls(config.get("monitor", cls.name))
+
+    @property
+    def title(self) -> str:
+        """The name as a sentence has it: ``val accuracy``."""
+        return self.name.replace("/", " ").replace("_", " ")
+
+    @property
+    def better(self) -> Literal["higher", "lower"]:
+        """Which values are better."""
+        return "lower" if self.name.endswith("loss") else "higher"
+
+    def score(self, row: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return a pair that is higher for a better row: of equal values, the lower val/loss; None without a value."""
+        if self.name not in row:
+            return None
+        value = float(row[self.name])
+        return -value if self.better == "lower" else value, -float(row.get("val/loss", 0.0))
+
+    def text(self, value: float) -> str:
+        """Return a value as people read it: a share in percent, a loss as a number."""
+        return f"{value:.4f}" if self.better == "lower" else f"{value:.1%}"
+
+
+@dataclass(frozen=True)
 class History:
     """A training's rows, in order.
 
     Args:
         epochs: a row an epoch: epoch (from 0), step, train/loss, val/loss, images_per_second ...
         steps: a row every so many steps: epoch, step, train/loss_step, train/accuracy_step ...
+        validations: a row a validation: epoch, step, val/loss ...; the epoch's own row where it ended the epoch.
     """
 
     epochs: list[Row]
     steps: list[Row]
+    validations: list[Row]
 
     @classmethod
     def of(cls, run: Run) -> History:
@@ -42,19 +81,40 @@ class History:
                 for line in csv.DictReader(file):
                     if None not in line.values():  # half a row, of a killed process, has no last column
                         rows.append({key: float(value) for key, value in line.items() if value})
-        return cls([row for row in rows if "train/loss" in row], [row for row in rows if "train/loss_step" in row])
+        epochs, steps = ([row for row in rows if column in row] for column in ("train/loss", "train/loss_step"))
+        validations: list[Row] = []
+        for row in rows:
+            # An epoch's row repeats the figures of its last validation, which may have a row of its own.
+            if "val/loss" in row and (not validations or _validation(row) != _validation(validations[-1])):
+                validations.append(row)
+        return cls(epochs, steps, validations)
 
     def curve(self, column: str) -> list[tuple[float, float]]:
         """Return ``(epochs done, value)`` wherever the column has one: 1.5 is the middle of the second epoch."""
         if column.endswith("_step"):
-            steps_of_epoch = self.epochs[-1]["step"] / (self.epochs[-1]["epoch"] + 1) if self.epochs else 1
-            return [(row["step"] / steps_of_epoch, row[column]) for row in self.steps if column in row]
-        return [(row["epoch"] + 1, row[column]) for row in self.epochs if column in row]
+            return [(self._epochs_done(row), row[column]) for row in self.steps if column in row]
+        rows = self.validations if column.startswith("val/") else self.epochs
+        return [(self._epochs_done(row), row[column]) for row in rows if column in row]
 
-    def best(self) -> Row:
-        """Return the row of the epoch with the highest validation accuracy, of equal ones the lowest loss; else {}."""
-        validated = [row for row in self.epochs if "val/accuracy" in row]
-        return max(validated, key=lambda row: (row["val/accuracy"], -row.get("val/loss", 0.0)), default={})
+    def _epochs_done(self, row: Row) -> float:
+        """Return the epochs trained at a row: 1.5 is the middle of the second."""
+        if "train/loss" in row or not self.epochs:
+            return row["epoch"] + 1
+        return row["step"] / (self.epochs[-1]["step"] / (self.epochs[-1]["epoch"] + 1))
+
+    def best(self, monitor: Monitor | None = None) -> Row:
+        """Return the row of the validation that the run's best.ckpt is of; {} without one.
+
+        Args:
+            monitor: the figure that chooses; by default val/accuracy.
+        """
+        monitor = monitor or Monitor()
+        scored = [(score, row) for row in self.validations if (score := monitor.score(row)) is not None]
+        return max(scored, key=lambda pair: pair[0], default=((0.0, 0.0), {}))[1]
+
+
+def _validation(row: Row) -> Row:
+    return {key: value for key, value in row.items() if key == "epoch" or key.startswith("val/")}
 
 
 class MetricsTable:

@@ -17,7 +17,7 @@ from zoo.core.errors import UserError
 from zoo.runs.config_file import SECTIONS, read_config
 from zoo.runs.files import require_json, write_json
 from zoo.runs.folder import RUN_COLUMNS, Run
-from zoo.runs.metrics import History
+from zoo.runs.metrics import History, Monitor
 from zoo.runs.status import state
 
 #: Columns whose highest values come first.
@@ -32,7 +32,7 @@ class Row:
         path: the folder.
         data: registered name of the data set.
         model: registered name of the architecture.
-        val: best validation accuracy, 0 to 1.
+        val: validation accuracy of the best checkpoint, 0 to 1.
         test: accuracy of the last test, 0 to 1.
         epochs: epochs trained.
         max_epochs: epochs to train.
@@ -128,7 +128,7 @@ def _read_config(run: Run, row: Row) -> None:
 def _read_metrics(run: Run, row: Row) -> None:
     history = History.of(run)
     row.epochs = len(history.epochs)
-    row.val = history.best().get("val/accuracy")
+    row.val = history.best(Monitor.of(read_config(run.config))).get("val/accuracy")
 
 
 def _read_state(run: Run, row: Row) -> None:

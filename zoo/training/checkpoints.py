@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, StochasticWeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from zoo.core.console import print_stderr
 from zoo.core.errors import RunError
 from zoo.models.checkpoint import read_checkpoint
 from zoo.runs.files import replacing
 from zoo.runs.folder import Run
+from zoo.runs.metrics import Monitor
+from zoo.training.progress import is_inside_epoch
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -41,9 +45,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class RunCheckpoints(Checkpoint):
-    """Saves ``last.ckpt`` after every epoch and ``best.ckpt`` when the validation accuracy is the highest so far.
+    """Saves ``last.ckpt`` after every epoch and ``best.ckpt`` after the best validation so far, inside epochs too.
 
-    Of two equal accuracies, the one with the lower validation loss is better: on a small split ties are common.
+    Of two equal values, the one with the lower validation loss is better: on a small split ties are common.
 
     Unlike Lightning's ModelCheckpoint, its state holds no path, so a run folder can be moved and resumed; and it writes
     the last checkpoint in every epoch, not only in the best ones.
@@ -53,35 +57,51 @@ class RunCheckpoints(Checkpoint):
 
     Args:
         run: the folder.
+        monitor: the figure that tells which validation is the best.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.best = (-1.0, 0.0)
+    def __init__(self, run: Run, monitor: Monitor | None = None) -> None:
+        self.run, self.monitor = run, monitor or Monitor()
+        self.best: tuple[float, float] | None = None
         self._random_state: dict[str, Any] | None = None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the best checkpoint of a validation inside an epoch; at its end the epoch is closed first."""
+        if is_inside_epoch(trainer):
+            self._save_best(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch's checkpoints."""
-        if (figures := self.improved(trainer)) is not None:
-            self.best = figures
-            trainer.save_checkpoint(self.run.best)
+        self._save_best(trainer)
         trainer.save_checkpoint(self.run.last)
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save what Lightning's StochasticWeightAveraging, if it is there, puts into the network only now."""
+        if any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks):  # type: ignore[attr-defined]  # set by a connector
+            path = self.run.last.with_name("swa.ckpt")
+            trainer.save_checkpoint(path)
+            print_stderr(f"averaged weights: {path}; test them with: zoo test {self.run.path} --ckpt_path {path}")
+
+    def _save_best(self, trainer: Trainer) -> None:
+        if (score := self.improved(trainer)) is not None:
+            self.best = score
+            trainer.save_checkpoint(self.run.best)
+
     def improved(self, trainer: Trainer) -> tuple[float, float] | None:
-        """Return the last validation's accuracy and negated loss if they are the best so far, else None."""
-        metrics = trainer.callback_metrics
-        if "val/accuracy" not in metrics:
-            return None
-        figures = float(metrics["val/accuracy"]), -float(metrics["val/loss"])
-        return figures if figures > self.best else None
+        """Return the last validation's score if it is the best so far, else None."""
+        score = self.monitor.score(trainer.callback_metrics)
+        return score if score is not None and not isnan(score[0]) and (self.best is None or score > self.best) else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best validation accuracy so far, and its loss."""
-        return {"accuracy": self.best[0], "loss": -self.best[1]}
+        """Return the monitored figure, and the best score so far."""
+        return {"monitor": self.monitor.name, "best": None if self.best is None else list(self.best)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore them."""
-        self.best = state_dict["accuracy"], -state_dict["loss"]
+        """Restore the best score; one of another figure says nothing."""
+        if "accuracy" in state_dict:  # written before other figures could be chosen
+            state_dict = {"monitor": "val/accuracy", "best": [state_dict["accuracy"], -state_dict["loss"]]}
+        if state_dict["monitor"] == self.monitor.name and state_dict["best"] is not None:
+            self.best = state_dict["best"][0], state_dict["best"][1]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add the state of the random generators."""

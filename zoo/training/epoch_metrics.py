@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo.core.errors import RunError
 from zoo.runs.folder import Run
 from zoo.runs.metrics import MetricsTable
+from zoo.training.progress import is_inside_epoch
 
 #: Logits that wait, at most, until their predictions are compared with the labels: 4 MiB of float32.
 MAX_LOGITS = 2**20
@@ -149,8 +150,10 @@ class EpochMetrics(Callback):
         self.seconds += time.perf_counter() - self._since
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the validation's figures, and start the clock again."""
+        """Keep the validation's figures, write a row of one inside the epoch, and start the clock again."""
         self.val = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        if is_inside_epoch(trainer):
+            _log(trainer, {"epoch": trainer.current_epoch, **self.val})
         self._since = time.perf_counter()
 
     def _reduced(self, trainer: Trainer) -> dict[str, float]:

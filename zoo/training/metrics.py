@@ -30,6 +30,11 @@ class SplitMetrics(nn.Module):
         self.figures = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
         self.loss = MeanMetric()
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the metrics, sorted, the split's name before the slash."""
+        return sorted([f"{self.split}/loss", *self.figures.keys()])
+
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``, and its mean loss."""
         self.figures.update(logits, labels)

@@ -15,9 +15,10 @@ from rich.table import Table
 
 from zoo.core.console import is_first_process, print_stderr
 from zoo.runs.folder import Run
-from zoo.runs.metrics import History
+from zoo.runs.metrics import History, Monitor
 from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.epoch_metrics import EpochMetrics
+from zoo.training.progress import epochs_done, is_inside_epoch
 
 #: Seconds between two updates of the progress bar; each update waits for the device.
 REDRAW = 0.25
@@ -48,19 +49,21 @@ def show_summary(rows: Mapping[str, str]) -> None:
         print_stderr(f"{name:<{width}}  {text}")
 
 
-def show_result(run: Run, testable: bool = True) -> None:
-    """Print on stderr the best accuracy of a finished run, where its best weights are, and the next command.
+def show_result(run: Run, testable: bool = True, monitor: Monitor | None = None) -> None:
+    """Print on stderr the best figure of a finished run, where its best weights are, and the next command.
 
     Args:
         run: a finished one.
         testable: whether its data has a test split.
+        monitor: the figure that chose the best weights; by default val/accuracy.
     """
     if not is_first_process():
         return
-    best = History.of(run).best()
+    monitor = monitor or Monitor()
+    best = History.of(run).best(monitor)
     if best:
-        accuracy, number = best["val/accuracy"], int(best["epoch"]) + 1
-        print_stderr(f"best val accuracy {accuracy:.1%}, of epoch {number}: {run.best}")
+        place = f"epoch {int(best['epoch']) + 1}" if "train/loss" in best else f"step {int(best['step']):,}"
+        print_stderr(f"best {monitor.title} {monitor.text(best[monitor.name])}, of {place}: {run.best}")
     print_stderr(f"next: zoo {'test' if testable else 'export'} {shlex.quote(str(run.path))}")
 
 
@@ -112,13 +115,21 @@ class EpochProgressBar(ProgressBar):
         self._bar.update(self._task, completed=batch_idx + 1, description=text, refresh=True)
         self._drawn = time.perf_counter()
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the line of a validation inside an epoch."""
+        if is_inside_epoch(trainer) and self._wanted:
+            step = f"{epochs_done(trainer):.2f} epochs"
+            self._print_line("  ".join([step, *_texts(self.metrics.val), *self._marks(trainer)]))
+
+    def _marks(self, trainer: Trainer) -> list[str]:
+        """Return "best" where the last validation is; checkpoints are saved after all other callbacks."""
+        return ["best"] if self.checkpoints.improved(trainer) is not None else []
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Replace the bar by the epoch's line, which marks the best epoch so far."""
         self._stop()
         *texts, speed = _texts(self.metrics.row)
-        # Checkpoints are saved after all other callbacks.
-        best = ["best"] if self.checkpoints.improved(trainer) is not None else []
-        line = [_epoch(trainer), *texts, speed, *best]
+        line = [_epoch(trainer), *texts, speed, *self._marks(trainer)]
         for shown in (speed, *(text for text in texts if text.startswith("accuracy"))):  # the bar has shown both
             if self.console.is_terminal and len("  ".join(line)) > self.console.width:
                 line.remove(shown)
