@@ -134,10 +134,14 @@ class TrainedRun:
         """Measure the best checkpoint on the validation split; otherwise as ``test``."""
         return self._evaluate("validate", data=data, trainer=trainer)
 
-    def test(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
+    def test(
+        self, *, data: Section | None = None, trainer: Section | None = None, on: str | Path | None = None
+    ) -> dict[str, float]:
         """Measure the best checkpoint on the test split, print a table, and write results.json and the report.
 
         Args:
+            on: test on all images of this folder of class folders, or of this table, instead; results and predictions
+                get files of their own.
             data: what differs from the training, such as ``{"root": "/data"}``.
             trainer: likewise, such as ``{"accelerator": "cpu"}``.
 
@@ -148,7 +152,7 @@ class TrainedRun:
             UserError: a value is wrong, or the run has no checkpoint.
             NoSplitError: the data set has no such split.
         """
-        return self._evaluate("test", data=data, trainer=trainer)
+        return self._evaluate("test", on, data=data, trainer=trainer)
 
     @quiet_lightning()
     def export(self, quantize: Literal["int8", "fp16"] | None = None) -> Path:
@@ -169,10 +173,16 @@ class TrainedRun:
         return export([str(self.path)], quantize)[0]
 
     @quiet_lightning()
-    def _evaluate(self, command: Literal["validate", "test"], **sections: Any) -> dict[str, float]:
+    def _evaluate(
+        self, command: Literal["validate", "test"], on: str | Path | None = None, **sections: Any
+    ) -> dict[str, float]:
         from zoo.config.run import evaluate
+        from zoo.config.run_on import test_on
 
-        return evaluate(command, [str(self.path)], (f"zoo.TrainedRun.{command}", plain_sections(sections)))
+        config = f"zoo.TrainedRun.{command}", plain_sections(sections)
+        if on is not None:
+            return test_on([str(self.path)], on, config)
+        return evaluate(command, [str(self.path)], config)
 
 
 @overload
@@ -184,6 +194,7 @@ def fit(
     optimizer: Section | None = None,
     lr_scheduler: Section | None = None,
     seed_everything: int | bool | None = None,
+    monitor: str | None = None,
     early_stopping: int | None = None,
     logger: str | Sequence[str] | None = None,
     ckpt_path: str | Path | None = None,

@@ -10,14 +10,25 @@ from zoo.cli.quiet import silence_libraries
 
 def parser() -> Parser:
     """Return the command's parser."""
-    return run_parser("test")
+    parser = run_parser("test")
+    parser.add_argument(
+        "--on",
+        metavar="FOLDER",
+        help="test on all images of another folder of class folders, or of a table, as they are; the run's own results "
+        "stay",
+    )
+    return parser
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measure a run on its test split."""
+    """Measure a run on its test split, or on other images."""
     options, rest = parser().parse_known_args(argv)
 
     from zoo.config.run import evaluate
+    from zoo.config.run_on import test_on
 
     silence_libraries()
+    if options.on is not None:
+        test_on([options.run, *rest], options.on)
+        return
     evaluate("test", [options.run, *rest])

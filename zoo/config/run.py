@@ -78,9 +78,9 @@ def evaluate(
         getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     if is_first_process():
-        _show(run, split, count, results)
+        show_results(f"{run.path}: {split} split, {count:,} images", results)
         if command == "test":
-            _write(run, cli, count, results)
+            write_json(run.results, dict(sorted(results.items())) | training_facts(cli, count))
     if reported:
         print_stderr(f"predictions: {run.predictions}")
         with warn_on_error(run):
@@ -142,13 +142,16 @@ def export(args: Sequence[str], precision: Precision | None = None) -> tuple[Pat
     return path, model_file.export(cli.model, cli.datamodule, path, precision=precision, origin=origin)
 
 
-def opened(command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]) -> EvaluateCLI:
+def opened(
+    command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, Any]], own_data: bool = True
+) -> EvaluateCLI:
     """Return a run's model, data and trainer.
 
     Args:
         command: the word after ``zoo``, for errors.
         args: the run folder, then options that override its configuration.
         *configs: name and content of configurations that override it as well; options win over them.
+        own_data: whether the command reads the run's own data, of which it names what has changed.
 
     Raises:
         UserError: the run or an option is wrong, or the run has no checkpoint.
@@ -161,7 +164,7 @@ def opened(command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, 
     if sources.names != resolve([], own).names:
         raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
     cli = EvaluateCLI(command, sources, run)
-    if run.split.is_file():
+    if own_data and run.split.is_file():
         _show_split_notes(command, cli)
     return cli
 
@@ -190,9 +193,10 @@ def _report_context(cli: EvaluateCLI) -> ReportContext:
     return ReportContext(cli.run, cli.model, cli.datamodule, device, cli.checkpoint["epoch"])
 
 
-def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
+def show_results(title: str, results: Mapping[str, float]) -> None:
+    """Print a table of metrics under a title."""
     console = Console(highlight=False, emoji=False, markup=False)
-    console.print(f"{run.path}: {split} split, {count:,} images", soft_wrap=True)
+    console.print(title, soft_wrap=True)
     table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -201,16 +205,13 @@ def _show(run: Run, split: str, count: int, results: dict[str, float]) -> None:
     console.print(table)
 
 
-def _write(run: Run, cli: EvaluateCLI, count: int, results: dict[str, float]) -> None:
-    write_json(
-        run.results,
-        {
-            **dict(sorted(results.items())),
-            "images": count,
-            "classes": list(cli.model.spec.classes),
-            "checkpoint": cli.checkpoint_path.name,
-            "epoch": cli.checkpoint["epoch"],
-            "step": cli.checkpoint["global_step"],
-            "zoo_version": __version__,
-        },
-    )
+def training_facts(cli: EvaluateCLI, count: int) -> dict[str, Any]:
+    """Return what a file of results says of the network that it is about, and how many images were tested."""
+    return {
+        "images": count,
+        "classes": list(cli.model.spec.classes),
+        "checkpoint": cli.checkpoint_path.name,
+        "epoch": cli.checkpoint["epoch"],
+        "step": cli.checkpoint["global_step"],
+        "zoo_version": __version__,
+    }

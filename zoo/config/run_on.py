@@ -1,0 +1,89 @@
+"""zoo test RUN --on FOLDER: a run's network on other images than its data set's, all of them as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.config.run import opened, show_results, training_facts
+from zoo.core.console import is_first_process, print_stderr
+from zoo.core.errors import UserError
+from zoo.data.other_images import OtherImages, open_other_images
+from zoo.data.sources import open_source
+from zoo.data.split_file import read_split
+from zoo.reports.evaluation import Predictions
+from zoo.reports.predictions_csv import write_predictions
+from zoo.runs.files import write_json
+from zoo.runs.folder import Run
+from zoo.training.predictions import CollectPredictions
+
+#: Names in a line that lists some.
+LISTED = 12
+
+
+def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Measure a run on other images; write ``results-on-<name>-<digest>.json`` and ``predictions-on-....csv``.
+
+    The run's own results, report and split stay as they are; its data set is not opened.
+
+    Args:
+        args: the run folder, then options that override its configuration.
+        path: a folder of class folders, or a table of images and labels; it may lack some of the classes.
+        *configs: as ``opened``.
+
+    Returns:
+        Metrics by name, such as ``{"test/accuracy": 0.91}``, of the classes that occur.
+
+    Raises:
+        UserError: the run, an option or the folder is wrong, or several processes are asked for.
+    """
+    cli = opened("test", args, *configs, own_data=False)
+    if cli.trainer.world_size > 1:
+        raise UserError("zoo test --on runs in one process; leave --trainer.devices and --trainer.num_nodes out")
+    run, data, spec = cli.run, cli.datamodule, cli.model.spec
+    images = open_other_images(path, spec)
+    _show_notes(run, images)
+    source = open_source(
+        images.dataset, spec, memory_bytes=data.memory_bytes, workers=data.num_workers, skip_bad=data.skip_bad
+    )
+    data.replace_source("test", source)
+    name = re.sub(r"[^\w.-]+", "-", images.root.stem) + f"-{images.digest[:8]}"
+    table_path = run.path / f"predictions-on-{name}.csv"
+    with write_predictions(table_path, spec.classes, images.names) as table:
+        predictions = Predictions(len(spec.classes), table=table)
+        cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
+        cli.trainer.test(cli.model, data, verbose=False)
+    results = {key: float(value) for key, value in cli.trainer.callback_metrics.items()}
+    facts = {
+        "root": str(images.root),
+        "digest": images.digest,
+        "counts": images.counts,
+        "missing_classes": images.missing,
+        "trained_on": _trained_on(run, images),
+    }
+    write_json(run.path / f"results-on-{name}.json", results | facts | training_facts(cli, len(source)))
+    show_results(f"{run.path}: {path}, {len(source):,} images as they are", results)
+    print_stderr(f"predictions: {table_path}")
+    print_stderr(f"results: {run.path / f'results-on-{name}.json'}")
+    return results
+
+
+def _show_notes(run: Run, images: OtherImages) -> None:
+    """Name the classes without an image, and say how many images the network was trained on."""
+    if not is_first_process():
+        return
+    if images.missing:
+        more = "" if len(images.missing) <= LISTED else f" and {len(images.missing) - LISTED} more"
+        print_stderr(f"no image of {', '.join(images.missing[:LISTED])}{more}: the figures are of the other classes")
+    if trained := _trained_on(run, images):
+        print_stderr(f"{trained:,} of the {len(images.names):,} images are ones that the network was trained on")
+
+
+def _trained_on(run: Run, images: OtherImages) -> int | None:
+    """Return how many images are equal to training images; None where the run has no digests of these."""
+    if not run.split.is_file():
+        return None
+    rows = read_split(run.path).values()
+    return images.among({row.digest for row in rows if row.split == "train" and row.digest})
