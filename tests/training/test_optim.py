@@ -148,3 +148,26 @@ def test_the_planned_steps_are_those_that_lightning_takes(tmp_path, limits):
     planned = planned_steps(trainer, len(data.train_dataloader()))
     trainer.fit(ImageClassifier(data.spec), data)
     assert planned == trainer.global_step == trainer.estimated_stepping_batches
+
+
+@pytest.mark.parametrize("length", [(), ("--lr_scheduler.T_max", 0)])
+def test_a_cosine_without_a_length_ends_with_the_training(zoo, length):
+    status, out, err = zoo("fit", "--lr_scheduler", "CosineAnnealingLR", *length, "--trainer.max_epochs", 2)
+    assert status == 0, err
+    run = out.splitlines()[-1]
+    checkpoint = torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["lr_schedulers"][0]["T_max"] == checkpoint["global_step"] == 82
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0, abs=1e-9)
+    status, _, err = zoo("fit", run, "--trainer.max_epochs", 3)
+    assert status == 2
+    assert "CosineAnnealingLR ends after 82 steps, and 123 are asked for" in err
+
+
+def test_a_cosine_with_a_length_counts_epochs(zoo):
+    status, out, err = zoo(
+        "fit", "--lr_scheduler", "CosineAnnealingLR", "--lr_scheduler.T_max", 4, "--trainer.max_epochs", 1
+    )
+    assert status == 0, err
+    checkpoint = torch.load(f"{out.splitlines()[-1]}/checkpoints/last.ckpt", weights_only=True)
+    rate = 0.001 * (1 + 2**-0.5) / 2
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(rate)

@@ -180,7 +180,12 @@ class ZooCLI(LightningCLI):
         """Parse; an error is one line."""
         own_options_first(parser, self.sources.names)
         try:
-            self.config = parser.parse_args(args)
+            try:
+                self.config = parser.parse_args(args)
+            except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
+                if "arguments are required: T_max" not in str(error):
+                    raise
+                self.config = parser.parse_args([*args, "--lr_scheduler.init_args.T_max=0"])  # the run's length
         except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
             raise parser_error(str(error), parser, self.sources) from error
         seed = self.config.seed_everything

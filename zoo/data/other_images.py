@@ -66,7 +66,8 @@ def open_other_images(path: str | Path, spec: InputSpec) -> OtherImages:
     name, folder, options = ("folder", root, {}) if root.is_dir() else ("table", root.parent, {"path": str(root)})
     if not root.exists():
         raise UserError(f"--on is '{path}', which does not exist; allowed are a folder of class folders and a table")
-    opened = registry.load("dataset", name).as_found(folder, "train", channels=spec.channels, **options)
+    builder: Any = registry.load("dataset", name)
+    opened = builder.as_found(folder, "train", channels=spec.channels, **options)
     if not opened.unsplit:
         example = f"{path}/test" if name == "folder" else "a table without it"
         what = "split folders such as train/" if name == "folder" else "a column of splits"

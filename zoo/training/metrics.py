@@ -33,7 +33,7 @@ class SplitMetrics(nn.Module):
     @property
     def names(self) -> list[str]:
         """The names of the metrics, sorted, the split's name before the slash."""
-        return sorted([f"{self.split}/loss", *self.figures.keys()])
+        return sorted([f"{self.split}/loss", *map(str, self.figures.keys())])
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``, and its mean loss."""

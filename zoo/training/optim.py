@@ -11,7 +11,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, OneCycleLR, ReduceLROnPlateau
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
@@ -70,12 +70,12 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
     Args:
         config: its class and arguments.
         optimizer: the rates of OneCycleLR and CyclicLR are multiplied for each of its groups.
-        steps: returns the optimizer steps of the training, for a OneCycleLR without a length.
+        steps: returns the optimizer steps of the training, for a schedule that ends with it.
     """
     arguments = dict(config.get("init_args") or {})
     kind = class_of(config)
-    if issubclass(kind, OneCycleLR) and not (arguments.get("total_steps") or arguments.get("epochs")):
-        arguments["total_steps"] = steps()
+    if ends_with_training(config):
+        arguments["total_steps" if issubclass(kind, OneCycleLR) else "T_max"] = steps()
     if issubclass(kind, OneCycleLR | CyclicLR) and len(optimizer.param_groups) > 1:
         for name in ("max_lr", "base_lr"):
             if isinstance(value := arguments.get(name), float | int):
@@ -83,7 +83,16 @@ def build_scheduler(config: ClassConfig, optimizer: Optimizer, steps: Callable[[
     scheduler = kind(optimizer, **arguments)
     if isinstance(scheduler, ReduceLROnPlateau):
         return {"scheduler": scheduler, "interval": "epoch", "monitor": getattr(scheduler, "monitor", "val/loss")}
-    return {"scheduler": scheduler, "interval": "step" if isinstance(scheduler, OneCycleLR | CyclicLR) else "epoch"}
+    by_step = isinstance(scheduler, OneCycleLR | CyclicLR) or ends_with_training(config)
+    return {"scheduler": scheduler, "interval": "step" if by_step else "epoch"}
+
+
+def ends_with_training(config: ClassConfig) -> bool:
+    """Tell whether a schedule has the training's length: a OneCycleLR without one, a CosineAnnealingLR with T_max 0."""
+    kind, arguments = class_of(config), config.get("init_args") or {}
+    if issubclass(kind, OneCycleLR):
+        return not (arguments.get("total_steps") or arguments.get("epochs"))
+    return issubclass(kind, CosineAnnealingLR) and not arguments.get("T_max")
 
 
 def planned_steps(trainer: Trainer, batches: int) -> float:

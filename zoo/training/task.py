@@ -56,7 +56,8 @@ class ImageClassifier(Classifier, HookNameModule):
             the path of a module such as ``features``; their weights and buffers keep every bit.
         optimizer: class and arguments, without the parameters.
         lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR change it after each
-            optimizer step, others after each epoch; a OneCycleLR without a length ends with the training.
+            optimizer step, others after each epoch. A OneCycleLR without a length and a CosineAnnealingLR with T_max 0,
+            which is its default here, end with the training; both then change the rate after each step.
         channels_last: whether images and features are in channels-last memory format, which is faster; by default if
             network and optimizer support it.
 
@@ -183,19 +184,26 @@ class ImageClassifier(Classifier, HookNameModule):
         else:
             steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
-            raise UserError("OneCycleLR needs to know where training ends: --trainer.max_epochs or --trainer.max_steps")
+            raise UserError(
+                f"{self._schedule_name()} needs to know where training ends: --trainer.max_epochs or --trainer.max_steps"
+            )
         return int(steps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to train a run beyond the end of its one-cycle schedule, by a UserError."""
-        if self._trainer_or_none() is None:
+        """Refuse to train a run beyond the end of a schedule that ends with it, by a UserError."""
+        if self._trainer_or_none() is None or self.lr_scheduler is None:
             return
+        bounded = optim.ends_with_training(self.lr_scheduler)
         for state in checkpoint.get("lr_schedulers", []):
-            if "total_steps" in state and state["total_steps"] < self._planned_steps():
+            length = state.get("total_steps", state.get("T_max") if bounded else None)
+            if length is not None and length < self._planned_steps():
                 raise UserError(
-                    f"the run's OneCycleLR ends after {state['total_steps']} steps, and {self._planned_steps()} are "
+                    f"the run's {self._schedule_name()} ends after {length} steps, and {self._planned_steps()} are "
                     "asked for; leave --trainer.max_epochs as it was, or train a new run"
                 )
+
+    def _schedule_name(self) -> str:
+        return "" if self.lr_scheduler is None else str(optim.class_of(self.lr_scheduler).__name__)
 
     def _logits(self, images: Tensor) -> Tensor:
         """Return logits of a batch of images, or of features in their place."""
