@@ -184,9 +184,8 @@ class ImageClassifier(Classifier, HookNameModule):
         else:
             steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
-            raise UserError(
-                f"{self._schedule_name()} needs to know where training ends: --trainer.max_epochs or --trainer.max_steps"
-            )
+            ends = "--trainer.max_epochs or --trainer.max_steps"
+            raise UserError(f"{self._schedule_name()} needs to know where training ends: {ends}")
         return int(steps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
