@@ -173,3 +173,12 @@ def test_the_loss_of_an_own_step_counts_whole_when_gradients_accumulate(tmp_path
         }
         losses.append(float(under_zoo(tmp_path / name, OwnStep, **options)[-1]["train/loss"]))
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_a_validation_between_two_trainings_leaves_metrics_that_go_on(tmp_path):
+    model, data = parts()
+    trainer(tmp_path, max_epochs=1).fit(model, data)
+    trainer(tmp_path).validate(model, data, verbose=False)
+    again = trainer(tmp_path, max_epochs=1)
+    again.fit(model, data)
+    assert "val/loss" in again.callback_metrics

@@ -15,9 +15,9 @@ import numpy as np
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
-from zoo.data.names import relative_name
 from zoo.data.split import normal_path
 from zoo.data.split_file import digests
+from zoo.data.splits import relative_paths
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,6 @@ def open_other_images(path: str | Path, spec: InputSpec) -> OtherImages:
     dataset.labels, dataset.classes = np.array(numbers, np.int64)[opened.labels], list(spec.classes)
     dataset.white_level = spec.white_level
     files = [os.path.abspath(dataset.path(item)) for item in range(len(dataset))]
-    names = [relative_name(file, folder) for file in files]
+    names = relative_paths(dataset, folder)
     missing = [name for name in spec.classes if name not in by_class]
     return OtherImages(root, dataset, names, by_class, missing, digests(files))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -43,6 +44,7 @@ class SplitMetrics(nn.Module):
     def compute_and_reset(self) -> dict[str, Tensor]:
         """Return the metrics by name, and start from zero."""
         values = {f"{self.split}/loss": self.loss.compute(), **self.figures.compute()}
-        self.figures.reset()
-        self.loss.reset()
+        with torch.inference_mode(False):  # sums from zero, which the validation of a later fit can add to
+            self.figures.reset()
+            self.loss.reset()
         return values
