@@ -16,8 +16,7 @@ from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.data.split import normal_path
-from zoo.data.split_file import digests
-from zoo.data.split_file import relative_paths
+from zoo.data.split_file import digests, relative_paths
 
 
 @dataclass(frozen=True)
