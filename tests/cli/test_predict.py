@@ -95,10 +95,11 @@ def test_the_errors_before_an_interruption_count_as_well(zoo, digits_model, imag
         (("--invert",), "give network and options of the interrupted command"),
     ],
 )
-def test_rows_of_other_options_are_not_resumed(zoo, digits_model, images, words, message):
+def test_rows_of_other_options_are_kept_and_not_resumed(zoo, digits_model, images, tmp_path, words, message):
     zoo("predict", digits_model, "images", "--output", "out.csv", "--strict", "--top_k", 1)
     changed = zoo("predict", digits_model, "images", "--output", "out.csv", "--resume", "--top_k", 1, *words)
     assert message in error_of(changed)
+    assert len((tmp_path / "out.csv.part").read_text().splitlines()) == 8
 
 
 def test_without_resume_rows_of_an_interrupted_command_are_overwritten_and_a_line_says_so(zoo, digits_model, images):
@@ -180,6 +181,20 @@ def test_quiet_prints_errors_alone(zoo, digits_model, images):
     assert (status, out, len(err.splitlines())) == (1, "", 1)
 
 
+def test_a_command_without_a_row_leaves_no_file(zoo, digits_model, images, tmp_path):
+    assert zoo("predict", digits_model, "images/07.png", "--output", "out.csv", "--strict")[0] == 2
+    assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_files_of_a_folder_that_are_no_images_are_counted(zoo, digits_model, images):
+    (images / "deep").mkdir()
+    for name in ("notes.txt", "deep/Thumbs.db", "deep/.hidden.png"):
+        (images / name).touch()
+    _, _, err = zoo("predict", digits_model, "images", "--output", "out.csv")
+    assert err.startswith("images: left out: 1 .db, 1 .txt, 1 hidden\n")
+    assert len(rows_of("out.csv")) == 24
+
+
 def test_of_many_images_without_a_file_a_line_each_is_printed(zoo, digits_model, images):
     status, out, _ = zoo("predict", digits_model, "images")
     lines = [line.split("\t") for line in out.splitlines()]
@@ -229,6 +244,7 @@ def test_invert_shows_the_network_the_negative(zoo, digits_model, images, tmp_pa
     [
         ("--threshold 2", "--threshold is 2; allowed is 0 to 1"),
         ("--quiet", "--quiet without --output and --plot shows nothing"),
+        ("--output folder.csv", "--output is 'folder.csv', which is a folder; name a file"),
         ("--resume", "--resume goes on with a file; name it with --output"),
         ("'*.tif'", "no image matches the pattern ''*.tif''"),
         ("@gone.txt", "@gone.txt: the list gone.txt cannot be read: No such file"),
@@ -237,6 +253,7 @@ def test_invert_shows_the_network_the_negative(zoo, digits_model, images, tmp_pa
 )
 def test_wrong_options_are_named(zoo, digits_model, images, tmp_path, words, message):
     (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "folder.csv").mkdir()
     assert message in error_of(zoo("predict", digits_model, "images/00.png", *words.split()))
 
 

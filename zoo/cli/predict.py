@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
+from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.runs.files import require_folder
 
@@ -98,7 +100,8 @@ class Wanted:
 
             if Path(self.output).suffix.lower() not in FORMATS:
                 raise UserError(f"--output is '{self.output}'; allowed are names that end in {', '.join(FORMATS)}")
-            require_folder("--output", self.output)
+            if require_folder("--output", self.output).is_dir():
+                raise UserError(f"--output is '{self.output}', which is a folder; name a file")
         elif self.resume:
             raise UserError("--resume goes on with a file; name it with --output")
         if self.plot is not None:
@@ -126,9 +129,14 @@ def predict(model: str | ConfigSources, arguments: Sequence[str], wanted: Wanted
     from zoo.cli.classify import opened_network
     from zoo.cli.prediction_job import PredictionJob
     from zoo.images.inputs import named_inputs
+    from zoo.images.left_out import count_left_out, in_one_line
     from zoo.models.many import cores, plan
 
     names = named_inputs(arguments)
+    for folder in [] if wanted.quiet else filter(os.path.isdir, arguments):
+        place = Path(folder).absolute()
+        if counts := count_left_out(place, [place.parent], [place.name], channels=3):
+            print_stderr(f"{folder}: left out: {in_one_line(counts)}")
     threads, chunk = plan(len(names), cores())
     with opened_network(model, max(1, cores() // threads), wanted.invert) as network:
         PredictionJob(network, names, wanted).run(threads, chunk)

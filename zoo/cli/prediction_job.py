@@ -94,7 +94,9 @@ class PredictionJob:
             with self.file:
                 yield
         except BaseException:
-            if self.file.count and self.file.part.exists():
+            if self.file.began and self.file.count == 0:
+                self.file.part.unlink(missing_ok=True)
+            elif self.file.count:
                 print_stderr(f"{self.file.part} holds {self.file.count:,} rows; the same command with --resume goes on")
             raise
 

@@ -25,6 +25,7 @@ class PredictionFile:
 
     Attributes:
         part: where the rows are.
+        began: whether ``start`` has made ``part`` anew.
         count: how many rows it has.
         errors: how many of them have an error, and the first of these errors as ``first_error``.
         last: the last row without an error that ``resume`` has read.
@@ -37,7 +38,7 @@ class PredictionFile:
         self.path, self.rows = path, rows
         self._head = rows.head.encode("utf-8", "backslashreplace")
         self.part = path.with_name(f"{path.name}.part")
-        self.count = self.errors = 0
+        self.began, self.count, self.errors = False, 0, 0
         self.first_error = ""
         self.last: WrittenRow | None = None
         self._resumed: Counter[str] = Counter()  # how often each name has a row
@@ -55,6 +56,7 @@ class PredictionFile:
         with self._failures():
             self._file = self.part.open("wb")
             self._file.write(self._head)
+        self.began = True
 
     def resume(self) -> bool:
         """Go on after the last complete row of an interrupted command; begin anew and return False if there is none.
