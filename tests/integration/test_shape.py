@@ -33,6 +33,7 @@ def test_a_centre_crop_of_them_shows_no_class(tmp_path):
     assert torch.stack(crops).max() < 120  # the ends, which tell the classes, are brighter
 
 
+@pytest.mark.filterwarnings("ignore::zoo.runtime.UnlikeTrainingImages")
 def test_run_and_exported_file_give_the_same_probabilities(letterbox_model, tmp_path):
     classifier, run = Classifier(letterbox_model), zoo.load(letterbox_model.parent)
     assert verify(letterbox_model)["difference"] < 1e-4
