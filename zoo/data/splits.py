@@ -195,7 +195,8 @@ class DatasetSplits:
         if (rule.folds or 0) != len(folds):
             has = f"{len(folds)} folds" if folds else "splits, and no column 'fold'"
             wanted = f"data.folds is {rule.folds}" if rule.folds else "data.folds is not given"
-            raise UserError(f"{rule.source} has {has}, but {wanted}; make them agree")
+            remedy = f"choose --folds {len(folds)}" if folds else "leave the folds out"
+            raise UserError(f"{rule.source} has {has}, but {wanted}; {remedy}")
         names = [row and row.split for row in listed]
         if folds and rule.fold is not None:
             tested = folds[rule.fold - 1]
