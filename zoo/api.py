@@ -233,8 +233,7 @@ def fit(
 ) -> TrainedRun | list[TrainedRun]:
     """Train a new run, or resume one, as ``zoo fit`` does.
 
-    Arguments down to ckpt_path are the sections of a config file, as they stand there; None leaves one as ``config`` or
-    the default has it. Threads but the main one handle no signal.
+    Arguments down to ckpt_path are the sections of a config file; None leaves one as ``config`` or the default has it.
 
     Args:
         model: a registered name, or the section: ``{"architecture": {"name": "lenet5", "dropout": 0.2}, "freeze": 1}``.
@@ -269,9 +268,9 @@ def fit(
 
     options: dict[str, Any] = {"resume": resume, "name": run, "callbacks": callbacks, "quiet": quiet}
     with host_signals():
-        runs = [train((), *configs, **options)] if folds is None else train_folds(folds, (), *configs, **options)
-    trained = [TrainedRun(one.path) for one in runs]
-    return trained[0] if folds is None else trained
+        if folds is None:
+            return TrainedRun(train((), *configs, **options).path)
+        return [TrainedRun(one.path) for one in train_folds(folds, (), *configs, **options)]
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
+from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.parser_internals import prefer_int, without_unserializable
 from zoo.config.recorded_split import draws_by_count, recorded_split
 from zoo.config.resolve import ConfigSources
@@ -30,7 +31,6 @@ from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
 from zoo.models.pretrained import Weights, find_weights
 from zoo.runs.folder import Run
-from zoo.runs.metrics import Monitor
 from zoo.training.checkpoints import AtomicCheckpointIO
 from zoo.training.fast_loop import FastTrainingLoop
 from zoo.training.fast_settings import (
@@ -57,46 +57,6 @@ TRAINER_DEFAULTS = {
     # zoo's loaders share the work themselves, without repeating images in evaluation.
     "use_distributed_sampler": False,
 }
-
-
-#: Options of zoo fit that are no parameter of a class: name, type, help.
-TRAINING_OPTIONS: tuple[tuple[str, Any, str], ...] = (
-    (
-        "--model.weights",
-        str | None,
-        "Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, or an "
-        "address that ends in #sha256=...",
-    ),
-    (
-        "--model.compile",
-        bool,
-        "Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first step: for "
-        "long trainings. It does nothing where frozen layers run once.",
-    ),
-    (
-        "--model.ema",
-        float | None,
-        "Validate, keep, test and export a moving average of the weights, which keeps this share of itself in each "
-        "step, such as 0.999; training goes on from the weights themselves.",
-    ),
-    (
-        "--monitor",
-        str,
-        "The validation figure that chooses best.ckpt and that early stopping watches: val/accuracy, val/f1, val/loss, "
-        "or val/top5_accuracy where there are more than 5 classes.",
-    ),
-    (
-        "--early_stopping",
-        int | None,
-        "End training after this number of epochs without a better value of the monitored figure.",
-    ),
-    (
-        "--logger",
-        str | list[str] | None,
-        "Also write to tensorboard, wandb or mlflow, or to several: [tensorboard,mlflow].",
-    ),
-    ("--ckpt_path", str | None, "Start from this checkpoint, not the run's own."),
-)
 
 
 class ZooCLI(LightningCLI):
@@ -171,10 +131,8 @@ class ZooCLI(LightningCLI):
         parser.add_optimizer_args((Optimizer,), "optimizer")
         parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
-        for option, kind, text in TRAINING_OPTIONS:
-            metavar: dict[str, Any] = {"metavar": "PATIENCE"} if option == "--early_stopping" else {}
-            default = False if kind is bool else Monitor().name if option == "--monitor" else None
-            parser.add_argument(option, type=kind, default=default, help=text, **metavar)
+        for option, kind, text, settings in TRAINING_OPTIONS:
+            parser.add_argument(option, type=kind, help=text, **({"default": None} | settings))
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; an error is one line."""

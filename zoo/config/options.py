@@ -1,0 +1,52 @@
+"""Options of zoo fit that are no parameter of a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.runs.metrics import Monitor
+
+#: Name, type, help, and what else the parser takes of an option; the default is None.
+TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
+    (
+        "--model.weights",
+        str | None,
+        "Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, or an "
+        "address that ends in #sha256=...",
+        {},
+    ),
+    (
+        "--model.compile",
+        bool,
+        "Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first step: for "
+        "long trainings. It does nothing where frozen layers run once.",
+        {"default": False},
+    ),
+    (
+        "--model.ema",
+        float | None,
+        "Validate, keep, test and export a moving average of the weights, which keeps this share of itself in each "
+        "step, such as 0.999; training goes on from the weights themselves.",
+        {},
+    ),
+    (
+        "--monitor",
+        str,
+        "The validation figure that chooses best.ckpt and that early stopping watches: val/accuracy, val/f1, val/loss, "
+        "or val/top5_accuracy where there are more than 5 classes.",
+        {"default": Monitor().name},
+    ),
+    (
+        "--early_stopping",
+        int | None,
+        "End training after this number of epochs without a better value of the monitored figure.",
+        {"metavar": "PATIENCE"},
+    ),
+    (
+        "--logger",
+        str | list[str] | None,
+        "Also write to tensorboard, wandb or mlflow, or to several: [tensorboard,mlflow].",
+        {},
+    ),
+    ("--ckpt_path", str | None, "Start from this checkpoint, not the run's own.", {}),
+)
