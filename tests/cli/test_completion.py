@@ -198,7 +198,8 @@ def test_options_of_a_run_are_those_that_it_can_follow(complete):
         found = [word.strip() for word in complete(f"zoo {command} runs/digits-lenet5/version_0 --")]
         assert {"--trainer.max_epochs", "--data.root"} <= set(found)
         assert ("--quiet" in found) == (command == "fit")
-        assert all(option.startswith(RESUME_OPTIONS) for option in found)
+        own = ("--on",) if command == "test" else ()
+        assert all(option.startswith((*RESUME_OPTIONS, *own)) for option in found)
 
 
 def test_an_option_that_a_plugins_author_adds_is_seen(complete, install, tmp_path):

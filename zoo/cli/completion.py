@@ -140,7 +140,9 @@ class _Part:
 
     key: str
     starts: str = "--"
-    modules: tuple[str, ...] = ("zoo.config.builder", "zoo.config.resume", "zoo.training.task", "zoo.data.image_data")
+    modules: tuple[str, ...] = (
+        *("zoo.config.builder", "zoo.config.options", "zoo.config.resume", "zoo.training.task", "zoo.data.image_data"),
+    )
     arguments: tuple[str, ...] = ()
 
 
@@ -159,6 +161,7 @@ def _add_options(
         command.add_argument("--config", help="a YAML file")
         if own.prog == "zoo fit":
             command.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
+            command.add_argument("--folds", help="train a run for each of N folds, in one group folder")
             command.add_argument("--run", help="name of the run's folder, runs/NAME; a run that is there is resumed")
         for section, kind in NAMED.items():
             command.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")

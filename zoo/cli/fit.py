@@ -13,7 +13,6 @@ def parser() -> Parser:
     """Return the parser that completion uses; LightningCLI's, which takes seconds to import, parses the options."""
     parser = Parser("fit", fit_options="new", add_help=False)
     parser.add_argument("--quiet", action="store_true", help="print the run folder alone, and errors")
-    parser.add_argument("--folds", metavar="N", help="train a run for each of N folds, in one group folder")
     return parser
 
 
