@@ -163,6 +163,14 @@ class Geometry(NamedTuple):
         target = round(count / self.crop)
         return half(target - count) - half(target - scaled)
 
+    def filled(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return the rows and the columns of the network's input that an image fills; bars are beside them."""
+        if self.fit != "letterbox" or (height, width) == (self.height, self.width):
+            return slice(self.height), slice(self.width)
+        size = self.scaled_size(height, width)
+        (top, left), (rows, columns) = self.first_pixels(size), size
+        return slice(max(0, -top), rows - top), slice(max(0, -left), columns - left)
+
     def scale(self, image: Image.Image | np.ndarray) -> np.ndarray:
         """Return what the network sees of an image, to the last bit as the exported graph computes it, but faster.
 
@@ -369,11 +377,12 @@ class Classifier:
         Nothing is far where the file does not know its training images.
         """
         pixels = self.read(image)
-        return differences(self.training_images, self.geometry.scale(pixels)[None], [pixels.shape[:2]])[0]
+        seen = self.geometry.scale(pixels)[None]
+        return differences(self.training_images, self.geometry, seen, [pixels.shape[:2]])[0]
 
     def _warn(self, images: Sequence[Picture], seen: np.ndarray, pixels: Sequence[np.ndarray]) -> None:
         sizes = [array.shape[:2] for array in pixels]
-        for image, sentences in zip(images, differences(self.training_images, seen, sizes), strict=True):
+        for image, sentences in zip(images, differences(self.training_images, self.geometry, seen, sizes), strict=True):
             name = os.fspath(image) if isinstance(image, str | os.PathLike) else "image"
             for sentence in sentences:
                 warnings.warn(f"{name}: {sentence}", UnlikeTrainingImages, stacklevel=4)  # where predict is called
@@ -673,8 +682,22 @@ def measure(images: np.ndarray) -> dict[str, np.ndarray]:
     return {"brightness": brightness, "contrast": contrast, "sharpness": sharpness}
 
 
+def measure_filled(geometry: Geometry, images: np.ndarray, sizes: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+    """Return what ``measure`` does, without the bars beside images; arguments as ``differences``."""
+    if geometry.fit != "letterbox":
+        return measure(images)
+    parts = []
+    for image, size in zip(images, sizes, strict=True):
+        rows, columns = geometry.filled(*size)
+        parts.append(measure(image[None, rows, columns]))
+    return {name: np.concatenate([np.empty(0, np.float32), *(part[name] for part in parts)]) for name in EXTREMES}
+
+
 def differences(
-    training_images: Mapping[str, Sequence[float]], images: np.ndarray, sizes: Sequence[tuple[int, int]]
+    training_images: Mapping[str, Sequence[float]],
+    geometry: Geometry,
+    images: np.ndarray,
+    sizes: Sequence[tuple[int, int]],
 ) -> list[list[str]]:
     """Return in what each image is far from the training images, a sentence each; mostly none.
 
@@ -684,13 +707,14 @@ def differences(
 
     Args:
         training_images: of the model's metadata: ``{"brightness": [low, high], ...}``.
+        geometry: how an image becomes the network's input.
         images: uint8 ``(batch, height, width, channels)`` as the network sees them.
         sizes: height and width of each image as it was before.
     """
     sentences: list[list[str]] = [[] for _ in sizes]
     if not training_images:
         return sentences
-    measured = measure(images)
+    measured = measure_filled(geometry, images, sizes)
     for name in [name for name in EXTREMES if name in training_images]:
         (less, more), (low, high) = EXTREMES[name], training_images[name]
         values = measured[name]

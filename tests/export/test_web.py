@@ -20,7 +20,7 @@ from support import REPOSITORY, png_of_16_bits
 
 from zoo.core.errors import RunError, UserError
 from zoo.export import web
-from zoo.runtime import Classifier, measure
+from zoo.runtime import Classifier, measure_filled
 
 EXACT = 1e-4
 
@@ -256,7 +256,8 @@ def test_the_page_measures_pictures_as_the_runtime(show, request, kind):
         coarse = random.integers(0, 256, (4, 5, channels), np.uint8)
         picture = np.asarray(Image.fromarray(coarse.squeeze()).resize((width, height))).reshape(height, width, channels)
         shown = page.browser.execute_async_script(script, picture.ravel().tolist(), height, width)
-        expected = {name: float(value[0]) for name, value in measure(classifier.see(picture)[None]).items()}
+        seen = measure_filled(classifier.geometry, classifier.see(picture)[None], [(height, width)])
+        expected = {name: float(value[0]) for name, value in seen.items()}
         assert shown == pytest.approx(expected, abs=0.02)
 
 

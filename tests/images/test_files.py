@@ -128,6 +128,15 @@ def test_a_picture_of_a_phone_held_upright_is_upright(tmp_path, orientation):
     assert np.abs(decoded.astype(int) - np.asarray(scene())).mean() < 2.5
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.mpo"])
+def test_the_size_of_a_file_is_that_of_its_upright_picture(save, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(Image.new("RGB", (30, 20)), name, exif=exif)
+    assert files.image_size(path) == files.decode(path).shape[:2]
+
+
 def test_a_heic_file_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     from_pillow(scene()).save(tmp_path / "a.heic", format="HEIF")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)

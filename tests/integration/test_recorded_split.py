@@ -62,7 +62,8 @@ def test_a_resumed_run_trains_on_with_its_split(zoo, run, photos):
     shutil.copy(photos / "ant" / "1.png", photos / "ant" / "new one.png")
     status, _, err = zoo("fit", run, "--trainer.max_epochs", 2)
     assert status == 0, err
-    assert f"{len(images(run, 'train'))} train and {len(images(run, 'val'))} val images" in err
+    counts = [f"{len(images(run, split))} {split}" for split in ("train", "val", "test")]
+    assert f"{counts[0]}, {counts[1]} and {counts[2]} images" in err
     assert "does not list: ant/new one.png" in err
     assert (run / "split.csv").read_bytes() == before
 

@@ -58,7 +58,7 @@ def test_a_pipe_gets_plain_lines(zoo):
     assert status == 0
     lines = err.splitlines()
     assert lines[:3] == ["architecture  lenet5", "parameters    21,386", "FLOPs         0.133 million an image"]
-    assert lines[3] == "data set      digits: 1,295 train and 143 val images"
+    assert lines[3] == "data set      digits: 1,295 train, 143 val and 359 test images"
     assert lines[4:6] == [
         "images        8x8x1, 10 classes",
         "device        cpu, precision 32-true, channels last, not compiled",

@@ -94,7 +94,7 @@ class OpenedNetwork(Network):
 
     def differences(self, pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> list[list[str]]:
         """Return in what each picture is far from the training images."""
-        return runtime.differences(self.training_images, pixels, sizes)
+        return runtime.differences(self.training_images, self.geometry, pixels, sizes)
 
 
 def _inverted(picture: Image.Image | np.ndarray) -> Image.Image | np.ndarray:

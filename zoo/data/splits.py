@@ -106,6 +106,12 @@ class DatasetSplits:
             return self.opened("train"), self.parts[split]
         return self.opened(split), None
 
+    def count(self, split: Split) -> int | None:
+        """Return the number of a split's images; None where there is no such split, or its data set is not open yet."""
+        if split in self.parts:
+            return len(self.parts[split])
+        return len(self._opened[split]) if split in self._opened else None
+
     def paths(self, split: Split) -> list[str] | None:
         """Return the file of each item of a split, in order; None where the data set has no files."""
         dataset, items = self.items(split)

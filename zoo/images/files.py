@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from zoo import runtime
 from zoo.core.errors import ImageError, UserError
@@ -23,6 +24,9 @@ SUFFIXES = frozenset(
 
 #: The ending of files of numpy, which are images where they are asked for: other arrays often lie beside images.
 ARRAY_SUFFIX = ".npy"
+
+#: EXIF orientations from this one on exchange rows and columns.
+FIRST_ON_ITS_SIDE = 5
 
 #: Stands for any number of channels.
 ANY = 0
@@ -86,15 +90,24 @@ def from_pillow(image: Image.Image, channels: int, white_level: int = runtime.WH
 
 
 def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
-    """Return height and width of an image file as they are stored; arguments and errors as ``decode``."""
+    """Return height and width of an image file, upright; arguments and errors as ``decode``."""
     if channels not in (1, 3):
         height, width = decode(path, channels).shape[:2]
         return height, width
     try:
         with Image.open(path, formats=runtime.formats()) as image:
-            return image.height, image.width
+            return upright_size(image)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: {error}") from error
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return height and width of a PIL image, upright; its pixels are not read."""
+    if isinstance(image, TiffImageFile):  # whose size is upright
+        return image.height, image.width
+    # The method of PNG files would read them, to look for an orientation behind them.
+    turned = Image.Image.getexif(image).get(runtime.ORIENTATION, 1) >= FIRST_ON_ITS_SIDE
+    return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def viewable(pixels: np.ndarray) -> np.ndarray:

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from lightning.pytorch import Trainer
 
 from zoo.core.spec import WHITE_LEVELS, Resize
+from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
 from zoo.images.left_out import in_one_line
 from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
+
+#: Splits that a training reads.
+TRAINED_WITH: tuple[Split, ...] = ("train", "val")
 
 #: FLOPs are counted of networks with up to this many modules, which takes 0.2 s at most on two cores.
 MAX_MODULES = 400
@@ -30,7 +34,10 @@ def training_summary(classifier: Classifier, data: ImageData, trainer: Trainer) 
     flops = _flops(classifier)
     if flops is not None:
         rows["FLOPs"] = f"{flops / 1e6:,.3f} million an image"
-    sizes = f"{len(data.source('train')):,} train and {len(data.source('val')):,} val images"
+    counts = [f"{len(data.source(split)):,} {split}" for split in TRAINED_WITH]
+    if (tested := data.splits.count("test")) is not None:
+        counts.append(f"{tested:,} test")
+    sizes = f"{', '.join(counts[:-1])} and {counts[-1]} images"
     left_out: Mapping[str, int] = getattr(data.opened("train"), "left_out", dict)()
     return rows | {
         "data set": f"{data.dataset_name}: {sizes}",

@@ -50,8 +50,7 @@ function margin(rest, width) {
 
 /** Return brightness, contrast and sharpness, 0 to 1, of what the network sees of a picture; arguments as above. */
 export function measured(picture, model) {
-  const levels = scaled(picture, model);
-  const { height, width } = model;
+  const { levels, height, width } = scaled(picture, model);
   const brightness = levels.reduce((sum, level) => sum + level, 0) / levels.length;
   const contrast = Math.sqrt(levels.reduce((sum, level) => sum + (level - brightness) ** 2, 0) / levels.length);
   let squares = 0;
@@ -66,7 +65,10 @@ export function measured(picture, model) {
   return { brightness, contrast, sharpness: contrast > PLAIN ? Math.sqrt(squares / count) / (2 * contrast) : 0 };
 }
 
-/** Return the mean of a picture's channels, 0 to 1, at the network's size; antialiased as Pillow's bilinear filter. */
+/**
+ * Return the mean of a picture's channels, 0 to 1, in the pixels of the network's input that it fills, without the bars
+ * beside it; antialiased as Pillow's bilinear filter.
+ */
 function scaled({ data, height, width }, model) {
   const [tall, wide] = model.cover;
   let [rows, columns] = [tall, wide];
@@ -77,7 +79,7 @@ function scaled({ data, height, width }, model) {
   }
   const across = weights(width, columns, model.width);
   const down = weights(height, rows, model.height);
-  const narrow = new Float32Array(height * model.width);
+  const narrow = new Float32Array(height * across.length);
   const stride = model.channels;
   for (let row = 0; row < height; row += 1) {
     across.forEach((taps, column) => {
@@ -86,29 +88,27 @@ function scaled({ data, height, width }, model) {
         const from = (row * width + place) * stride;
         for (let channel = 0; channel < stride; channel += 1) sum += data[from + channel] * weight;
       }
-      narrow[row * model.width + column] = sum / (255 * stride);
+      narrow[row * across.length + column] = sum / (255 * stride);
     });
   }
-  const levels = new Float32Array(model.height * model.width);
+  const levels = new Float32Array(down.length * across.length);
   down.forEach((taps, row) => {
-    for (let column = 0; column < model.width; column += 1) {
+    for (let column = 0; column < across.length; column += 1) {
       let sum = 0;
-      for (const [place, weight] of taps) sum += narrow[place * model.width + column] * weight;
-      levels[row * model.width + column] = sum;
+      for (const [place, weight] of taps) sum += narrow[place * across.length + column] * weight;
+      levels[row * across.length + column] = sum;
     }
   });
-  return levels;
+  return { levels, height: down.length, width: across.length };
 }
 
-/** Return for each of the middle `count` of `size` scaled pixels its source pixels and their weights; none outside. */
+/** Return source pixels and their weights for each of the middle `count` of `size` scaled pixels, or of all. */
 function weights(length, size, count) {
-  const first = Math.floor((size - count) / 2);
+  const first = Math.max(0, Math.floor((size - count) / 2));
   const scale = length / size;
   const radius = Math.max(1, scale);
-  return Array.from({ length: count }, (_, index) => {
-    const place = first + index;
-    if (place < 0 || place >= size) return [];
-    const centre = (place + 0.5) * scale;
+  return Array.from({ length: Math.min(count, size) }, (_, index) => {
+    const centre = (first + index + 0.5) * scale;
     const taps = [];
     const end = Math.min(length, Math.floor(centre + radius + 0.5));
     for (let from = Math.max(0, Math.floor(centre - radius + 0.5)); from < end; from += 1) {
