@@ -131,3 +131,64 @@ def test_weights_and_modules_that_are_shared_stay_what_they_are(grey_spec):
     after = dict(network.named_parameters())
     assert before.keys() == after.keys()
     assert all(after[name] is before[name] for name in before)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("torchvision/resnet18", {"conv1", "bn1"}),
+        ("torchvision/efficientnet_b0", {"features.0.0", "features.0.1"}),
+        (  # a position and a normalisation belong to the layer before them
+            "torchvision/vit_b_32",
+            {"class_token", "conv_proj", "encoder.pos_embedding", "encoder.layers.encoder_layer_0.ln_1"},
+        ),
+        ("torchvision/convnext_tiny", {"features.0.0", "features.0.1"}),
+    ],
+)
+def test_the_stem_is_what_comes_before_the_first_block(spec, name, stem):
+    network = library.create_architecture(name, spec)
+    frozen = freeze(network, spec, "stem").parameters
+    assert {path.removesuffix(".weight").removesuffix(".bias") for path in frozen} == stem
+
+
+@pytest.mark.parametrize("name", ["lenet5", "torchvision/resnet18", "torchvision/vit_b_32"])
+def test_the_backbone_is_all_but_the_last_layer(spec, name):
+    network = library.create_architecture(name, spec)
+    freeze(network, spec, "backbone")
+    last = layers(network, spec)[-1]
+    assert [path for path, value in network.named_parameters() if value.requires_grad] == last.parameters
+
+
+def test_a_module_of_that_name_wins(spec):
+    network = nn.Sequential()
+    network.add_module("backbone", nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    network.add_module("neck", nn.Linear(4, 4))
+    network.add_module("head", nn.Linear(4, 3))
+    freeze(network, spec, "backbone")
+    assert {path for path, value in network.named_parameters() if not value.requires_grad} == {
+        "backbone.0.weight",
+        "backbone.0.bias",
+    }
+
+
+def test_a_range_freezes_several_modules_and_layers_before_them_are_named(spec):
+    network = library.create_architecture("torchvision/resnet18", spec)
+    frozen = freeze(network, spec, "layer2.0-1")
+    assert {path.split(".")[0] for path in frozen.parameters} == {"layer2"}
+    assert len(frozen.modules) == 2
+    assert frozen.trained_before[:2] == ["conv1", "layer1.0.conv1"]
+    assert freeze(network, spec, 4).trained_before == []
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "text"),
+    [
+        ("lenet5", "stem", "this network has no blocks behind one"),
+        ("torchvision/resnet18", "layer2.0-7", "'layer2.0-7'; this network has no module 'layer2.2'"),
+        ("torchvision/resnet18", "layer2.3-1", "this network has no module 'layer2.3-1'"),
+    ],
+)
+def test_words_that_name_nothing_are_errors(spec, name, what, text):
+    with pytest.raises(UserError) as error:
+        freeze(library.create_architecture(name, spec), spec, what)
+    assert text in str(error.value)

@@ -36,6 +36,9 @@ from zoo.training.progress_bar import EpochProgressBar
 from zoo.training.starting_weights import init_from_data
 from zoo.training.task import ImageClassifier
 
+#: Names of layers in a line that lists some.
+LISTED = 6
+
 
 class FitCLI(ZooCLI):
     """Builds a fresh or resumed training; the run folder is made last, when everything else works.
@@ -110,6 +113,12 @@ class FitCLI(ZooCLI):
             optimizer=config["optimizer"],
             lr_scheduler=config["lr_scheduler"],
         )
+        if before := self.model.trained_before:
+            more = "" if len(before) <= LISTED else f" and {len(before) - LISTED} more"
+            self.notify(
+                f"layers before the frozen ones still train: {', '.join(before[:LISTED])}{more}; "
+                "--model.freeze N freezes the first N layers"
+            )
         if self.compile:
             self.model.network.compile()
         if self.weights is None and self.checkpoint is None:

@@ -29,7 +29,7 @@ class Classifier(nn.Module):
         spec: what the network must know of its data (or its JSON form).
         architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``; a checkpoint adds ``from``,
             the distribution that registers the name.
-        freeze: how many of the network's first layers do not train, or the path of a module.
+        freeze: what does not train, as ``zoo.models.layers.freeze`` takes it: a number of first layers, a module ...
         channels_last: whether images and features are in channels-last memory format, which is faster; by default if
             the network supports it.
 
@@ -60,8 +60,11 @@ class Classifier(nn.Module):
         self.preprocess = Preprocess(self.spec, memory_format(self.channels_last))
         self.run: Run | None = None
         self.frozen: list[nn.Module] = []
+        #: Layers that train although a frozen one comes after them.
+        self.trained_before: list[str] = []
         if freeze is not None:
-            self.frozen = layers.freeze(self.network, self.spec, freeze).modules
+            frozen = layers.freeze(self.network, self.spec, freeze)
+            self.frozen, self.trained_before = frozen.modules, frozen.trained_before
             self.train()  # Lightning keeps the modes that modules have when training begins
 
     def train(self, mode: bool = True) -> Self:

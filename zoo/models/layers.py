@@ -6,9 +6,10 @@ to the layer before it. VGG16 has 16 layers, with batch normalisation or without
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from torch import Tensor, nn
@@ -50,10 +51,12 @@ class FrozenLayers:
     Args:
         parameters: names of the parameters.
         modules: modules that stay in evaluation mode: normalisations keep their statistics, dropout drops nothing.
+        trained_before: names of the layers that train although a frozen one comes after them.
     """
 
     parameters: set[str]
     modules: list[nn.Module]
+    trained_before: list[str] = field(default_factory=list)
 
 
 def layers(network: nn.Module, spec: InputSpec) -> list[Layer]:
@@ -84,29 +87,42 @@ def layers_and_operations(network: nn.Module, spec: InputSpec) -> list[Layer]:
 
 
 def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> FrozenLayers:
-    """Freeze a network's first layers, or one of its modules, in place.
+    """Freeze a network's first layers, or some of its modules, in place.
 
     Args:
         network: the network.
         spec: the input's channels and size.
-        what: how many of the first layers, or the path of a module such as ``features``.
+        what: how many of the first layers; the path of a module such as ``features``; a range of modules such as
+            ``blocks.0-3``; ``backbone``, all layers but the last; or ``stem``, the layers before the first block of
+            several. A module that is called backbone or stem wins.
 
     Raises:
         UserError: the network has fewer layers, or no such module, or nothing would be left to train.
     """
-    frozen = _module(network, what) if isinstance(what, str) else _first(network, spec, what)
+    trace = _Trace(network, spec)
+    numbered = trace.layers()
+    paths = {name for name, _ in network.named_modules() if name}
+    if what == "backbone" and what not in paths:
+        frozen = _first(network, trace, numbered, len(numbered) - 1)
+    elif what == "stem" and what not in paths:
+        frozen = _first(network, trace, numbered, _stem(numbered))
+    elif isinstance(what, str):
+        frozen = _modules(network, what, paths)
+    else:
+        frozen = _first(network, trace, numbered, what)
     names = {name for name, _ in network.named_parameters()}
     if names <= frozen.parameters:
         raise UserError(f"model.freeze {what} leaves nothing to train; freeze less")
     for name, parameter in network.named_parameters():
         if name in frozen.parameters:
             parameter.requires_grad_(False)
+    touched = [place for place, layer in enumerate(numbered) if frozen.parameters & set(layer.parameters)]
+    before = numbered[: max(touched, default=0)]
+    frozen.trained_before = [layer.name for layer in before if not set(layer.parameters) <= frozen.parameters]
     return frozen
 
 
-def _first(network: nn.Module, spec: InputSpec, count: int) -> FrozenLayers:
-    trace = _Trace(network, spec)
-    numbered = trace.layers()
+def _first(network: nn.Module, trace: _Trace, numbered: list[Layer], count: int) -> FrozenLayers:
     if not 1 <= count < len(numbered):
         raise UserError(
             f"model.freeze is {count}; this network has {len(numbered)} layers, allowed is 1 to {len(numbered) - 1} "
@@ -119,15 +135,36 @@ def _first(network: nn.Module, spec: InputSpec, count: int) -> FrozenLayers:
     return FrozenLayers({name for layer in numbered[:count] for name in layer.parameters}, leaves + attention)
 
 
-def _module(network: nn.Module, path: str) -> FrozenLayers:
-    paths = [name for name, _ in network.named_modules() if name]
-    if path not in paths:
-        raise UserError(f"model.freeze is '{path}'; this network has no such module{did_you_mean(path, paths)}")
-    module = network.get_submodule(path)
-    parameters = {f"{path}.{name}" for name, _ in module.named_parameters()}
+def _stem(numbered: list[Layer]) -> int:
+    """Return the number of layers before the first module that holds several, under the module that holds most."""
+    prefix = ""
+    while True:
+        children = [layer.name.removeprefix(prefix).partition(".")[0] for layer in numbered]
+        inside = [child for layer, child in zip(numbered, children, strict=True) if layer.name.startswith(prefix)]
+        sizes = {child: inside.count(child) for child in dict.fromkeys(inside)}
+        blocks = [child for child, size in sizes.items() if size > 1]
+        if not blocks:
+            raise UserError("model.freeze is 'stem'; this network has no blocks behind one: freeze a number of layers")
+        before = next(place for place, layer in enumerate(numbered) if layer.name.startswith(f"{prefix}{blocks[0]}."))
+        if before:
+            return before
+        prefix += f"{blocks[0]}."
+
+
+def _modules(network: nn.Module, what: str, paths: Collection[str]) -> FrozenLayers:
+    match = re.fullmatch(r"(.+\.)?(\d+)-(\d+)", what)
+    wanted = [f"{match[1] or ''}{number}" for number in range(int(match[2]), int(match[3]) + 1)] if match else [what]
+    for path in wanted or [what]:
+        if path not in paths:
+            named = f"'{what}'; this network has no module '{path}'" if match else f"'{path}'; this network has no such"
+            raise UserError(f"model.freeze is {named}{'' if match else ' module'}{did_you_mean(path, paths)}")
+    modules = [network.get_submodule(path) for path in wanted]
+    parameters = {
+        f"{path}.{name}" for path, module in zip(wanted, modules, strict=True) for name, _ in module.named_parameters()
+    }
     if not parameters:
-        raise UserError(f"model.freeze is '{path}', a module without weights")
-    return FrozenLayers(parameters, [module])
+        raise UserError(f"model.freeze is '{what}', {'modules' if match else 'a module'} without weights")
+    return FrozenLayers(parameters, modules)
 
 
 class _Trace:

@@ -52,8 +52,9 @@ class ImageClassifier(Classifier, HookNameModule):
             mixup and cutmix, each batch gets one of them at random.
         layer_decay: learning-rate multiplier for each layer: layer_decay ** distance from the last layer, above 0 and
             up to 1; ``zoo info NAME`` numbers the layers.
-        freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them, or
-            the path of a module such as ``features``; their weights and buffers keep every bit.
+        freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them; the
+            path of a module such as ``features`` or a range such as ``blocks.0-3``; ``backbone``, all but the last
+            layer; or ``stem``, the layers before the first block. Their weights and buffers keep every bit.
         optimizer: class and arguments, without the parameters.
         lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR change it after each
             optimizer step, others after each epoch. A OneCycleLR without a length and a CosineAnnealingLR with T_max 0,
