@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
+from sklearn.metrics import f1_score
 
 from zoo.api import TrainedRun
 
@@ -49,6 +51,63 @@ def test_results_name_the_folder_its_counts_and_what_is_missing(run, field, zoo)
     assert results["test/accuracy"] == pytest.approx(sum(row["label"] == row["prediction"] for row in rows) / 20)
 
 
+def test_macro_f1_is_of_the_classes_that_occur(run, field, zoo):
+    assert zoo("test", run, "--on", field)[0] == 0
+    [path] = run.glob("predictions-on-*.csv")
+    with path.open(newline="") as file:
+        rows = [(row["label"], row["prediction"]) for row in csv.DictReader(file)]
+    assert {"3", "7"} < {prediction for _, prediction in rows}, "another class must be predicted"
+    labels, predicted = zip(*rows, strict=True)
+    [results] = run.glob("results-on-*.json")
+    expected = f1_score(labels, predicted, labels=["3", "7"], average="macro")
+    assert json.loads(results.read_text())["test/f1"] == pytest.approx(expected)
+
+
+def test_damaged_images_that_are_left_out_are_counted(run, field, zoo):
+    (field / "3" / "broken.png").write_bytes(b"junk")
+    status, _, err = zoo("test", run, "--on", field)
+    assert (status, list(run.glob("*-on-*"))) == (2, [])
+    assert "broken.png: not a readable image" in err
+    status, out, err = zoo("test", run, "--on", field, "--data.skip_bad", "true")
+    assert status == 0, err
+    assert "20 images as they are, without 1 that cannot be read" in out
+    [path] = run.glob("results-on-*.json")
+    results = json.loads(path.read_text())
+    assert (results["images"], results["left_out"], results["counts"]) == (20, 1, {"3": 10, "7": 10})
+
+
+def test_all_images_are_measured_in_one_process(run, field, zoo):
+    for option in ("limit_test_batches=1", "limit_test_batches=0.5", "fast_dev_run=true", "devices=2"):
+        status, _, err = zoo("test", run, "--on", field, f"--trainer.{option}")
+        assert (status, "zoo test --on" in err, len(err.splitlines())) == (2, True, 1), err
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["trainer"] |= {"devices": 2, "limit_test_batches": 1}  # whatever trained and limited the run
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    status, out, err = zoo("test", run, "--on", field)
+    assert status == 0, err
+    assert "20 images as they are" in out
+
+
+def test_the_runs_own_data_may_be_gone(zoo, field, tmp_path):
+    data = shutil.copytree(field, tmp_path / "data")
+    options = ("--data", "folder", "--data.root", data, "--data.image_size", 8, "--data.batch_size", 4)
+    status, out, err = zoo("fit", *options, "--trainer.max_epochs", 1, "--data.val_fraction", 0.3)
+    assert status == 0, err
+    shutil.rmtree(data)
+    assert zoo("test", out.splitlines()[-1], "--on", field)[0] == 0
+
+
+def test_files_are_named_after_the_folder_that_dots_mean(run, field, zoo, monkeypatch):
+    long = shutil.copytree(field, field.parent / ("long name " * 24).strip())
+    monkeypatch.chdir(field / "3")
+    assert zoo("test", run, "--on", "..")[0] == 0
+    [path] = run.glob("results-on-*.json")
+    assert path.name.startswith("results-on-field-photos-")
+    assert json.loads(path.read_text())["root"] == str(field)
+    assert zoo("test", run, "--on", long)[0] == 0
+    assert len(list(run.glob("results-on-long-name-*.json"))) == 1
+
+
 def test_the_runs_own_results_and_report_stay(run, field, zoo):
     assert zoo("test", run)[0] == 0
     files = [run / name for name in ("results.json", "predictions.csv", "report.html")]
@@ -72,6 +131,9 @@ def test_a_table_lists_the_images_as_well(run, field, zoo):
     table.write_text("\n".join(["path,label", *rows]))
     by_table = TrainedRun(run).test(on=table)
     assert by_table == TrainedRun(run).test(on=field)
+    table.write_text(table.read_text().replace(rows[0], rows[0][:-1] + "7"))
+    assert TrainedRun(run).test(on=table) != by_table
+    assert len(list(run.glob("results-on-labels-*.json"))) == 2, "a table with another label has results of its own"
 
 
 def test_images_that_were_trained_on_are_counted(zoo, field):

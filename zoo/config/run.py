@@ -31,6 +31,9 @@ from zoo.training.task import ImageClassifier
 if TYPE_CHECKING:
     from zoo.export.model_file import Precision
 
+#: Options that come before the user's where one process works, whatever trained the run.
+ALONE = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")
+
 
 class EvaluateCLI(ZooCLI):
     """Builds the model of a checkpoint, its data, and a trainer that writes nothing."""
@@ -77,6 +80,7 @@ def evaluate(
             cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
         getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+    count = predictions.images if reported else count  # without damaged ones and those beyond a limit of batches
     if is_first_process():
         show_results(f"{run.path}: {split} split, {count:,} images", results)
         if command == "test":
@@ -108,8 +112,7 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
         RunError: the page cannot be written.
     """
     page = None if output is None else require_page(output)
-    alone = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")  # whatever trained it
-    cli = opened("report", [*args[:1], *alone, *args[1:]])
+    cli = opened("report", [*args[:1], *ALONE, *args[1:]])
     if cli.trainer.world_size > 1:
         raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.config.run import opened, show_results, training_facts
+from zoo.config.run import ALONE, EvaluateCLI, opened, show_results, training_facts
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.data.other_images import OtherImages, open_other_images
@@ -21,6 +21,12 @@ from zoo.training.predictions import CollectPredictions
 
 #: Names in a line that lists some.
 LISTED = 12
+
+#: Letters of the folder's name that the files of results have, so that theirs is not too long for a disk.
+NAME_LENGTH = 40
+
+#: Options that come before the user's: a limit in the run's configuration is one of its own test.
+WHOLE = ("--trainer.limit_test_batches=null", "--trainer.fast_dev_run=false")
 
 
 def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -37,11 +43,11 @@ def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[
         Metrics by name, such as ``{"test/accuracy": 0.91}``, of the classes that occur.
 
     Raises:
-        UserError: the run, an option or the folder is wrong, or several processes are asked for.
+        UserError: the run, an option or the folder is wrong, or several processes or a limit are asked for.
+        ImageError: images are damaged, without ``skip_bad``.
     """
-    cli = opened("test", args, *configs, own_data=False)
-    if cli.trainer.world_size > 1:
-        raise UserError("zoo test --on runs in one process; leave --trainer.devices and --trainer.num_nodes out")
+    cli = opened("test", [*args[:1], *ALONE, *WHOLE, *args[1:]], *configs, own_data=False)
+    _require_all_in_one_process(cli)
     run, data, spec = cli.run, cli.datamodule, cli.model.spec
     images = open_other_images(path, spec)
     _show_notes(run, images)
@@ -49,25 +55,43 @@ def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[
         images.dataset, spec, memory_bytes=data.memory_bytes, workers=data.num_workers, skip_bad=data.skip_bad
     )
     data.replace_source("test", source)
-    name = re.sub(r"[^\w.-]+", "-", images.root.stem) + f"-{images.digest[:8]}"
+    name = re.sub(r"[^\w.-]+", "-", images.root.stem)[:NAME_LENGTH] + f"-{images.digest[:8]}"
     table_path = run.path / f"predictions-on-{name}.csv"
     with write_predictions(table_path, spec.classes, images.names) as table:
         predictions = Predictions(len(spec.classes), table=table)
         cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
         cli.trainer.test(cli.model, data, verbose=False)
+        measured = predictions.metrics()
+        if measured is None:
+            raise UserError(f"--on is '{path}', in which no image can be read")
     results = {key: float(value) for key, value in cli.trainer.callback_metrics.items()}
+    if not measured.support.all():  # that of a class without an image is no figure of these images
+        results["test/f1"] = float(measured.f1[measured.support > 0].mean())
+    left_out = len(images.names) - measured.images
     facts = {
         "root": str(images.root),
         "digest": images.digest,
-        "counts": images.counts,
-        "missing_classes": images.missing,
+        "counts": {name: int(count) for name, count in zip(spec.classes, measured.support, strict=True) if count},
+        "missing_classes": [name for name, count in zip(spec.classes, measured.support, strict=True) if not count],
+        "left_out": left_out,
         "trained_on": _trained_on(run, images),
     }
-    write_json(run.path / f"results-on-{name}.json", results | facts | training_facts(cli, len(source)))
-    show_results(f"{run.path}: {path}, {len(source):,} images as they are", results)
+    write_json(run.path / f"results-on-{name}.json", results | facts | training_facts(cli, measured.images))
+    damaged = f", without {left_out:,} that cannot be read" if left_out else ""
+    show_results(f"{run.path}: {path}, {measured.images:,} images as they are{damaged}", results)
     print_stderr(f"predictions: {table_path}")
     print_stderr(f"results: {run.path / f'results-on-{name}.json'}")
     return results
+
+
+def _require_all_in_one_process(cli: EvaluateCLI) -> None:
+    if cli.trainer.world_size > 1:
+        raise UserError("zoo test --on runs in one process; leave --trainer.devices and --trainer.num_nodes out")
+    limit = cli.trainer.limit_test_batches
+    if isinstance(limit, int) or limit < 1:  # 1.0 is all batches
+        raise UserError(
+            "zoo test --on measures all images; leave --trainer.limit_test_batches and --trainer.fast_dev_run out"
+        )
 
 
 def _show_notes(run: Run, images: OtherImages) -> None:

@@ -27,7 +27,6 @@ class OtherImages:
         root: the folder, or the table.
         dataset: a map-style data set whose labels are indices into the network's classes.
         names: of the images, by position: paths from the folder, or from the table's.
-        counts: number of images of each class that occurs.
         missing: classes of the network without an image.
         contents: a digest of each file's content, by position.
     """
@@ -35,15 +34,15 @@ class OtherImages:
     root: Path
     dataset: Any
     names: Sequence[str]
-    counts: dict[str, int]
     missing: list[str]
     contents: Sequence[str | None]
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names and contents, whatever their order."""
-        pairs = sorted(zip(map(normal_path, self.names), self.contents, strict=True))
-        lines = "".join(f"{name}\n{content}\n" for name, content in pairs)
+        """SHA-256 over names, contents and classes, whatever their order."""
+        classes = [self.dataset.classes[label] for label in self.dataset.labels]
+        rows = sorted(zip(map(normal_path, self.names), map(str, self.contents), classes, strict=True))
+        lines = "".join(f"{name}\n{content}\n{label}\n" for name, content, label in rows)
         return sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
     def among(self, contents: Collection[str | None]) -> int:
@@ -61,7 +60,7 @@ def open_other_images(path: str | Path, spec: InputSpec) -> OtherImages:
     Raises:
         UserError: there is no such folder or table, it has splits, holds no image, or a class that the network lacks.
     """
-    root = Path(path).absolute()
+    root = Path(os.path.abspath(path))  # without '..', for it names the results
     name, folder, options = ("folder", root, {}) if root.is_dir() else ("table", root.parent, {"path": str(root)})
     if not root.exists():
         raise UserError(f"--on is '{path}', which does not exist; allowed are a folder of class folders and a table")
@@ -72,19 +71,19 @@ def open_other_images(path: str | Path, spec: InputSpec) -> OtherImages:
         what = "split folders such as train/" if name == "folder" else "a column of splits"
         raise UserError(f"--on is '{path}', which has {what}; name the images to test on, such as {example}")
     counts = np.bincount(opened.labels, minlength=len(opened.classes))
-    by_class = {str(name): int(count) for name, count in zip(opened.classes, counts, strict=True) if count}
-    if not by_class:
+    occurring = [str(name) for name, count in zip(opened.classes, counts, strict=True) if count]
+    if not occurring:
         raise UserError(f"--on is '{path}', in which no image lies in a class folder")
-    if unknown := [name for name in by_class if name not in spec.classes]:
+    if unknown := [name for name in occurring if name not in spec.classes]:
         raise UserError(
             f"--on is '{path}', whose classes {', '.join(unknown)} the network does not have; its classes are "
             f"{', '.join(spec.classes)}: rename or remove the others"
         )
     dataset = copy(opened)
-    numbers = [spec.classes.index(str(name)) if str(name) in by_class else -1 for name in opened.classes]
+    numbers = [spec.classes.index(str(name)) if str(name) in occurring else -1 for name in opened.classes]
     dataset.labels, dataset.classes = np.array(numbers, np.int64)[opened.labels], list(spec.classes)
     dataset.white_level = spec.white_level
     files = [os.path.abspath(dataset.path(item)) for item in range(len(dataset))]
     names = relative_paths(dataset, folder)
-    missing = [name for name in spec.classes if name not in by_class]
-    return OtherImages(root, dataset, names, by_class, missing, digests(files))
+    missing = [name for name in spec.classes if name not in occurring]
+    return OtherImages(root, dataset, names, missing, digests(files))

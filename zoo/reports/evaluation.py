@@ -232,6 +232,11 @@ class Predictions:
         store(self.mistakes, (~correct).nonzero()[:, 0], 1)
         store(self.uncertain_correct, correct.nonzero()[:, 0], -1)
 
+    @property
+    def images(self) -> int:
+        """Number of predictions so far."""
+        return sum(map(len, self._labels))
+
     def metrics(self) -> ClassificationMetrics | None:
         """Return the metrics; None if no batch was added.
 
