@@ -9,10 +9,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 import zoo as package
 from zoo.core.errors import ImageError, UserError
 from zoo.models.prediction import PredictionTable
+from zoo.runtime import UnlikeTrainingImages
+
+#: The picture of most tests is no digit.
+pytestmark = pytest.mark.filterwarnings("ignore::zoo.runtime.UnlikeTrainingImages")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,24 @@ def test_a_file_a_folder_an_image_and_arrays_of_the_same_pixels_are_the_same(cla
     assert several.titles == [str(picture), "image 1", "image 2"]
     assert np.allclose([[value for _, value in pairs] for pairs in several], [value for _, value in expected])
     assert len(classifier.predict(np.stack([pixels[..., None]] * 40), top_k=99)) == 40
+
+
+def test_an_image_unlike_the_training_images_is_a_warning(classifier):
+    white, digit = Image.new("L", (20, 30), 255), np.uint8(load_digits().images[17] * 255 / 16)
+    with pytest.warns(UnlikeTrainingImages) as caught:
+        classifier.predict([digit, white, white])
+    texts = [str(warning.message) for warning in caught]
+    for number in (1, 2):
+        assert any(text.startswith(f"image {number}: much brighter than the images trained on") for text in texts), (
+            texts
+        )
+    assert not any(text.startswith("image 0") for text in texts)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_sizes_are_compared_as_the_images_are_before_scaling(classifier):
+    with pytest.warns(UnlikeTrainingImages, match=r"much smaller .*\(2x30 pixels"):
+        classifier.predict(np.asarray(Image.radial_gradient("L").resize((2, 30))))
 
 
 def test_predicting_leaves_a_network_in_training_as_it_is(digits_run, picture):

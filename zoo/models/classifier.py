@@ -82,6 +82,8 @@ class Classifier(nn.Module):
     def predict(self, images: ImageInput | Sequence[ImageInput], top_k: int = 5) -> PredictionTable:
         """Return the likeliest classes of images; the result displays itself as a table.
 
+        Where an image is far from all that the run was trained on, it warns with ``zoo.runtime.UnlikeTrainingImages``.
+
         Args:
             images: one or several, each an image file, a folder of them, a PIL image, or a uint8 array
                 ``(height, width, channels)`` of any size; several arrays also as ``(batch, height, width, channels)``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -22,7 +23,7 @@ from zoo.images.files import decode, from_pillow, named_images, open_image, to_m
 from zoo.images.preprocess import to_uint8
 from zoo.models.shapes import restored_modes
 from zoo.runs.summary import read_run
-from zoo.runtime import to_8_bits
+from zoo.runtime import UnlikeTrainingImages, differences, to_8_bits
 
 if TYPE_CHECKING:
     from zoo.models.classifier import Classifier
@@ -76,6 +77,8 @@ class PredictionTable:
 def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], top_k: int) -> PredictionTable:
     """Return the ``top_k`` likeliest classes, at most all, of one image or of several.
 
+    Where an image is far from all that the network was trained on, it warns with ``zoo.runtime.UnlikeTrainingImages``.
+
     Raises:
         UserError: top_k is below 1, or an array is no such image.
         ImageError: a file cannot be read; it is named.
@@ -84,26 +87,39 @@ def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], t
         raise UserError(f"top_k is {top_k}; allowed is 1 or more")
     spec, titles, predictions = classifier.spec, [], []
     several = not isinstance(images, str | Path | Image.Image | np.ndarray) or getattr(images, "ndim", 0) == 4
-    pixels = _pixels(images if several else [images], spec)  # type: ignore[arg-type,list-item]
+    pictures = _pictures(images if several else [images], spec)  # type: ignore[arg-type,list-item]
+    ranges = {} if classifier.run is None else classifier.run.known_training_images()
     with restored_modes(classifier), torch.inference_mode():
         classifier.eval()
-        while batch := list(islice(pixels, BATCH_SIZE)):
+        while batch := list(islice(pictures, BATCH_SIZE)):
             titles += [title for title, _ in batch]
-            logits = classifier(torch.stack([image for _, image in batch]).to(classifier.preprocess.scale.device))
+            pixels = torch.stack([to_uint8(image, spec) for _, image in batch])
+            _warn(differences(ranges, pixels.numpy(), [_size(image) for _, image in batch]), titles[-len(batch) :])
+            logits = classifier(pixels.to(classifier.preprocess.scale.device))
             best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
             for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
                 predictions.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
     return PredictionTable(titles, predictions)
 
 
-def _pixels(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str, Tensor]]:
-    """Yield each image's title and the pixels for the network, uint8 ``(spec.height, spec.width, spec.channels)``."""
+def _warn(differences: Sequence[Sequence[str]], titles: Sequence[str]) -> None:
+    lines = [f"{title}: {one}" for title, sentences in zip(titles, differences, strict=True) for one in sentences]
+    for line in lines:
+        warnings.warn(line, UnlikeTrainingImages, stacklevel=4)  # where Classifier.predict is called
+
+
+def _size(image: Image.Image | Tensor) -> tuple[int, int]:
+    return (image.shape[0], image.shape[1]) if isinstance(image, Tensor) else (image.height, image.width)
+
+
+def _pictures(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str, Image.Image | Tensor]]:
+    """Yield each image's title and the image at its own size, 8 bits in the channels of the network."""
     for number, image in enumerate(images):
         if isinstance(image, str | Path):
             for path in named_images([os.fspath(image)], spec.channels):
-                yield path, to_uint8(_read(path, spec), spec)
+                yield path, _read(path, spec)
         elif isinstance(image, Image.Image):
-            yield f"image {number}", to_uint8(_levels(image, spec), spec)
+            yield f"image {number}", _levels(image, spec)
         else:
             array = np.asarray(image)
             pixels = array[..., None] if array.ndim == 2 else array
@@ -112,7 +128,7 @@ def _pixels(images: Iterable[ImageInput], spec: InputSpec) -> Iterator[tuple[str
                     f"image {number} is {array.dtype} {array.shape}; allowed are files, PIL images and uint8 or uint16 "
                     f"arrays (height, width, {spec.channels})"
                 )
-            yield f"image {number}", to_uint8(torch.tensor(to_8_bits(pixels, spec.white_level)), spec)
+            yield f"image {number}", torch.tensor(to_8_bits(pixels, spec.white_level))
 
 
 def _levels(image: Image.Image, spec: InputSpec) -> Image.Image | Tensor:
