@@ -86,6 +86,23 @@ def test_two_runs_on_one_test_set_are_said_to_differ_by_chance_or_not(zoo, digit
     assert f"the difference {verdict} (McNemar, p = {figures['p']:.2g})" in (tmp_path / "both.html").read_text()
 
 
+def test_without_a_page_the_difference_is_printed(zoo, digits_run, other_run, tmp_path):
+    for run in (digits_run, other_run):
+        assert zoo("test", run)[0] == 0
+    status, out, err = zoo("report", digits_run, other_run)
+    assert status == 0, err
+    assert len(out.splitlines()) == 1
+    assert "(McNemar, p = " in out
+    assert err == "a page with curves, results and options: add --output FILE.html\n"
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_without_a_page_runs_that_cannot_be_tested_are_an_error(zoo, untested_run, other_run):
+    status, out, err = zoo("report", untested_run, other_run)
+    assert (status, out) == (2, "")
+    assert err.endswith(f"has no predictions.csv; write it with: zoo test {untested_run}\n")
+
+
 def test_a_run_that_was_not_tested_is_named_with_the_command(zoo, untested_run, other_run, tmp_path):
     status, _, err = zoo("report", untested_run, other_run, "--output", "both.html")
     assert status == 0
@@ -96,7 +113,6 @@ def test_a_run_that_was_not_tested_is_named_with_the_command(zoo, untested_run, 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ((), "a comparison is of no one run; say where it goes"),
         (("--output", "page.txt"), "allowed are names that end in .html"),
         (("--output", "nowhere/page.html"), "there is no folder nowhere"),
         (("--output", "page.html", "--data.root", "x"), "unknown option --data.root of a comparison"),

@@ -65,3 +65,24 @@ def test_a_figure_that_validation_does_not_measure_is_an_error(zoo):
     assert status == 2
     assert "monitor is 'val/acuracy'; allowed are val/accuracy, val/f1, val/loss, val/top5_accuracy; did you" in err
     assert not list(Path().glob("runs/*/*"))
+
+
+def test_lightnings_checkpoints_and_averages_lie_in_the_run_and_leave_it_usable(zoo):
+    own = ("--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks+=StochasticWeightAveraging")
+    options = ("--trainer.max_epochs", 2, *own, "--trainer.callbacks.swa_lrs", 0.01)
+    status, _, err = zoo("fit", "--run", "mine", *options)
+    assert status == 0, err
+    run = Run(Path("runs/mine"))
+    [lightnings] = run.last.parent.glob("epoch=*.ckpt")
+    assert {path.name for path in run.last.parent.iterdir()} == {"best.ckpt", "last.ckpt", "swa.ckpt", lightnings.name}
+    assert [path.name for path in Path("runs").iterdir()] == ["mine"]
+    swa = run.last.with_name("swa.ckpt")
+    for words in (
+        ("test", run.path),
+        ("test", run.path, "--ckpt_path", swa),
+        ("export", run.path),
+        ("report", run.path),
+    ):
+        assert zoo(*words)[0] == 0, words
+    assert zoo("fit", run.path, "--trainer.max_epochs", 3)[0] == 0
+    assert [row["epoch"] for row in History.of(run).epochs] == [0, 1, 2]

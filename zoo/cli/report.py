@@ -1,4 +1,4 @@
-"""zoo report: write a page about one run, or a page that compares several."""
+"""zoo report: write a page about one run, or compare several."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def parser() -> Parser:
         "override what the run was trained with: --data.root, --trainer.*",
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help=f"{RUN_HELP}; several are compared")
-    parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html; several runs need it)")
+    parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html; none for several runs)")
     return parser
 
 
 def main(argv: Sequence[str]) -> None:
-    """Write a page about one run, or a page that compares several, and print its path."""
+    """Write a page about one run and print its path; of several say whether they differ by more than chance."""
     options, rest = parser().parse_known_args(argv)
     if len(options.runs) == 1:
         from zoo.config.run import report
@@ -32,8 +32,10 @@ def main(argv: Sequence[str]) -> None:
         print(report([*options.runs, *rest], options.output))
         return
     if rest:
-        raise UserError(f"unknown option {rest[0]} of a comparison; allowed is: zoo report RUN RUN... --output FILE")
+        raise UserError(f"unknown option {rest[0]} of a comparison; allowed is: zoo report RUN RUN... [--output FILE]")
 
     from zoo.reports.comparison import compare
 
-    print(compare(options.runs, options.output))
+    page = compare(options.runs, options.output)
+    if page is not None:
+        print(page)

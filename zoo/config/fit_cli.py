@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from zoo.config.builder import ZooCLI
 from zoo.config.help import FIT
@@ -165,6 +165,10 @@ class FitCLI(ZooCLI):
             lines.disable()
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        configured = trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks]
+        for callback in (*configured, *self.callbacks):
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+                callback.dirpath = str(self.run.last.parent.absolute())  # Lightning's is that of no named run
         patience, done = self.config.early_stopping, self.first_step or 0
         added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
         # The average stands before what may save a checkpoint in the same step.

@@ -6,6 +6,7 @@ It reads the files in the run folders; it needs no network and no data.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.reports import charts
-from zoo.reports.mcnemar import differences
+from zoo.reports.mcnemar import Difference, differences
 from zoo.reports.page import read_figures, render, require_page
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
@@ -31,28 +32,43 @@ CURVES = (
 )
 
 
-def compare(paths: Sequence[str], output: str | None) -> Path:
-    """Write a page that compares runs.
+def compare(paths: Sequence[str], output: str | None) -> Path | None:
+    """Say by McNemar's test whether runs differ by more than chance; write a page that compares them, if it is named.
 
     Args:
         paths: two or more run folders.
-        output: the page.
+        output: the page, or None.
 
     Returns:
-        The page.
+        The page. Without one, the lines are printed on stdout, else on stderr.
 
     Raises:
-        UserError: a folder is not a run, a run is named twice, or ``output`` is missing.
+        UserError: a folder is not a run, a run is named twice, or no page is asked for and no two runs can be tested.
         RunError: the page cannot be written.
     """
-    if output is None:
-        raise UserError("a comparison is of no one run; say where it goes: zoo report RUN RUN --output FILE.html")
-    page, runs = require_page(output), [Run.open(path) for path in paths]
+    page, runs = None if output is None else require_page(output), [Run.open(path) for path in paths]
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UserError("a run is given twice; name each once")
-    names, histories = _names(runs), [History.of(run) for run in runs]
-    results = [_results(run, history) for run, history in zip(runs, histories, strict=True)]
+    names = _names(runs)
     tested, reasons = differences(runs, names)
+    if page is not None:
+        _write_page(page, runs, names, tested, reasons)
+    elif not tested:
+        raise UserError("; ".join(reasons))
+    for line in map(str, tested):
+        print(line, file=sys.stdout if page is None else sys.stderr)
+    for line in reasons:
+        print_stderr(line)
+    if page is None:
+        print_stderr("a page with curves, results and options: add --output FILE.html")
+    return page
+
+
+def _write_page(
+    page: Path, runs: Sequence[Run], names: Sequence[str], tested: Sequence[Difference], reasons: Sequence[str]
+) -> None:
+    histories = [History.of(run) for run in runs]
+    results = [_results(run, history) for run, history in zip(runs, histories, strict=True)]
     content = render(
         "comparison.html",
         {"runs": dict(zip(names, results, strict=True)), "mcnemar": [difference.to_json() for difference in tested]},
@@ -66,9 +82,6 @@ def compare(paths: Sequence[str], output: str | None) -> Path:
         options=_rows(_different_options([_flatten(read_config(run.config)) for run in runs]), str),
     )
     write_atomically(page, content)
-    for line in (*map(str, tested), *reasons):
-        print_stderr(line)
-    return page
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
