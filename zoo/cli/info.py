@@ -163,9 +163,8 @@ def _show_layers(console: Console, options: Namespace, hyperparameters: Sequence
     numbers = {layer.name: number for number, layer in enumerate((step for step in steps if step.parameters), 1)}
     if options.freeze == "":
         print(
-            "'--model.freeze N' freezes the layers 1 to N, 'backbone' all but the last, 'stem' those before the first"
+            "'--model.freeze N' freezes layers 1 to N; backbone, stem, or a range such as blocks.0-3; or one of these:"
         )
-        print("block, a path one of the following or a module around it, a range such as 'blocks.0-3' several modules:")
         for path, number in list(numbers.items())[:-1]:
             print(f"{number:>5}  {path}")
         return
