@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -285,3 +287,35 @@ def test_planted_faults_among_photographs_are_found(zoo, real_data, tmp_path):
     findings = json.loads((tmp_path / "found.json").read_text())["findings"]
     leaks = [[Path(image["file"]).name for image in each["images"]] for each in findings if each["kind"] == "leak"]
     assert sorted(leaks) == sorted([path.name, f"planted{number}.jpg"] for number, path in enumerate(chosen))
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--data.val_fraction", 0.3, "--data.group", r"/\w*(\d)\."), ("--data.split_seed", 5)]
+)
+def test_the_splits_are_those_that_fit_draws(zoo, photos, tmp_path, words):
+    shutil.rmtree(photos / "val")
+    words = ("--data.root", photos, "--data.num_workers", 0, *words)
+    zoo("check", "folder", *words, "--output", "found.json")
+    checked = json.loads((tmp_path / "found.json").read_text())["splits"]
+    size = ("--data.image_size", 32, "--data.batch_size", 4, "--trainer.max_epochs", 1)
+    assert zoo("fit", "--model", "lenet5", "--data", "folder", *words, *size, "--run", "run")[0] == 0
+    rows = list(csv.DictReader((tmp_path / "runs" / "run" / "split.csv").open()))
+    drawn = Counter(row["split"] for row in rows)
+    assert {split: content["images"] for split, content in checked.items()} == drawn
+    assert set(drawn) == {"train", "val"}
+
+
+def test_images_that_no_split_can_be_drawn_from_are_read_all_the_same(zoo, photos):
+    shutil.rmtree(photos / "val")
+    for path in sorted(photos.glob("train/*/*.png"))[2:]:
+        path.unlink()
+    status, out, _ = zoo("check", "folder", "--data.root", photos)
+    assert status == 0
+    assert "zoo fit would stop: data set 'folder' has 2 images, too few" in out
+
+
+def test_a_wrong_option_of_splits_is_an_error_before_anything_is_read(zoo, photos):
+    shutil.rmtree(photos / "val")
+    status, out, err = zoo("check", "folder", "--data.root", photos, "--data.group", "(")
+    assert (status, out) == (2, "")
+    assert "data.group is '(', which is no regular expression" in err

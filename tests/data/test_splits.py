@@ -101,7 +101,7 @@ def test_a_group_may_be_a_column_of_the_data_set(install):
     [
         ({"group": "camera(.)"}, r"matches no part of 200 of 200 paths: ant/patient0_0\.png, .* and 188 more"),
         ({"group": "(a"}, r"data\.group is '\(a', which is no regular expression"),
-        ({"group": "a|b"}, r"has 200 images in 2 groups, too few"),
+        ({"group": "a|b"}, r"has 200 images in 2 groups by 'a\|b', too few"),
         ({"val_fraction": 0.5, "test_fraction": 0.5}, "together they must be less than 1"),
         ({"test_fraction": 1.0}, r"data\.test_fraction is 1\.0; allowed is 0 to less than 1"),
         ({"fold": 2}, r"data\.fold is 2, but of how many\? Add --data\.folds N"),

@@ -266,6 +266,13 @@ def test_images_without_a_group_do_not_stay_together(tmp_path, images):
     assert all(len(data.paths(split)) > 0 for split in ("train", "val", "test"))
 
 
+def test_too_few_groups_for_a_split_are_counted_by_the_name_of_their_column(table):
+    dataset = table("path,label,patient\na.png,bee,p1\nb.png,ant,p2\nc.png,bee,p1\n")
+    data = ImageData({"name": "table", "path": str(dataset.files_root / "labels.csv")}, dataset.files_root)
+    with pytest.raises(UserError, match="has 3 images in 2 groups by 'patient', too few"):
+        data.paths("val")
+
+
 def test_groups_in_two_splits_are_named(table):
     text = "path,label,split,patient\na.png,bee,train,p1\nb.png,ant,train,p2\nc.png,bee,test,p1\n"
     [columns, warning] = table(text).notes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 #: Issues of a kind, and images of an issue, that are shown; the file of --output has all.
 SHOWN, SHOWN_IMAGES = 10, 4
 
+EPILOG = (
+    "As in 'zoo fit': --data.num_workers; --data.val_fraction, .test_fraction, .split_seed, .group, .split, .folds and "
+    ".fold, by which splits are drawn; and --data.dataset.<name>, the data set's own."
+)
+
 
 def parser() -> Parser:
     """Return the command's parser."""
-    parser = Parser("check", epilog="As in 'zoo fit': --data.num_workers, and --data.dataset.<name>, its own.")
+    parser = Parser("check", epilog=EPILOG)
     parser.add_argument("dataset", metavar="DATA", nargs="?", help="a data set that 'zoo list datasets' shows")
     parser.add_argument("--data.root", dest="root", metavar="FOLDER", help="where the data lives, as in 'zoo fit'")
     parser.add_argument(
@@ -71,7 +77,7 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
 
     Args:
         name: registered name of the data set.
-        args: ``--data.root``, ``--data.num_workers`` and the data set's own ``--data.dataset.<name>``, as in fit.
+        args: as in fit ``--data.root``, ``--data.num_workers``, those of SplitOptions, and the data set's own.
         output: a ``.json`` file to write.
 
     Raises:
@@ -82,13 +88,15 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
     from zoo.data.checks.issues import find_issues
     from zoo.data.checks.scan import scan_dataset
     from zoo.data.image_data import ImageData
+    from zoo.data.split_options import SplitOptions
     from zoo.runs.files import require_json, write_json
 
     target = None if output is None else require_json(output)
     options = _parsed(name, args)
     silence_libraries()
     data = ImageData(name, options["root"], num_workers=options["num_workers"])
-    scans, missing = scan_dataset(name, data.root, options["dataset"], data.num_workers)
+    rule = SplitOptions(**{field.name: options[field.name] for field in fields(SplitOptions)})
+    scans, missing = scan_dataset(name, data.root, options["dataset"], data.num_workers, rule)
     issues = find_issues(list(scans.values()))
     _show(name, scans, missing, issues, output)
     if target is not None:
@@ -125,12 +133,13 @@ def show_labels(rows: Sequence[RankedLabel], notes: Sequence[str]) -> None:
 
 
 def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
-    """Return ``{"root": ..., "num_workers": ..., "dataset": options of the data set}``."""
+    """Return values by their names in ``ImageData``: root, num_workers, those of SplitOptions, and ``dataset``."""
     import jsonargparse
 
     from zoo.config.builder import add_builder
     from zoo.config.messages import parser_error
     from zoo.config.resolve import resolve
+    from zoo.data.split_options import SplitOptions
 
     arguments = resolve(["--data", name, *args])
     if arguments.names != resolve(["--data", name]).names:
@@ -138,6 +147,8 @@ def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
     parser = jsonargparse.ArgumentParser(prog="zoo check", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--data.root", type=str | None, default=None)
     parser.add_argument("--data.num_workers", type=int | None, default=None)
+    for option, kind in get_type_hints(SplitOptions).items():
+        parser.add_argument(f"--data.{option}", type=kind, default=getattr(SplitOptions, option))
     add_builder(parser, "dataset", "data.dataset", arguments.names["data"], "")
     try:
         config = parser.parse_args(arguments.args).data.as_dict()

@@ -168,7 +168,7 @@ def _train_group(
     about = {"folds": folds, "images": sum(images), "runs": [run.path.name for run in runs]}
     write_json(group / "results.json", {**summary, **about})
     if not options["quiet"]:
-        _show(figures, summary, images)
+        show_folds(figures, summary, images)
     return runs
 
 
@@ -182,10 +182,13 @@ def _tested(run: Run) -> dict[str, Any]:
     return content
 
 
-def _show(figures: Mapping[str, list[float]], summary: Mapping[str, Mapping[str, float]], images: list[int]) -> None:
-    table = Table()
-    for column in ("fold", "images", *figures):
-        table.add_column(column, justify="right")
+def show_folds(
+    figures: Mapping[str, list[float]], summary: Mapping[str, Mapping[str, float]], images: list[int]
+) -> None:
+    """Print the test figures of each fold, their mean and standard deviation; nothing is cut off at any width."""
+    table = Table(title="test figures of the folds", title_justify="left")
+    for column in ("fold", "images", *(name.removeprefix("test/") for name in figures)):
+        table.add_column(column, justify="right", overflow="fold")
     for number, count in enumerate(images):
         table.add_row(str(number + 1), f"{count:,}", *(f"{values[number]:.4f}" for values in figures.values()))
     table.add_section()

@@ -262,7 +262,8 @@ class DatasetSplits:
         counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
         if rule.split is not None:
             return f"{rule.source} leaves no {split} image of '{self.name}' ({counts}); list others"
-        of = "" if rule.group is None else f" in {len(set(self._group_keys(self.keys or []))):,} groups"
+        group = rule.group or getattr(self.opened("train"), "group_column", None)
+        of = "" if group is None else f" in {len(set(self._group_keys(self.keys or []))):,} groups by '{group}'"
         fraction = f" to keep data.val_fraction {rule.val_fraction} of them for validation" if split == "val" else ""
         seed = ""
         if self.keys is not None and rule.split_seed is not None:

@@ -11,7 +11,8 @@ from pathlib import PurePath
 import numpy as np
 
 from zoo.data.checks.duplicates import FLAT, SIDE, groups, near_pairs
-from zoo.data.checks.scan import SPLITS, ImageRecord, SplitScan
+from zoo.data.checks.scan import ImageRecord, SplitScan
+from zoo.data.splits import SPLITS
 
 #: Ratio between the largest and the smallest class from which classes are imbalanced.
 IMBALANCE = 5

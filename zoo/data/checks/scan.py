@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,13 @@ from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.data.checks.duplicates import SIDE
 from zoo.data.checks.notes import notes
-from zoo.data.contract import require_dataset
+from zoo.data.contract import Split, require_dataset
 from zoo.data.inspection import channels, white_level
 from zoo.data.sources import leave_signals_to_main
-from zoo.data.splits import Parts, default_parts
+from zoo.data.split_options import SplitOptions
+from zoo.data.splits import SPLITS, DatasetSplits, Parts
 from zoo.images.files import to_mode, viewable
 from zoo.runtime import WHITE_LEVEL, to_8_bits
-
-SPLITS = ("train", "val", "test")
 
 #: Records that a worker returns at a time.
 CHUNK = 64
@@ -84,7 +84,7 @@ class SplitScan:
 
 
 def scan_dataset(
-    name: str, root: Path, options: Mapping[str, Any], workers: int
+    name: str, root: Path, options: Mapping[str, Any], workers: int, rule: SplitOptions
 ) -> tuple[dict[str, SplitScan], dict[str, str]]:
     """Read every image of a data set.
 
@@ -93,44 +93,78 @@ def scan_dataset(
         root: the data root.
         options: of the data set.
         workers: processes that read images; a data set in memory is read in this process.
+        rule: how splits are drawn that a data set of files does not have.
 
     Returns:
         Scans by split, and for each missing split why it is missing.
 
     Raises:
-        UserError: the data set cannot be opened or breaks its contract.
+        UserError: the data set cannot be opened or breaks its contract, or splits cannot be drawn as the rule says.
         DownloadError: files are missing and cannot be downloaded.
     """
-    scans: dict[str, SplitScan] = {}
-    white = WHITE_LEVEL
-    missing: dict[str, str] = {}
-    for split in SPLITS:
-        try:
-            dataset = registry.call("dataset", name, (root, split), options, variant="as_found")
-        except NoSplitError as error:
-            missing[split] = str(error)
-            continue
-        require_dataset(name, split, dataset)
+    opened, missing = _opened(name, root, options)
+    if not opened:
+        raise UserError(f"data set '{name}' has no split at all: {'; '.join(map(str, missing.values()))}")
+    parts, remarks = _parts(DatasetSplits(name, root, rule, partial(_own, opened, missing)), opened)
+    first = next(iter(opened.values()))
+    white = white_level(first, channels(first), workers) if hasattr(first, "white_level") else WHITE_LEVEL
+    scans: dict[Split, SplitScan] = {}
+    for split, dataset in opened.items():
         if hasattr(dataset, "white_level"):
-            white = white_level(dataset, channels(dataset), workers) if not scans else white
             dataset.white_level = white
-        scan = _scan_split(split, dataset, workers)
-        unsplit = getattr(dataset, "unsplit", False)
-        scans |= _drawn(scan, default_parts(dataset, root)) if unsplit else {split: scan}
+        scans[split] = scan = _scan_split(split, dataset, workers)
         largest = max((record.label for record in scan.records), default=-1)
         if largest >= len(scan.classes):
             raise UserError(
                 f"data set '{name}' breaks the contract: the labels of its {split} split must be "
                 f"0 to {len(scan.classes) - 1}, received {largest}"
             )
-    missing = {split: reason for split, reason in missing.items() if split not in scans}
-    if not scans:
-        raise UserError(f"data set '{name}' has no split at all: {'; '.join(missing.values())}")
-    return scans, missing
+    if "train" in scans:
+        scans["train"] = replace(scans["train"], notes=(*scans["train"].notes, *remarks))
+        scans |= _drawn(scans["train"], parts)
+    reasons: dict[str, str] = {split: str(error) for split, error in missing.items() if split not in scans}
+    return {split: scans[split] for split in SPLITS if split in scans}, reasons
 
 
-def _drawn(scan: SplitScan, parts: Parts) -> dict[str, SplitScan]:
-    """Return the scans of the splits that are drawn from all images; a split without an image is left out."""
+def _opened(name: str, root: Path, options: Mapping[str, Any]) -> tuple[dict[Split, Any], dict[Split, NoSplitError]]:
+    """Return a data set's own splits with their faults left in, and the errors of those that it does not have."""
+    opened: dict[Split, Any] = {}
+    missing: dict[Split, NoSplitError] = {}
+    for split in SPLITS:
+        try:
+            opened[split] = registry.call("dataset", name, (root, split), options, variant="as_found")
+        except NoSplitError as error:
+            missing[split] = error
+            continue
+        require_dataset(name, split, opened[split])
+    return opened, missing
+
+
+def _own(opened: Mapping[Split, Any], missing: Mapping[Split, NoSplitError], split: Split) -> Any:
+    if split in missing:
+        raise missing[split]
+    return opened[split]
+
+
+def _parts(splits: DatasetSplits, opened: Mapping[Split, Any]) -> tuple[Parts, list[str]]:
+    """Return the parts of ``train`` that a training would draw, and remarks; no part where it would stop.
+
+    Of arrays, which have no files, nothing is drawn by default.
+    """
+    train, default = opened.get("train"), splits.rule == SplitOptions()
+    lacks_val = "val" not in opened and hasattr(train, "path")
+    if train is None or (default and not lacks_val and not getattr(train, "unsplit", False)):
+        return {}, []
+    try:
+        return splits.parts, splits.notes
+    except UserError as error:
+        if not default:
+            raise
+        return {}, [f"zoo fit would stop: {error}"]
+
+
+def _drawn(scan: SplitScan, parts: Parts) -> dict[Split, SplitScan]:
+    """Return the scans of the splits that are drawn from all images."""
     return {
         split: SplitScan(
             split,
@@ -139,7 +173,6 @@ def _drawn(scan: SplitScan, parts: Parts) -> dict[str, SplitScan]:
             scan.notes if split == "train" else (),
         )
         for split, part in parts.items()
-        if len(part)
     }
 
 
