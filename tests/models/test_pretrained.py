@@ -280,6 +280,44 @@ def test_a_file_brings_everything_but_a_head_of_another_size(state, spec, tmp_pa
         assert torch.equal(value, fresh[key] if key.startswith("classifier.1.") else state[key])
 
 
+@pytest.mark.parametrize(
+    ("wrap", "taken_off"),
+    [
+        (lambda state: {f"module.{key}": value for key, value in state.items()}, ("module.",)),
+        (lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 0.1}}, ("state_dict",)),
+        (
+            lambda state: {"model": {f"_orig_mod.module.{key}": value for key, value in state.items()}, "step": 1},
+            ("model", "_orig_mod.module."),
+        ),
+        (
+            lambda state: {
+                "state_dict": {key: value + 1 for key, value in state.items()},
+                "state_dict_ema": state,
+                "hyper_parameters": {"lr": 0.1},
+            },
+            ("state_dict_ema",),
+        ),
+        (
+            lambda state: {"state_dict": {f"model.backbone.{key}": value for key, value in state.items()}},
+            ("state_dict", "model.backbone."),
+        ),
+    ],
+)
+def test_weights_as_training_programs_save_them_are_unpacked(state, spec, tmp_path, wrap, taken_off):
+    torch.save(wrap(state), tmp_path / "saved.pth")
+    network = library.create_architecture(NAME, spec)
+    weights = find_weights(NAME, str(tmp_path / "saved.pth")).unwrapped(network)
+    assert weights.taken_off == taken_off
+    assert f"; taken off their keys: {', '.join(taken_off)}" in weights.summary(weights.load_into(network, spec))
+    assert torch.equal(network.state_dict()["features.0.weight"], state["features.0.weight"])
+
+
+def test_a_prefix_that_leaves_other_keys_is_left_on(state, spec, tmp_path):
+    torch.save({f"module.{key}": value for key, value in state.items() if "features.0" not in key}, tmp_path / "p.pth")
+    with pytest.raises(UserError, match=r"missing: features\.0\.weight.*; not in the network: module\.features"):
+        find_weights(NAME, str(tmp_path / "p.pth")).load_into(library.create_architecture(NAME, spec), spec)
+
+
 def test_each_of_several_heads_is_replaced(install, spec, tmp_path):
     source = """
 import torch
@@ -362,7 +400,7 @@ class Payload:
         (lambda path: torch.save({0: torch.zeros(1)}, path), r"hold no state_dict \(keys: 0\)"),
         (
             lambda path: torch.save({"state_dict": None, "hyper_parameters": {}}, path),
-            "not a checkpoint of this zoo: 'spec'",
+            r"hold no state_dict \(keys: state_dict, hyper_parameters\)",
         ),
     ],
 )

@@ -124,7 +124,8 @@ class FitCLI(ZooCLI):
         if self.weights is None and self.checkpoint is None:
             init_from_data(self.model, self.datamodule.source("train"))
         if self.weights is not None:
-            self.notify(self.weights.summary(self.weights.load_into(self.model.network, self.model.spec)))
+            start = self.weights.unwrapped(self.model.network)
+            self.notify(start.summary(start.load_into(self.model.network, self.model.spec)))
             self.weights = None  # training must not hold them beside the network
 
     def build(self, config: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from zoo.core.spec import InputSpec
 from zoo.models.checkpoint import reading, require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
-from zoo.models.weights import PublishedWeights, last_part, offered_weights
+from zoo.models.weights import PublishedWeights, is_state, last_part, offered_weights, unpacked
 
 #: Keys of each kind that an error lists; a network may have hundreds.
 SHOWN_KEYS = 6
@@ -43,6 +43,7 @@ class Weights:
         state: tensors by the network's own keys.
         spec: what they were trained for; None if unknown.
         assumed: the published weights whose spec and key names zoo assumes for this file; empty if the file is known.
+        taken_off: the keys of the file that the weights lay under, and the prefix of their own keys.
     """
 
     name: str
@@ -50,6 +51,27 @@ class Weights:
     state: Mapping[str, Tensor]
     spec: InputSpec | None
     assumed: str = ""
+    taken_off: tuple[str, ...] = ()
+
+    def unwrapped(self, network: nn.Module) -> Weights:
+        """Return the weights without the prefix that all their keys have, if those of the network then are there.
+
+        Training programs wrap a network: DataParallel saves ``module.conv.weight``, torch.compile ``_orig_mod.``.
+        """
+        own = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
+        keys, prefix = list(self.state), ""
+        while keys and not own <= set(keys):
+            first = keys[0].partition(".")[0] + "."
+            if not all(key.startswith(first) for key in keys):
+                return self
+            keys, prefix = [key.removeprefix(first) for key in keys], prefix + first
+        if not prefix or not keys:
+            return self
+        return replace(
+            self,
+            state={key.removeprefix(prefix): value for key, value in self.state.items()},
+            taken_off=(*self.taken_off, prefix),
+        )
 
     def load_into(self, network: nn.Module, spec: InputSpec, *, replace_head: bool = True) -> str:
         """Load the weights into a network.
@@ -66,6 +88,8 @@ class Weights:
         Raises:
             UserError: a tensor is missing, unknown to the network or of another shape; it lists the keys.
         """
+        if (weights := self.unwrapped(network)) is not self:
+            return weights.load_into(network, spec, replace_head=replace_head)
         own = network.state_dict()
         # Files from before 2018 have no such count, and BatchNorm starts it at 0.
         missing = [key for key in own if key not in self.state and not key.endswith("num_batches_tracked")]
@@ -92,6 +116,8 @@ class Weights:
     def summary(self, replaced: str = "") -> str:
         """Return one line: which layers were replaced, as ``load_into`` returned it, and how images are prepared."""
         line = f"weights {self.name}" + (f": layer {replaced}" if replaced else "")
+        if self.taken_off:
+            line += f"; taken off their keys: {', '.join(self.taken_off)}"
         if self.assumed:
             line += f"; images are prepared as for {self.assumed}, because the file does not say how"
         elif self.spec is None:
@@ -212,27 +238,21 @@ def _cached(remote: RemoteFile, name: str) -> Path:
 def _load(source: str, wanted: Mapping[str, Any], path: Path, published: Mapping[str, PublishedWeights]) -> Weights:
     """Read a file, and find out what its weights were trained for."""
     content = _read(path)
-    if "hyper_parameters" in content and "state_dict" in content:
+    if "state_dict" in content and "spec" in (content.get("hyper_parameters") or ()):
         return _from_checkpoint(source, wanted, path, content)
+    content, taken_off = unpacked(content)
     names = [name for name, offer in published.items() if offer.has_name(path.name)]
     chosen = published[names[0]] if names else published.get("DEFAULT")
     if names:
         content = published[names[0]].convert(content)
-    if not _is_state(content):
+    if not is_state(content):
         keys = ", ".join(map(str, list(content)[:SHOWN_KEYS]))
         raise UserError(f"weights {path} hold no state_dict (keys: {keys or 'none'}); save model.state_dict() alone")
     if chosen is None:
-        return Weights(source, wanted["name"], content, None)
+        return Weights(source, wanted["name"], content, None, taken_off=taken_off)
     state = {new: value for old, value in content.items() if (new := chosen.key(old)) is not None}
     assumed = "" if names else next(name for name, offer in published.items() if offer == chosen)
-    return Weights(source, wanted["name"], state, chosen.spec, assumed)
-
-
-def _is_state(content: Any) -> bool:
-    """Tell whether this is a ``state_dict``: at least one tensor, by names."""
-    if not isinstance(content, dict) or not content:
-        return False
-    return all(isinstance(key, str) and hasattr(value, "shape") for key, value in content.items())
+    return Weights(source, wanted["name"], state, chosen.spec, assumed, taken_off)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -250,7 +270,7 @@ def _from_checkpoint(source: str, wanted: Mapping[str, Any], path: Path, content
     """Return the network's weights in a zoo checkpoint."""
     spec = spec_of(content, path)
     require_same_architecture(content, path, {**wanted, **registry.recorded("architecture", wanted["name"])})
-    if not _is_state(content["state_dict"]):
+    if not is_state(content["state_dict"]):
         raise UserError(f"{path} is not a checkpoint of this zoo: its state_dict holds no weights")
     prefix = "network."
     state = {key.removeprefix(prefix): value for key, value in content["state_dict"].items() if key.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""The pretrained weights that an architecture's builder offers; ``zoo.models.pretrained`` loads them."""
+"""Pretrained weights that an architecture offers, and that files hold; ``zoo.models.pretrained`` loads them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from urllib.parse import unquote, urlsplit
 
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
+
+#: Names under which training programs save a ``state_dict`` beside other things; averaged weights are the better ones.
+STATE_NAMES = (
+    *("state_dict_ema", "model_ema", "ema_state_dict", "state_dict", "model_state_dict", "model", "network", "net"),
+    *("teacher", "student", "weights"),
+)
 
 
 @dataclass(frozen=True)
@@ -76,3 +82,21 @@ def offered_weights(builder: Any) -> Mapping[str, PublishedWeights]:
 def last_part(url: str) -> str:
     """Return the file's name in an address, which cannot lead out of a folder."""
     return Path(unquote(urlsplit(url).path)).name
+
+
+def unpacked(content: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the ``state_dict`` in what a training program saved, and the keys that it lay under, the outer first."""
+    taken_off: tuple[str, ...] = ()
+    while not is_state(content):
+        inner = [name for name in STATE_NAMES if isinstance(content.get(name), dict) and content[name]]
+        if not inner:
+            break
+        content, taken_off = content[inner[0]], (*taken_off, inner[0])
+    return content, taken_off
+
+
+def is_state(content: Any) -> bool:
+    """Tell whether this is a ``state_dict``: at least one tensor, by names."""
+    if not isinstance(content, dict) or not content:
+        return False
+    return all(isinstance(key, str) and hasattr(value, "shape") for key, value in content.items())
