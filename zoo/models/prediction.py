@@ -20,7 +20,7 @@ from torch import Tensor
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.images.files import decode, from_pillow, named_images, open_image, to_mode
-from zoo.images.preprocess import to_uint8
+from zoo.images.preprocess import geometry, to_uint8
 from zoo.models.shapes import restored_modes
 from zoo.runs.summary import read_run
 from zoo.runtime import UnlikeTrainingImages, differences, to_8_bits
@@ -94,7 +94,8 @@ def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], t
         while batch := list(islice(pictures, BATCH_SIZE)):
             titles += [title for title, _ in batch]
             pixels = torch.stack([to_uint8(image, spec) for _, image in batch])
-            _warn(differences(ranges, pixels.numpy(), [_size(image) for _, image in batch]), titles[-len(batch) :])
+            sizes = [_size(image) for _, image in batch]
+            _warn(differences(ranges, geometry(spec), pixels.numpy(), sizes), titles[-len(batch) :])
             logits = classifier(pixels.to(classifier.preprocess.scale.device))
             best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
             for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):

@@ -240,11 +240,11 @@ def _load(source: str, wanted: Mapping[str, Any], path: Path, published: Mapping
     content = _read(path)
     if "state_dict" in content and "spec" in (content.get("hyper_parameters") or ()):
         return _from_checkpoint(source, wanted, path, content)
-    content, taken_off = unpacked(content)
     names = [name for name, offer in published.items() if offer.has_name(path.name)]
     chosen = published[names[0]] if names else published.get("DEFAULT")
     if names:
         content = published[names[0]].convert(content)
+    content, taken_off = unpacked(content)
     if not is_state(content):
         keys = ", ".join(map(str, list(content)[:SHOWN_KEYS]))
         raise UserError(f"weights {path} hold no state_dict (keys: {keys or 'none'}); save model.state_dict() alone")
