@@ -96,10 +96,11 @@ def workshop(tmp_path_factory, digits_model):
     for version in ("digits-lenet5/version_0", "digits-lenet5/version_1"):
         shutil.copytree(digits_model.parent, folder / "runs" / version)
     shutil.copy(digits_model, folder / "model.onnx")
+    (folder / "field" / "7").mkdir(parents=True)
     (folder / "configs").symlink_to(REPOSITORY / "configs")
     digits = create_dataset("digits", folder, "test")
     seven = digits[list(digits.labels).index(7)][0].reshape(8, 8)
-    for name in ("seven.png", "photo.jpg"):
+    for name in ("seven.png", "photo.jpg", "field/7/seven.png"):
         Image.fromarray(seven).save(folder / name)
     random, rows = np.random.default_rng(0), ["path,label"]
     for label, name in enumerate(("ants", "bees")):
