@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -84,6 +85,31 @@ def test_a_group_stays_together(flat):
         patients.setdefault(path.split("patient")[1].split("_")[0], set()).add(split)
     assert len(patients) == 20
     assert {len(splits) for splits in patients.values()} == {1}
+
+
+def test_the_group_of_alternatives_is_the_one_that_matches(flat):
+    one = split_of_files(flat, group=r"patient(\d+)_", test_fraction=0.3, val_fraction=0.3)
+    assert (
+        split_of_files(flat, group=r"ant/patient(\d+)_|bee/patient(\d+)_", test_fraction=0.3, val_fraction=0.3) == one
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (
+            {"test_fraction": 0.2},
+            "data.test_fraction is 0.2, but the data has a test split of 200 images, which is used",
+        ),
+        ({"folds": 3, "fold": 1}, "the 200 images of the test split are not used: folds are drawn from the training"),
+    ],
+)
+def test_a_test_split_and_an_option_that_contradict_are_named(tmp_path, flat, options, note):
+    shutil.copytree(flat, tmp_path / "root" / "train")
+    os.renames(flat, tmp_path / "root" / "test")
+    opened = data(tmp_path / "root", **options)
+    opened.paths("train")
+    assert sum(note in line for line in opened.splits.notes) == 1
 
 
 def test_a_group_may_be_a_column_of_the_data_set(install):

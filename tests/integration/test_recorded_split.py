@@ -77,6 +77,7 @@ def test_a_split_of_another_run_is_used_again(zoo, run, photos, tmp_path):
     status, _, err = zoo("fit", *FIT, "--data.root", photos, "--data.split", "runs/first", "--run", "second")
     assert status == 0, err
     assert sorted(rows(tmp_path / "runs" / "second"), key=str) == sorted(rows(run), key=str)
+    assert f"split by      {run / 'split.csv'}\n" in err
 
 
 def test_the_data_may_move(zoo, run, photos, tmp_path):

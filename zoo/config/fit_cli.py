@@ -211,7 +211,15 @@ class FitCLI(ZooCLI):
     def split_notes(self) -> list[str]:
         """Return what a user should know about the splits before training; images of a resumed run are compared."""
         splits, train = self.datamodule.splits, self.datamodule.opened("train")
-        return [*getattr(train, "notes", ()), *splits.notes, *splits.changes(("train", "val")), *splits.equal_files()]
+        rule = splits.rule
+        listed = [] if rule.split is None else [f"split by      {rule.source}"]
+        return [
+            *getattr(train, "notes", ()),
+            *listed,
+            *splits.notes,
+            *splits.changes(("train", "val")),
+            *splits.equal_files(),
+        ]
 
     def is_finished(self) -> bool:
         """Tell whether the run came to its end, and trains no further epoch or step now either."""

@@ -15,8 +15,9 @@ def group_keys(dataset: Any, keys: list[str], group: str | None = None) -> list[
     Args:
         dataset: has the items; its ``column(name)`` gives groups (zoo.data.contract).
         keys: the path of each item.
-        group: a column of the data set, or a regular expression, of which the first group or the whole match in a path
-            names the item's group; None takes the data set's own ``group_column``, or no groups.
+        group: a column of the data set, or a regular expression, of which the first group that matches (without groups,
+            the whole match) in a path names the item's group; None takes the data set's own ``group_column``, or no
+            groups.
 
     Raises:
         UserError: it is neither a column nor a regular expression, or does not match every path.
@@ -37,5 +38,10 @@ def group_keys(dataset: Any, keys: list[str], group: str | None = None) -> list[
             f"data.group is '{group}', which matches no part of {len(unmatched):,} of {len(keys):,} paths: "
             f"{shown(unmatched)}; it must match every path"
         )
-    names = [match[1] if pattern.groups else match[0] for match in matches if match is not None]
+    # Of alternatives, (a)|(b), the first group may have no part in a match.
+    names = [
+        next((text for text in match.groups() if text is not None), "") if pattern.groups else match[0]
+        for match in matches
+        if match is not None
+    ]
     return [name or key for name, key in zip(names, keys, strict=True)]

@@ -143,6 +143,7 @@ class DatasetSplits:
             UserError: a split gets no image, or there are no files where files are needed.
         """
         rule, train = self.rule, self.opened("train")
+        self._note_unused()
         if self.keys is None and (rule.group is not None or rule.split is not None):
             option = "group" if rule.group is not None else "split"
             raise UserError(f"data.{option} is '{getattr(rule, option)}', but data set '{self.name}' has no files")
@@ -156,6 +157,19 @@ class DatasetSplits:
             if len(part) == 0:
                 raise UserError(self._too_few(split, parts))
         return parts
+
+    def _note_unused(self) -> None:
+        """Say which option, or which split of one's own, has no effect."""
+        rule = self.rule
+        if rule.split is not None or not (rule.test_fraction or rule.folds) or not self._has("test"):
+            return
+        count = len(self.opened("test"))
+        self.notes.append(
+            f"warning: the {count:,} images of the test split are not used: folds are drawn from the training images"
+            if rule.folds
+            else f"warning: data.test_fraction is {rule.test_fraction}, but the data has a test split of {count:,} "
+            "images, which is used"
+        )
 
     def _fractions(self, train: Any) -> tuple[float, float]:
         """Return the shares of val and test to draw, 0 for a split that exists; test of folds is not a share."""

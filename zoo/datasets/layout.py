@@ -46,7 +46,7 @@ class Layout:
     def note(self) -> str:
         """One line about what was recognised."""
         if not self.splits:
-            return "splits        none in the folder: they are drawn from the images of all class folders"
+            return "splits        none in the folder: they are made of the images of all class folders"
         return "splits        " + ", ".join(f"{split} is {path.name}/" for split, path in self.splits.items())
 
 
