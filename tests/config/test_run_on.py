@@ -136,6 +136,19 @@ def test_a_table_lists_the_images_as_well(run, field, zoo):
     assert len(list(run.glob("results-on-labels-*.json"))) == 2, "a table with another label has results of its own"
 
 
+def test_relative_paths_of_a_table_may_start_at_the_data_root(run, field, zoo):
+    rows = [f"{path.relative_to(field)},{path.parent.name}" for path in sorted(field.glob("*/*.png"))]
+    table = field.parent / "lists" / "labels.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(["path,label", *rows]))
+    status, _, err = zoo("test", run, "--on", table)
+    assert (status, "20 images cannot be read" in err) == (2, True), err
+    status, _, err = zoo("test", run, "--on", table, "--data.root", field)
+    assert status == 0, err
+    [path] = run.glob("predictions-on-*.csv")
+    assert path.read_text().splitlines()[1].startswith("3/0.png,")
+
+
 def test_images_that_were_trained_on_are_counted(zoo, field):
     options = ("--data", "folder", "--data.root", field, "--data.image_size", 8, "--data.batch_size", 4)
     status, out, err = zoo("fit", *options, "--trainer.max_epochs", 1, "--data.val_fraction", 0.3)

@@ -49,7 +49,7 @@ def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[
     cli = opened("test", [*args[:1], *ALONE, *WHOLE, *args[1:]], *configs, own_data=False)
     _require_all_in_one_process(cli)
     run, data, spec = cli.run, cli.datamodule, cli.model.spec
-    images = open_other_images(path, spec)
+    images = open_other_images(path, spec, data.root)
     _show_notes(run, images)
     source = open_source(
         images.dataset, spec, memory_bytes=data.memory_bytes, workers=data.num_workers, skip_bad=data.skip_bad

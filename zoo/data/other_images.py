@@ -50,18 +50,19 @@ class OtherImages:
         return sum(content in contents for content in self.contents if content is not None)
 
 
-def open_other_images(path: str | Path, spec: InputSpec) -> OtherImages:
+def open_other_images(path: str | Path, spec: InputSpec, data_root: Path) -> OtherImages:
     """Open a folder with class folders, or a table of images and labels, for a trained network.
 
     Args:
         path: the folder, or a ``.csv``, ``.tsv`` or ``.parquet`` table.
         spec: of the network.
+        data_root: where the relative paths of a table may start, if not at the table's folder.
 
     Raises:
         UserError: there is no such folder or table, it has splits, holds no image, or a class that the network lacks.
     """
     root = Path(os.path.abspath(path))  # without '..', for it names the results
-    name, folder, options = ("folder", root, {}) if root.is_dir() else ("table", root.parent, {"path": str(root)})
+    name, folder, options = ("folder", root, {}) if root.is_dir() else ("table", data_root, {"path": str(root)})
     if not root.exists():
         raise UserError(f"--on is '{path}', which does not exist; allowed are a folder of class folders and a table")
     builder: Any = registry.load("dataset", name)
