@@ -152,7 +152,7 @@ def test_warnings_of_many_images_are_counted_in_one_line(zoo, digits_run, images
     for name in ("07.png", "20.png"):
         (images / name).unlink()
     _, _, err = zoo("predict", digits_run, "images", "--output", "out.csv")
-    assert re.search(r"warning: \d+ images are unlike the training images, the first: images/\d\d.png: ", err)
+    assert re.search(r"warning: unlike the training images: \d+, the first: images/\d\d.png: ", err)
     assert len(err.splitlines()) == 2
 
 

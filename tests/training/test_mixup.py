@@ -84,5 +84,5 @@ def test_mixing_trains_on_real_images(zoo, real_data):
     limits = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 300)
     status, out, err = zoo("fit", "--config", config, "--model.mixup", 0.2, "--model.cutmix", 1, *limits)
     assert status == 0, err
-    [line] = [line for line in out.splitlines() if line.startswith("epoch 1")]
+    line = [line for line in out.splitlines() if line.startswith("epoch 1")][-1]  # a slow epoch has others
     assert float(line.split("val accuracy ")[1].split("%")[0]) > 25

@@ -174,7 +174,7 @@ class PredictionJob:
         print_stderr(f"{len(self.names):,} images, {progress.rate:,.0f} images/s{where}")
         if self.unlike:
             print_stderr(
-                f"warning: {self.unlike:,} images are unlike the training images, the first: {self.first_warning}"
+                f"warning: unlike the training images: {self.unlike:,}, the first: {self.first_warning}"
                 + self._where_each("warning")
             )
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.core.spec import WHITE_LEVELS
-from zoo.datasets.layout import Layout, LayoutName, class_folders, find_layout
+from zoo.datasets.layout import Layout, LayoutName, class_folders, find_layout, require_no_wrapper
 from zoo.images.files import ANY, decode, find_images, image_size, open_image
 from zoo.images.left_out import count_left_out
 
@@ -45,6 +45,7 @@ def folder(
     places = find_layout(root, layout)
     parent = _parent(places, split)
     classes = list(class_folders(places.splits.get("train", root)))
+    require_no_wrapper(places, classes)
     if split != "train":
         names = {name for name, path in class_folders(parent).items() if any(find_images(path, channels))}
         _require_same_classes(parent, names, set(classes))

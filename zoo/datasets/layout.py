@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -101,6 +101,18 @@ def class_folders(parent: Path) -> dict[str, Path]:
     if not folders:
         raise UserError(f"{parent} has no class folders; expected is {LAYOUTS}")
     return folders
+
+
+def require_no_wrapper(layout: Layout, classes: Sequence[str]) -> None:
+    """Refuse, by a UserError, class folders that lie in a folder of their own, one level below the root."""
+    if layout.splits or len(classes) != 1:
+        return
+    inner = layout.root / classes[0]
+    if len(names := [path.name for path in visible_folders(inner)]) > 1:
+        shown = ", ".join(f"{name}/" for name in names[:4]) + (" ..." if len(names) > 4 else "")
+        raise UserError(
+            f"{layout.root} has one folder alone, {inner.name}/, which holds {shown}; try --data.root {inner}"
+        )
 
 
 def is_output(folder: Path) -> bool:
