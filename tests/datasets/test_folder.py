@@ -196,5 +196,5 @@ def test_what_training_and_systems_leave_is_never_a_class(make):
 def test_class_folders_one_level_below_the_root_are_named(make):
     make("images/train", {"ant": 1, "bee": 1})
     root = make("images/val", {"ant": 1, "bee": 1})
-    with pytest.raises(UserError, match=r"one folder, images/, which holds train/, val/; try --data\.root .*images"):
+    with pytest.raises(UserError, match=r"images/, which holds train/, val/; try --data\.root .*images"):
         zoo.create_dataset("folder", root, "train")
