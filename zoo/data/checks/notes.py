@@ -39,7 +39,7 @@ def crop_note(sizes: Sequence[tuple[int, int]], target: tuple[int, int]) -> list
     lost = lost_shares(sizes, target)
     if lost.mean() < REMARKABLE:
         return []
-    width, height = sizes[int(lost.argmax())]
+    width, height = sizes[int(np.argmax(lost))]
     return [
         f"a network that sees {target[0]}x{target[1]} pixels (--data.image_size) gets the centre: {lost.mean():.0%} of "
         f"the pictures' area is cut off on average, {lost.max():.0%} at most ({width}x{height}, width x height); "
