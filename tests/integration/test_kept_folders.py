@@ -7,14 +7,12 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 import pytest
 from PIL import Image
+from pillow_heif import from_pillow
 
 import zoo as package
 from zoo.core.errors import NoSplitError
-
-pillow_heif.register_heif_opener()
 
 
 def pictures(folder, count, suffix=".png", *, start=0, shade=0, orientation=None):
@@ -24,7 +22,11 @@ def pictures(folder, count, suffix=".png", *, start=0, shade=0, orientation=None
         pixels = np.random.default_rng((number, shade)).integers(0, 80, (16, 20, 3), np.uint8) + np.uint8(shade)
         exif = Image.Exif()
         exif[0x0112] = orientation or 1
-        Image.fromarray(pixels).save(folder / f"IMG_{number:04}{suffix}", exif=exif.tobytes())
+        picture, path = Image.fromarray(pixels), folder / f"IMG_{number:04}{suffix}"
+        if suffix == ".heic":
+            from_pillow(picture).save(path, format="HEIF")
+        else:
+            picture.save(path, exif=exif.tobytes())
 
 
 def two_classes(root, suffix=".png", names=("cat", "dog"), count=20, **options):
