@@ -13,6 +13,10 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent
 
+#: Options of a short fit on the fixture ``photos``, whose root is still to be named.
+FIT_PHOTOS = ("--data", "folder", "--data.image_size", 16, "--data.batch_size", 16, "--data.num_workers", 0)
+FIT_PHOTOS += ("--data.augmentation", "none", "--trainer.max_epochs", 1)
+
 
 def weights(run):
     """Return the weights that a run's last checkpoint holds."""

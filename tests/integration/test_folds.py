@@ -7,19 +7,10 @@ import json
 import statistics
 
 import pytest
-from support import error_of, write_photos
+from support import FIT_PHOTOS, error_of
 
 import zoo as library
 from zoo.core.errors import UserError
-
-FIT = ("--data", "folder", "--data.image_size", 16, "--data.batch_size", 16, "--data.num_workers", 0)
-FIT += ("--data.augmentation", "none", "--trainer.max_epochs", 1)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    write_photos(tmp_path / "photos", ("ant", "bee", "wasp"), 100, 60)
-    return tmp_path / "photos"
 
 
 def images_of_test(run):
@@ -28,7 +19,7 @@ def images_of_test(run):
 
 
 def test_folds_are_runs_of_a_group_that_test_every_image_once(zoo, photos, tmp_path):
-    status, out, err = zoo("fit", *FIT, "--data.root", photos, "--folds", 3)
+    status, out, err = zoo("fit", *FIT_PHOTOS, "--data.root", photos, "--folds", 3)
     assert status == 0, err
     assert out.splitlines()[-1] == "runs/folder-lenet5/folds_0"
     group = tmp_path / "runs" / "folder-lenet5" / "folds_0"
@@ -54,7 +45,7 @@ def test_folds_are_runs_of_a_group_that_test_every_image_once(zoo, photos, tmp_p
 
 
 def test_one_fold_is_an_ordinary_run(zoo, photos, tmp_path):
-    status, out, err = zoo("fit", *FIT, "--data.root", photos, "--folds", 4, "--data.fold", 2, "--run", "second")
+    status, out, err = zoo("fit", *FIT_PHOTOS, "--data.root", photos, "--folds", 4, "--data.fold", 2, "--run", "second")
     assert status == 0, err
     assert out.splitlines()[-1] == "runs/second"
     assert 0 < len(images_of_test(tmp_path / "runs" / "second")) < 30

@@ -8,21 +8,12 @@ import shutil
 
 import pytest
 import yaml
-from support import error_of, write_photos
-
-FIT = ("--data", "folder", "--data.image_size", 16, "--data.batch_size", 16, "--data.num_workers", 0)
-FIT += ("--data.augmentation", "none", "--trainer.max_epochs", 1)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    write_photos(tmp_path / "photos", ("ant", "bee", "wasp"), 100, 60)
-    return tmp_path / "photos"
+from support import FIT_PHOTOS, error_of, write_photos
 
 
 @pytest.fixture
 def run(zoo, tmp_path, photos):
-    status, _, err = zoo("fit", *FIT, "--data.root", photos, "--run", "first")
+    status, _, err = zoo("fit", *FIT_PHOTOS, "--data.root", photos, "--run", "first")
     assert status == 0, err
     return tmp_path / "runs" / "first"
 
@@ -74,7 +65,7 @@ def test_another_split_is_refused_for_a_run(zoo, run):
 
 
 def test_a_split_of_another_run_is_used_again(zoo, run, photos, tmp_path):
-    status, _, err = zoo("fit", *FIT, "--data.root", photos, "--data.split", "runs/first", "--run", "second")
+    status, _, err = zoo("fit", *FIT_PHOTOS, "--data.root", photos, "--data.split", "runs/first", "--run", "second")
     assert status == 0, err
     assert sorted(rows(tmp_path / "runs" / "second"), key=str) == sorted(rows(run), key=str)
     assert f"split by      {run / 'split.csv'}\n" in err
@@ -114,7 +105,7 @@ def test_a_run_without_a_recorded_split_keeps_the_one_drawn_by_count(zoo, run, p
 def test_equal_files_in_two_splits_are_named_before_training(zoo, run, photos):
     train, test = images(run, "train")[0], images(run, "test")[0]
     shutil.copy(photos / train, photos / test)
-    status, _, err = zoo("fit", *FIT, "--data.root", photos)
+    status, _, err = zoo("fit", *FIT_PHOTOS, "--data.root", photos)
     assert status == 0, err
     assert "warning: files of equal content in two splits" in err
     assert err.index("warning: files of equal") < err.index("architecture")

@@ -141,7 +141,11 @@ class _Part:
     key: str
     starts: str = "--"
     modules: tuple[str, ...] = (
-        *("zoo.config.builder", "zoo.config.options", "zoo.config.resume", "zoo.training.task", "zoo.data.image_data"),
+        "zoo.config.builder",
+        "zoo.config.options",
+        "zoo.config.resume",
+        "zoo.training.task",
+        "zoo.data.image_data",
     )
     arguments: tuple[str, ...] = ()
 

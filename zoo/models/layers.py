@@ -7,6 +7,7 @@ to the layer before it. VGG16 has 16 layers, with batch normalisation or without
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -139,16 +140,14 @@ def _stem(numbered: list[Layer]) -> int:
     """Return the number of layers before the first module that holds several, under the module that holds most."""
     prefix = ""
     while True:
-        children = [layer.name.removeprefix(prefix).partition(".")[0] for layer in numbered]
-        inside = [child for layer, child in zip(numbered, children, strict=True) if layer.name.startswith(prefix)]
-        sizes = {child: inside.count(child) for child in dict.fromkeys(inside)}
-        blocks = [child for child, size in sizes.items() if size > 1]
-        if not blocks:
+        names = [layer.name.removeprefix(prefix) for layer in numbered if layer.name.startswith(prefix)]
+        sizes = Counter(name.partition(".")[0] for name in names)
+        block = next((child for child, size in sizes.items() if size > 1), None)
+        if block is None:
             raise UserError("model.freeze is 'stem'; this network has no blocks behind one: freeze a number of layers")
-        before = next(place for place, layer in enumerate(numbered) if layer.name.startswith(f"{prefix}{blocks[0]}."))
-        if before:
+        prefix += f"{block}."
+        if before := next(place for place, layer in enumerate(numbered) if layer.name.startswith(prefix)):
             return before
-        prefix += f"{blocks[0]}."
 
 
 def _modules(network: nn.Module, what: str, paths: Collection[str]) -> FrozenLayers:
