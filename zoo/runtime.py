@@ -89,6 +89,9 @@ EXTREMES = {
 #: A quantity so near to a range is never far from it; contrast up to PLAIN is that of rounding.
 MARGIN, PLAIN = 0.01, 1e-4
 
+#: Pixels that are measured at once: arrays of more are memory that each thread takes from the system again and again.
+MEASURED_PIXELS = 2**14
+
 #: The file's own SHA-256 in its metadata, as protobuf writes it; it counts as 64 zeros when it is computed.
 DIGEST = re.compile(rb"\n\x06sha256\x12\x40([0-9a-f]{64})")
 NO_DIGEST = "0" * 64
@@ -195,9 +198,11 @@ class Geometry(NamedTuple):
         top, left = self.first_pixels(size)
         # Two calls fix the order of rows and columns, which otherwise depends on Pillow's version. Outside of the
         # image, crop gives level 0.
-        image = image.resize((size[1], height), PILLOW[self.interpolation]).crop((left, 0, left + self.width, height))
+        image = image.resize((size[1], height), PILLOW[self.interpolation])
+        if image.width != self.width:  # crop copies, even if it takes all
+            image = image.crop((left, 0, left + self.width, height))
         image = image.resize((self.width, size[0]), PILLOW[self.interpolation])
-        return _array(image.crop((0, top, self.width, top + self.height)))
+        return _array(image if image.height == self.height else image.crop((0, top, self.width, top + self.height)))
 
 
 def half(margin: int) -> int:
@@ -668,6 +673,12 @@ def measure(images: np.ndarray) -> dict[str, np.ndarray]:
         square difference of neighbouring pixels as a share of twice the contrast: 0 for a plain image, 0.7 for noise, 1
         for a chessboard of pixels.
     """
+    at_once = max(1, MEASURED_PIXELS // math.prod(images.shape[1:3]))
+    parts = [_measure_few(images[first : first + at_once]) for first in range(0, len(images), at_once)]
+    return {name: np.concatenate([np.empty(0, np.float32), *(part[name] for part in parts)]) for name in EXTREMES}
+
+
+def _measure_few(images: np.ndarray) -> dict[str, np.ndarray]:
     levels = images[..., 0].astype(np.float32)
     for channel in range(1, images.shape[3]):
         levels += images[..., channel]
