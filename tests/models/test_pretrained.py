@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import re
 import shutil
 import sys
@@ -23,7 +24,8 @@ from zoo.core.errors import DownloadError, UserError
 from zoo.core.spec import Resize
 from zoo.data.datamodule import ImageDataModule
 from zoo.images.preprocess import Preprocess
-from zoo.models.pretrained import find_weights
+from zoo.models.pretrained import FreshHead, find_weights
+from zoo.models.weight_files import likeliest
 
 NAME = "torchvision/squeezenet1_1"
 PUBLISHED = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.value
@@ -114,7 +116,7 @@ def test_files_with_other_keys_than_the_network_fit(name, tmp_path):
     torch.save(theirs, tmp_path / "weights.pth")
     weights = find_weights(f"torchvision/{name}", str(tmp_path / "weights.pth"))
     network = library.create_architecture(f"torchvision/{name}", weights.spec)
-    assert weights.load_into(network, weights.spec, replace_head=False) == ""
+    assert weights.load_into(network, weights.spec, replace_head=False) == FreshHead()
 
 
 def test_published_weights_are_downloaded_verified_and_kept(offered, cache, state, capsys):
@@ -275,7 +277,7 @@ def test_a_file_brings_everything_but_a_head_of_another_size(state, spec, tmp_pa
     network = library.create_architecture(NAME, spec)
     fresh = {key: value.clone() for key, value in network.state_dict().items()}
     replaced = find_weights(NAME, str(path)).load_into(network, spec)
-    assert replaced == "classifier.1 of 1000 classes replaced by a fresh one of 3"
+    assert replaced.text == "classifier.1 of 1000 classes replaced by a fresh one of 3"
     for key, value in network.state_dict().items():
         assert torch.equal(value, fresh[key] if key.startswith("classifier.1.") else state[key])
 
@@ -308,12 +310,13 @@ def test_weights_as_training_programs_save_them_are_unpacked(state, spec, tmp_pa
     network = library.create_architecture(NAME, spec)
     weights = find_weights(NAME, str(tmp_path / "saved.pth")).unwrapped(network)
     assert weights.taken_off == taken_off
-    assert f"; taken off their keys: {', '.join(taken_off)}" in weights.summary(weights.load_into(network, spec))
+    assert f"; taken off their keys: {', '.join(taken_off)}" in weights.summary(weights.load_into(network, spec), spec)
     assert torch.equal(network.state_dict()["features.0.weight"], state["features.0.weight"])
 
 
 def test_a_prefix_that_leaves_other_keys_is_left_on(state, spec, tmp_path):
-    torch.save({f"module.{key}": value for key, value in state.items() if "features.0" not in key}, tmp_path / "p.pth")
+    other = {f"module.{key}": value for key, value in state.items() if "features.0" not in key}
+    torch.save(other | {"module.extra": torch.zeros(1)}, tmp_path / "p.pth")
     with pytest.raises(UserError, match=r"missing: features\.0\.weight.*; not in the network: module\.features"):
         find_weights(NAME, str(tmp_path / "p.pth")).load_into(library.create_architecture(NAME, spec), spec)
 
@@ -339,7 +342,7 @@ def net(spec):
     torch.save(theirs, tmp_path / "two.pth")
     network = library.create_architecture("two", spec)
     replaced = find_weights("two", str(tmp_path / "two.pth")).load_into(network, spec)
-    assert replaced == "first and second of 7 classes replaced by a fresh one of 3"
+    assert replaced.text == "first and second of 7 classes replaced by a fresh one of 3"
     assert torch.equal(network.body.weight, theirs["body.weight"])
 
 
@@ -361,22 +364,71 @@ def test_a_checkpoint_of_zoo_brings_its_spec(digits_run):
     path = digits_run / "checkpoints" / "best.ckpt"
     weights = find_weights("lenet5", str(path))
     assert weights.spec == library.load(digits_run).spec
-    network = library.create_architecture("lenet5", dataclasses.replace(weights.spec, classes=("a", "b")))
-    assert weights.load_into(network, dataclasses.replace(weights.spec, classes=("a", "b"))).startswith("output.")
+    spec = dataclasses.replace(weights.spec, classes=("a", "b"))
+    fresh = weights.load_into(library.create_architecture("lenet5", spec), spec)
+    assert fresh == FreshHead(("output.1",), (0, 1), "output.1 of 10 classes replaced by a fresh one of 2")
     with pytest.raises(UserError, match=r"is of architecture 'lenet5' .*, the configuration asks for 'cnn'"):
         find_weights("cnn", str(path))
     with pytest.raises(UserError, match=r"'lenet5' \(variant=keras, .* asks for 'lenet5' \(variant=1998"):
         find_weights({"name": "lenet5", "variant": "1998", "dropout": 0.0}, str(path))
 
 
-def test_a_head_for_other_classes_of_the_same_number_is_replaced(digits_run):
-    weights = find_weights("lenet5", str(digits_run / "checkpoints" / "best.ckpt"))
-    same = library.create_architecture("lenet5", weights.spec)
-    assert weights.load_into(same, weights.spec) == ""
-    spec = dataclasses.replace(weights.spec, classes=weights.spec.classes[::-1])
-    assert weights.load_into(library.create_architecture("lenet5", spec), spec) == (
-        "output.1 of 10 classes replaced by a fresh one of 10"
-    )
+def head_rows(network):
+    return torch.cat([network.output[1].weight, network.output[1].bias[:, None]], dim=1)
+
+
+def test_classes_that_a_run_has_keep_their_rows_of_the_last_layer(digits_run):
+    weights = find_weights("lenet5", str(digits_run))
+    whole = library.create_architecture("lenet5", weights.spec)
+    assert weights.load_into(whole, weights.spec) == FreshHead()
+    spec = dataclasses.replace(weights.spec, classes=("7", "plus", "0", "minus"))
+    network = library.create_architecture("lenet5", spec)
+    before = head_rows(network).clone()
+    fresh = weights.load_into(network, spec)
+    assert fresh == FreshHead(("output.1",), (1, 3), "output.1 keeps the rows of 2 classes; fresh: plus, minus")
+    assert torch.equal(head_rows(network)[[0, 2]], head_rows(whole)[[7, 0]])
+    assert torch.equal(head_rows(network)[[1, 3]], before[[1, 3]])
+
+
+def test_the_classes_of_a_run_in_another_order_need_no_fresh_row(digits_run):
+    weights = find_weights("lenet5", str(digits_run))
+    images = torch.rand(3, 1, weights.spec.height, weights.spec.width)
+    networks = []
+    for classes in (weights.spec.classes, weights.spec.classes[::-1]):
+        spec = dataclasses.replace(weights.spec, classes=classes)
+        networks.append(library.create_architecture("lenet5", spec).eval())
+        assert weights.load_into(networks[-1], spec) == FreshHead()
+    torch.testing.assert_close(networks[0](images), networks[1](images).flip(1))
+
+
+def test_weights_without_a_last_layer_leave_that_of_the_network(state, spec, tmp_path):
+    torch.save({f"module.{key}": state[key] for key in state if "classifier" not in key}, tmp_path / "body.pth")
+    network = library.create_architecture(NAME, spec)
+    fresh = find_weights(NAME, str(tmp_path / "body.pth")).load_into(network, spec)
+    assert fresh.text == "classifier.1, which they lack, is a fresh one of 3 classes"
+    assert torch.equal(network.state_dict()["features.0.weight"], state["features.0.weight"])
+
+
+def test_published_weights_in_a_renamed_file_are_recognised_by_their_checksum(offered, tmp_path):
+    offered.rename(tmp_path / "mine.pth")
+    weights = find_weights(NAME, str(tmp_path / "mine.pth"))
+    assert (weights.prepared_as, weights.assumed) == ("IMAGENET1K_V1", "")
+
+
+@pytest.mark.parametrize(
+    ("beside", "classes", "expected"),
+    [
+        ({}, 1000, "IMAGENET1K_V2"),
+        ({}, 7, "IMAGENET1K_V2"),
+        ({"pretrained_cfg": {"tag": "IMAGENET1K_V1"}}, 1000, "IMAGENET1K_V1"),
+        ({"pretrained_cfg": {"tag": "mine"}}, 1000, "IMAGENET1K_V2"),
+        ({"pretrained_cfg": None}, 1000, "IMAGENET1K_V2"),
+    ],
+)
+def test_a_file_that_nothing_names_is_prepared_as_its_likeliest_weights(tmp_path, beside, classes, expected):
+    (tmp_path / "config.json").write_text(json.dumps(beside))
+    published = family.builder("resnet50").weights()
+    assert likeliest(tmp_path / "model.safetensors", {"fc.bias": torch.zeros(classes)}, published) == expected
 
 
 class Payload:
@@ -470,6 +522,7 @@ def test_a_run_starts_from_weights_and_resumes_without_them(zoo, tmp_path, file)
     status, out, err = zoo("fit", *options, "--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
     assert status == 0, err
     assert "layer classifier.1 of 1000 classes replaced by a fresh one of 10; images are prepared as for IMAGE" in err
+    assert "32x32 pixels, crop 0.875, bilinear, mean 0.485 0.456 0.406, std 0.229 0.224 0.225" in err
     run = out.splitlines()[-1]
     assert library.load(tmp_path / run).spec.resize == Resize(0.875)
     file.unlink()

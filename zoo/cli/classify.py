@@ -143,7 +143,7 @@ def _as_published(arguments: ConfigSources) -> Classifier:
         DownloadError: the weights cannot be downloaded.
     """
     from zoo.config.builder import ZooCLI
-    from zoo.models.pretrained import find_weights, pretrained_classifier
+    from zoo.models.pretrained import FreshHead, find_weights, pretrained_classifier
 
     class PretrainedCLI(ZooCLI):
         """Builds the model alone."""
@@ -155,6 +155,6 @@ def _as_published(arguments: ConfigSources) -> Classifier:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
             weights = find_weights(config["architecture"], value)
             self.classifier = pretrained_classifier(weights, config["architecture"], config["channels_last"])
-            print(weights.summary(), file=sys.stderr)
+            print(weights.summary(FreshHead(), self.classifier.spec), file=sys.stderr)
 
     return PretrainedCLI("predict", arguments, None).classifier

@@ -167,7 +167,7 @@ class ZooCLI(LightningCLI):
         if self.run is not None and draws_by_count(self.run):
             data.split_seed = None
         weights = self.config.model.weights
-        if weights is not None and os.path.isfile(weights):
+        if weights is not None and os.path.exists(weights):
             self.config.model.weights = str(Path(weights).absolute())
         start = self.config.pop("ckpt_path")
         if start and weights is not None and self.run is None:

@@ -125,7 +125,7 @@ class FitCLI(ZooCLI):
             init_from_data(self.model, self.datamodule.source("train"))
         if self.weights is not None:
             start = self.weights.unwrapped(self.model.network)
-            self.notify(start.summary(start.load_into(self.model.network, self.model.spec)))
+            self.notify(start.summary(start.load_into(self.model.network, self.model.spec), self.model.spec))
             self.weights = None  # training must not hold them beside the network
 
     def build(self, config: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
     (
         "--model.weights",
         str | None,
-        "Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, or an "
-        "address that ends in #sha256=...",
+        "Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, a run "
+        "(its classes keep their rows of the last layer), or an address that ends in #sha256=...",
         {},
     ),
     (

@@ -97,6 +97,13 @@ class InputSpec:
         if self.white_level not in WHITE_LEVELS:
             raise UserError(f"white_level is {self.white_level}; allowed are {', '.join(map(str, WHITE_LEVELS))}")
 
+    def preparation(self) -> str:
+        """Return for people how images are prepared: size, resize rule, mean and standard deviation."""
+        mean, std = (" ".join(f"{value:g}" for value in _once(values)) for values in (self.mean, self.std))
+        fit = "" if self.resize.fit == Resize().fit else f"{self.resize.fit}, "
+        rule = f"{fit}crop {self.resize.crop:.4g}, {self.resize.interpolation}"
+        return f"{self.height}x{self.width} pixels, {rule}, mean {mean}, std {std}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: lists, numbers and strings only."""
         return {
@@ -126,3 +133,8 @@ class InputSpec:
             resize=Resize(**data["resize"]),
             white_level=int(data.get("white_level", cls.white_level)),
         )
+
+
+def _once(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Return one number for values that are all equal, else all."""
+    return values[:1] if len(set(values)) == 1 else values

@@ -1,36 +1,47 @@
 """Pretrained weights: found by name, path or address, read safely, and loaded into a network.
 
 DEFAULT, IMAGENET1K_V1           ─┐                           ┌─► spec: size, mean, std, resize rule, class names
-file.pth, file.safetensors, .ckpt ├─► find_weights ─► Weights ┤
-https://…/file.pth#sha256=…      ─┘                           └─► load_into(network): all but a head of another size
+file.pth, file.safetensors, RUN   ├─► find_weights ─► Weights ┤
+https://…/file.pth#sha256=…      ─┘                           └─► load_into(network): all but what has other classes
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from glob import escape
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.hub
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.core import registry
-from zoo.core.download import RemoteFile, fetch
-from zoo.core.errors import DownloadError, UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean
 from zoo.core.spec import InputSpec
-from zoo.models.checkpoint import reading, require_same_architecture, spec_of
+from zoo.models.checkpoint import require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
-from zoo.models.layers import layers
-from zoo.models.weights import PublishedWeights, is_state, last_part, offered_weights, unpacked
+from zoo.models.layers import Layer, layers
+from zoo.models.weight_files import address_file, likeliest, published_file, read_weights, recognised
+from zoo.models.weights import PublishedWeights, is_state, offered_weights, unpacked
+from zoo.runs.folder import Run
 
-#: Keys of each kind that an error lists; a network may have hundreds.
+#: Keys of each kind that an error lists, and classes that a line names; there may be hundreds.
 SHOWN_KEYS = 6
+
+
+@dataclass(frozen=True)
+class FreshHead:
+    """What of a network has fresh weights although others were loaded.
+
+    Args:
+        layers: names of its last layer or, where it has several heads, of each; empty if all weights are loaded.
+        classes: labels of the classes whose rows in these layers are fresh; the rows of all others are loaded.
+        text: the same for people.
+    """
+
+    layers: tuple[str, ...] = ()
+    classes: tuple[int, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,25 +53,34 @@ class Weights:
         architecture: registered name of the network they are for.
         state: tensors by the network's own keys.
         spec: what they were trained for; None if unknown.
-        assumed: the published weights whose spec and key names zoo assumes for this file; empty if the file is known.
+        prepared_as: the published weights, or the run, whose preparation of images ``spec`` holds.
+        assumed: the same name, if zoo assumes that the file is of them; empty if the file is known.
+        unsure: whether other published weights, which the file may be, prepare images in another way.
         taken_off: the keys of the file that the weights lay under, and the prefix of their own keys.
+        predicts: as in PublishedWeights.
+        from_run: whether they are a run's, whose classes keep their rows of the last layer.
     """
 
     name: str
     architecture: str
     state: Mapping[str, Tensor]
     spec: InputSpec | None
+    prepared_as: str = ""
     assumed: str = ""
+    unsure: bool = False
     taken_off: tuple[str, ...] = ()
+    predicts: bool = True
+    from_run: bool = False
 
     def unwrapped(self, network: nn.Module) -> Weights:
-        """Return the weights without the prefix that all their keys have, if those of the network then are there.
+        """Return the weights without the prefix that all their keys have, if they then fit the network.
 
         Training programs wrap a network: DataParallel saves ``module.conv.weight``, torch.compile ``_orig_mod.``.
         """
-        own = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
+        every = set(network.state_dict())
+        own = {key for key in every if not key.endswith("num_batches_tracked")}
         keys, prefix = list(self.state), ""
-        while keys and not own <= set(keys):
+        while keys and not (own <= set(keys) or set(keys) <= every):
             first = keys[0].partition(".")[0] + "."
             if not all(key.startswith(first) for key in keys):
                 return self
@@ -73,17 +93,17 @@ class Weights:
             taken_off=(*self.taken_off, prefix),
         )
 
-    def load_into(self, network: nn.Module, spec: InputSpec, *, replace_head: bool = True) -> str:
+    def load_into(self, network: nn.Module, spec: InputSpec, *, replace_head: bool = True) -> FreshHead:
         """Load the weights into a network.
 
         Args:
             network: built for ``spec``.
             spec: the data's.
-            replace_head: where the weights are for other classes, keep the fresh weights of the last layer, or of each
-                of several heads.
+            replace_head: where the weights are for other classes, or lack the last layer, keep the fresh weights of
+                the last layer, or of each of several heads. Of a run, the rows of its classes are loaded all the same.
 
         Returns:
-            The layers that keep their fresh weights, with both numbers of classes; empty if all weights are loaded.
+            What is fresh.
 
         Raises:
             UserError: a tensor is missing, unknown to the network or of another shape; it lists the keys.
@@ -98,31 +118,78 @@ class Weights:
         foreign = self.spec is not None and not self.assumed and self.spec.classes != spec.classes
         # Some networks have several heads, as distilled ones do: only the number of classes differs in them.
         resized = {key for key in other if own[key].shape == (len(spec.classes), *self.state[key].shape[1:])}
-        numbered = layers(network, spec) if replace_head and (other or foreign) else []
+        resized |= {key for key in missing if own[key].shape[:1] == (len(spec.classes),)}
+        numbered = layers(network, spec) if replace_head and (other or missing or foreign) else []
         heads = [layer for layer in numbered if layer is numbered[-1] or resized & set(layer.parameters)]
         fresh = [key for head in heads for key in head.parameters]
-        if missing or extra or not set(other) <= set(fresh):
+        if extra or not {*missing, *other} <= set(fresh):
             raise UserError(
                 f"weights {self.name} do not fit architecture '{self.architecture}': "
                 f"missing: {_listed(missing)}; not in the network: {_listed(extra)}; of another shape: "
                 + _listed([f"{key} {tuple(self.state[key].shape)} for {tuple(own[key].shape)}" for key in other])
             )
-        network.load_state_dict({key: value for key, value in self.state.items() if key not in fresh}, strict=False)
-        if not heads:
-            return ""
-        names = " and ".join(head.name for head in heads)
-        return f"{names} of {len(self.state[fresh[-1]])} classes replaced by a fresh one of {len(own[fresh[-1]])}"
+        rows = self._rows(spec, heads, own)
+        loaded = {key: value for key, value in self.state.items() if key not in fresh}
+        network.load_state_dict(loaded | rows, strict=False)
+        return self._fresh_head(spec, heads, bool(rows), [key for key in fresh if key in self.state])
 
-    def summary(self, replaced: str = "") -> str:
-        """Return one line: which layers were replaced, as ``load_into`` returned it, and how images are prepared."""
-        line = f"weights {self.name}" + (f": layer {replaced}" if replaced else "")
+    def kept_classes(self, spec: InputSpec) -> list[tuple[int, int]]:
+        """Return the label in the data, and the label in the weights, of each class whose rows are kept."""
+        if not self.from_run or self.spec is None:
+            return []
+        places = {name: label for label, name in enumerate(self.spec.classes)}
+        return [(label, places[name]) for label, name in enumerate(spec.classes) if name in places]
+
+    def _rows(self, spec: InputSpec, heads: list[Layer], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the parameters of the heads with the rows of the kept classes; empty where none is kept."""
+        pairs, rows, tensors = self.kept_classes(spec), {}, self.state
+        if not pairs or self.spec is None:
+            return {}
+        for head in heads:
+            for key in head.parameters:
+                old, new = tensors[key], own[key].clone()
+                if key.rpartition(".")[0] != head.name and old.shape == new.shape:
+                    rows[key] = old  # of a normalisation before it
+                elif (len(old), len(new)) != (len(self.spec.classes), len(spec.classes)):
+                    return {}
+                else:
+                    new[[label for label, _ in pairs]] = old[[label for _, label in pairs]].to(new.dtype)
+                    rows[key] = new
+        return rows
+
+    def _fresh_head(self, spec: InputSpec, heads: list[Layer], kept: bool, replaced: list[str]) -> FreshHead:
+        labels = {label for label, _ in self.kept_classes(spec)} if kept else set()
+        fresh = tuple(label for label in range(len(spec.classes)) if label not in labels)
+        if not heads or not fresh:
+            return FreshHead()
+        names = " and ".join(head.name for head in heads)
+        if kept:
+            text = f"{names} keeps the rows of {len(labels)} classes; fresh: " + _listed(
+                [spec.classes[label] for label in fresh]
+            )
+        elif not replaced:
+            text = f"{names}, which they lack, is a fresh one of {len(spec.classes)} classes"
+        else:
+            count = len(self.state[replaced[-1]])
+            text = f"{names} of {count} classes replaced by a fresh one of {len(spec.classes)}"
+        return FreshHead(tuple(head.name for head in heads), fresh, text)
+
+    def summary(self, fresh: FreshHead, spec: InputSpec) -> str:
+        """Return one line: what of the network is fresh, and how images are prepared.
+
+        Args:
+            fresh: as ``load_into`` returned it.
+            spec: the network's.
+        """
+        line = f"weights {self.name}" + (f": layer {fresh.text}" if fresh.text else "")
         if self.taken_off:
             line += f"; taken off their keys: {', '.join(self.taken_off)}"
-        if self.assumed:
-            line += f"; images are prepared as for {self.assumed}, because the file does not say how"
-        elif self.spec is None:
+        if self.spec is None:
             line += "; images are normalised by the data's own mean, because the file does not say how"
-        return line
+        else:
+            reason = ", because the file does not say which weights it holds" if self.unsure else ""
+            line += f"; images are prepared as for {self.prepared_as}{reason}"
+        return f"{line}: {spec.preparation()}"
 
 
 def pretrained_classifier(
@@ -133,8 +200,11 @@ def pretrained_classifier(
     Raises:
         UserError: the weights do not fit, or do not say which classes they tell apart.
     """
-    if weights.spec is None:
-        raise UserError(f"weights {weights.name} do not say which classes they tell apart; train a run from them first")
+    if weights.spec is None or not weights.predicts:
+        raise UserError(
+            f"weights {weights.name} do not say which classes they tell apart, or how exactly images are prepared; "
+            "train a run from them first"
+        )
     classifier = Classifier(weights.spec, architecture, channels_last=channels_last).eval()
     weights.load_into(classifier.network, weights.spec, replace_head=False)
     return classifier
@@ -148,8 +218,8 @@ def find_weights(architecture: str | Mapping[str, Any], source: str) -> Weights:
     Args:
         architecture: registered name of the network, or ``{"name": ..., hyperparameter: value, ...}``, with which a
             checkpoint must agree.
-        source: a name of published weights such as ``DEFAULT``; a ``.safetensors`` file, a file of ``torch.save`` or a
-            zoo checkpoint; or an ``http(s)`` address that ends in ``#sha256=`` and 64 digits.
+        source: a name of published weights such as ``DEFAULT``; a run folder; a ``.safetensors`` file, a file of
+            ``torch.save`` or a zoo checkpoint; or an ``http(s)`` address that ends in ``#sha256=`` and 64 digits.
 
     Raises:
         UserError: there are no such weights, or the file holds none.
@@ -159,111 +229,50 @@ def find_weights(architecture: str | Mapping[str, Any], source: str) -> Weights:
     published = offered_weights(registry.load("architecture", wanted["name"]))
     if source in published:
         chosen = published[source]
-        return _load(source, wanted, _published_file(chosen), {source: chosen})
+        return _load(source, wanted, published_file(chosen), {source: chosen})
     if "://" in source:
-        return _load(source, wanted, _address_file(source), published)
+        return _load(source, wanted, address_file(source), published)
     path = Path(source).expanduser()
+    if os.path.isdir(path):
+        return _load(source, wanted, Run.open(path).trained(), {})
     if not os.path.isfile(path):
         offered = f"{', '.join(published)}" if published else f"architecture '{wanted['name']}' has none"
         raise UserError(
-            f"model.weights is '{source}'; there is no such file, and no published weights of that name ({offered})"
-            f"{did_you_mean(source, published)}; allowed is such a name, a file, or an address ending in #sha256=..."
+            f"model.weights is '{source}'; there is no such file or run, and no published weights of that name "
+            f"({offered}){did_you_mean(source, published)}; allowed is such a name, a file, a run, or an address "
+            "ending in #sha256=..."
         )
     return _load(source, wanted, path, published)
 
 
-def _address_file(source: str) -> Path:
-    """Return the verified file behind an address."""
-    url, _, fragment = source.partition("#")
-    digits = fragment.removeprefix("sha256=").lower()
-    if not url.startswith(("http://", "https://")) or not re.fullmatch(r"[0-9a-f]{64}", digits):
-        raise UserError(
-            f"model.weights is '{source}'; allowed is an http or https address that ends in #sha256= and the file's "
-            "SHA-256, 64 hexadecimal digits ('sha256sum FILE' prints it)"
-        )
-    name = last_part(url) or "weights.pth"
-    return _cached(RemoteFile([url], f"sha256:{digits}"), name if digits[:8] in name else _tagged(name, digits))
-
-
-def _published_file(offer: PublishedWeights) -> Path:
-    """Return the verified file of published weights.
-
-    Where only the publisher's server states the checksum, the whole checksum verifies the download, and later the 8
-    digits in the file's name: with or without a network, zoo opens no damaged or partial file.
-    """
-    if isinstance(offer.checksum, str):
-        return _cached(RemoteFile([offer.url], offer.checksum, offer.size), offer.file_name)
-    stem, suffix = os.path.splitext(offer.file_name)
-    cached = list(_cache().glob(f"{escape(stem)}-{'[0-9a-f]' * 8}{suffix}"))
-    if cached:  # several, if the publisher has replaced the file
-        newest = max(cached, key=os.path.getmtime)
-        return _cached(RemoteFile([offer.url], f"sha256:{newest.stem[-8:]}", offer.size), newest.name)
-    try:
-        checksum = offer.checksum()
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", checksum):
-            raise DownloadError(f"{offer.url}: its server states no SHA-256, but '{checksum}'")
-    except DownloadError as error:
-        raise DownloadError(
-            f"{_cache() / offer.file_name} is not there and cannot be downloaded ({error}); fetch {offer.url} on a "
-            f"machine with a network and put it at {_cache() / _tagged(offer.file_name, 'XXXXXXXX')}, where XXXXXXXX "
-            "are the first 8 digits of its SHA-256 ('sha256sum FILE' prints it)"
-        ) from error
-    digits = checksum.removeprefix("sha256:")
-    return _cached(RemoteFile([offer.url], checksum, offer.size), _tagged(offer.file_name, digits))
-
-
-def _tagged(name: str, digits: str) -> str:
-    """Return a file's name with the first digits of its SHA-256, as torch names files, so that names differ."""
-    stem, suffix = os.path.splitext(name)
-    return f"{stem}-{digits[:8]}{suffix}"
-
-
-def _cache() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def _cached(remote: RemoteFile, name: str) -> Path:
-    """Return a verified file of torch's cache, downloaded if it is missing."""
-    path = _cache() / name
-    cached = path.is_file()
-    fetch(remote, path)
-    if cached and not remote.matches(path):
-        raise DownloadError(
-            f"{path} ({path.stat().st_size:,} bytes) does not match its checksum {remote.checksum}; remove it to have "
-            "it downloaded again"
-        )
-    return path
-
-
 def _load(source: str, wanted: Mapping[str, Any], path: Path, published: Mapping[str, PublishedWeights]) -> Weights:
     """Read a file, and find out what its weights were trained for."""
-    content = _read(path)
+    content = read_weights(path)
     if "state_dict" in content and "spec" in (content.get("hyper_parameters") or ()):
         return _from_checkpoint(source, wanted, path, content)
-    names = [name for name, offer in published.items() if offer.has_name(path.name)]
-    chosen = published[names[0]] if names else published.get("DEFAULT")
-    if names:
-        content = published[names[0]].convert(content)
+    if name := recognised(path, published):
+        content = published[name].convert(content)
     content, taken_off = unpacked(content)
     if not is_state(content):
         keys = ", ".join(map(str, list(content)[:SHOWN_KEYS]))
         raise UserError(f"weights {path} hold no state_dict (keys: {keys or 'none'}); save model.state_dict() alone")
-    if chosen is None:
+    prepared_as = name or likeliest(path, content, published)
+    if not prepared_as:
         return Weights(source, wanted["name"], content, None, taken_off=taken_off)
+    chosen = published[prepared_as]
     state = {new: value for old, value in content.items() if (new := chosen.key(old)) is not None}
-    assumed = "" if names else next(name for name, offer in published.items() if offer == chosen)
-    return Weights(source, wanted["name"], state, chosen.spec, assumed, taken_off)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the content of a file, tensors on the CPU; nothing in it is run."""
-    with reading(path, "file of weights"):
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__}, no state_dict; save model.state_dict()")
-    return content
+    ways = {replace(offer.spec, classes=("0", "1")) for offer in published.values()}
+    return Weights(
+        name=source,
+        architecture=wanted["name"],
+        state=state,
+        spec=chosen.spec,
+        prepared_as=prepared_as,
+        assumed="" if name else prepared_as,
+        unsure=not name and len(ways) > 1,
+        taken_off=taken_off,
+        predicts=chosen.predicts,
+    )
 
 
 def _from_checkpoint(source: str, wanted: Mapping[str, Any], path: Path, content: dict[str, Any]) -> Weights:
@@ -274,7 +283,7 @@ def _from_checkpoint(source: str, wanted: Mapping[str, Any], path: Path, content
         raise UserError(f"{path} is not a checkpoint of this zoo: its state_dict holds no weights")
     prefix = "network."
     state = {key.removeprefix(prefix): value for key, value in content["state_dict"].items() if key.startswith(prefix)}
-    return Weights(source, wanted["name"], state, spec)
+    return Weights(source, wanted["name"], state, spec, "that run", from_run=True)
 
 
 def _listed(keys: list[str]) -> str:

@@ -38,6 +38,9 @@ class PublishedWeights:
         name: of the file, where many addresses end alike (``model.safetensors``); by default the end of the address.
         convert: turns the content of the file into a ``state_dict`` of the network built for ``spec``, or raises
             UserError; for files in which more than the keys differ.
+        predicts: whether an application gets the published answers by ``spec``. Else the weights are there to train
+            from: the names of their classes are not known (``spec`` then has numbers, at least two), or the resize
+            rule only comes close.
     """
 
     url: str
@@ -47,6 +50,7 @@ class PublishedWeights:
     key: Callable[[str], str | None] = str
     name: str = ""
     convert: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    predicts: bool = True
 
     @property
     def file_name(self) -> str:

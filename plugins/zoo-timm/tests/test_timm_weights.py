@@ -6,6 +6,7 @@ Weights of timm's own networks, drawn at random, are served on loopback as their
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import os
 import subprocess
@@ -27,6 +28,7 @@ from timm.models import get_pretrained_cfg
 
 import zoo
 from zoo import DownloadError, UserError
+from zoo.models.pretrained import find_weights, pretrained_classifier
 from zoo.testing import load_pretrained
 
 HUBBED, HUBBED_TAG = "test_resnet", "r160_in1k"
@@ -139,13 +141,16 @@ def test_weights_are_offered_by_timms_tags_without_a_network(name, tags, default
 def test_every_offer_of_timm_says_what_an_application_needs():
     names = timm.list_models()
     found = {f"{name}.{tag}": offer for name in names for tag, offer in offers(name).items() if tag != "DEFAULT"}
-    assert len(found) > 1000
+    assert sum(offer.predicts for offer in found.values()) > 1400
     files = {}
     for tagged, offer in found.items():
-        known = get_pretrained_cfg(tagged)
-        assert len(offer.spec.classes) == known.num_classes
-        scaled = round(offer.spec.height / offer.spec.resize.crop)
-        assert scaled == int(known.input_size[1] / known.crop_pct)
+        known, spec = get_pretrained_cfg(tagged), offer.spec
+        assert len(spec.classes) == max(2, known.num_classes)
+        assert (spec.channels, spec.height, spec.width) == tuple(known.input_size)
+        assert (spec.mean, spec.std) == (known.mean, known.std)
+        assert spec.resize.interpolation == known.interpolation
+        scaled = round(spec.height / spec.resize.crop)
+        assert scaled == (int(known.input_size[1] / known.crop_pct) if known.crop_pct <= 1 else spec.height)
         assert files.setdefault(offer.file_name, offer.url) == offer.url
 
 
@@ -155,14 +160,38 @@ def test_every_offer_of_timm_says_what_an_application_needs():
         "resmlp_12_224.fb_dino",  # says 1,000 classes, but was trained without
         "vit_small_patch14_dinov2.lvd142m",  # without classes
         "vit_base_patch32_clip_224.openai",  # an embedding
-        "convnext_base.fb_in22k_ft_in1k_384",  # squashes images
-        "volo_d5_512.sail_in1k",  # pads images
+        "volo_d5_512.sail_in1k",  # a crop beyond the image
     ],
 )
-def test_weights_that_zoo_cannot_describe_are_not_offered(tagged):
+def test_weights_that_zoo_cannot_describe_exactly_are_offered_to_train_from(tagged):
     name, _, tag = tagged.partition(".")
-    assert tag in [known.tag for known in timm.models.get_arch_pretrained_cfgs(name).values()]
-    assert tag not in offers(name)
+    assert not offers(name)[tag].predicts
+    assert offers(name)[tag].spec.mean == get_pretrained_cfg(tagged).mean
+
+
+def test_weights_trained_on_squashed_images_squash_them():
+    offer = offers("convnext_base")["fb_in22k_ft_in1k_384"]
+    assert (offer.predicts, offer.spec.resize.fit) == (True, "stretch")
+
+
+def test_a_network_without_a_head_starts_with_a_fresh_one(tmp_path):
+    torch.save(timm.create_model("test_vit", num_classes=0).state_dict(), tmp_path / "body.pth")
+    weights = find_weights("timm/test_vit", str(tmp_path / "body.pth"))
+    spec = dataclasses.replace(weights.spec, classes=("ant", "bee", "fly"))
+    fresh = weights.load_into(zoo.create_architecture("timm/test_vit", spec), spec)
+    assert fresh.text == "head, which they lack, is a fresh one of 3 classes"
+
+
+def test_weights_without_names_of_classes_do_not_predict(tmp_path):
+    weights = find_weights("timm/test_vit", str(saved(timm.create_model("test_vit"), tmp_path)))
+    nameless = dataclasses.replace(weights, predicts=False)
+    with pytest.raises(UserError, match="do not say which classes they tell apart"):
+        pretrained_classifier(nameless, "timm/test_vit")
+
+
+def saved(network, folder):
+    torch.save(network.state_dict(), folder / "network.pth")
+    return folder / "network.pth"
 
 
 def test_classes_of_one_description_are_told_apart():

@@ -1,9 +1,11 @@
 """The weights timm publishes for a network: by timm's own tags, with their preprocessing and class names.
 
-All of it is in timm itself, so that it is listed without a network. Offered are the weights whose preprocessing zoo can
-state: a centre crop after a bilinear or bicubic resize, for a set of ImageNet's classes. Of two addresses the one whose
-file name bears the beginning of its SHA-256 is taken, because timm pins that checksum; other files come from the
-Hugging Face hub as safetensors, whose server states the checksum.
+All of it is in timm itself, so that it is listed without a network. Weights are offered to train from alone where timm
+does not know the names of their classes, such as DINO's and CLIP's, or where zoo only comes close to the preparation:
+timm pads with the mean colour where zoo pads with black, and some crops reach beyond the image.
+
+Of two addresses the one whose file name bears the beginning of its SHA-256 is taken, because timm pins that checksum;
+other files come from the Hugging Face hub as safetensors, whose server states the checksum.
 """
 
 from __future__ import annotations
@@ -13,15 +15,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zoo import DownloadError, InputSpec, Interpolation, PublishedWeights, Resize, UserError
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
 
+Fit = Literal["cover", "stretch", "letterbox"]
+
 #: An address whose file name ends in 8 or more digits of the file's SHA-256, as torch.hub names and checks files.
 PINNED = re.compile(r".*-([0-9a-f]{8,})\.pth")
+
+#: What zoo calls timm's ways to bring images to a size.
+FITS: Mapping[str, Fit] = {"center": "cover", "squash": "stretch", "border": "letterbox"}
 
 #: Longest part of timm's message that an error shows; one about shapes lists every tensor.
 SHOWN = 200
@@ -42,35 +49,35 @@ def published(name: str) -> Mapping[str, PublishedWeights]:
 
 
 def _offer(name: str, known: PretrainedCfg) -> PublishedWeights | None:
-    """Return one of timm's weights as zoo describes it; None where there is no file to verify, or no spec."""
-    spec = _spec(known)
-    if spec is None:
+    """Return one of timm's weights as zoo describes it; None where there is no file to verify."""
+    if known.interpolation not in get_args(Interpolation):
         return None
+    spec, exact = _spec(known)
     tagged = f"{name}.{known.tag}"
+    convert = partial(_converted, tagged)
     # custom_load is of files in other formats than torch's, which only these addresses have; the hub's are timm's own.
     pinned = None if known.custom_load else PINNED.fullmatch(str(known.url))
     if pinned:
-        return PublishedWeights(pinned[0], f"sha256:{pinned[1]}", spec, convert=partial(_converted, tagged))
+        return PublishedWeights(pinned[0], f"sha256:{pinned[1]}", spec, convert=convert, predicts=exact)
     if not known.hf_hub_id:
         return None
     from huggingface_hub import hf_hub_url
 
     address = hf_hub_url(known.hf_hub_id, "model.safetensors")
     ask = partial(_stated_checksum, address)
-    return PublishedWeights(address, ask, spec, name=f"{tagged}.safetensors", convert=partial(_converted, tagged))
+    return PublishedWeights(address, ask, spec, name=f"{tagged}.safetensors", convert=convert, predicts=exact)
 
 
-def _spec(known: PretrainedCfg) -> InputSpec | None:
-    """Return what weights were trained for, or None where zoo cannot state it."""
-    classes = _classes(known)
+def _spec(known: PretrainedCfg) -> tuple[InputSpec, bool]:
+    """Return what weights were trained for, and whether an application gets the same answers by it."""
+    names = _classes(known)
+    classes = names or tuple(map(str, range(max(2, known.num_classes))))
     channels, height, width = known.input_size
-    center = known.crop_mode == "center" and known.crop_pct <= 1 and height == width
-    if not classes or not center or known.interpolation not in get_args(Interpolation):
-        return None
     # timm rounds the scaled size down, zoo to the nearest: of 421 weights it differs, 248 for 249 at 224 and 0.9.
-    crop = height / math.floor(height / known.crop_pct)
-    resize = Resize(crop, known.interpolation)  # type: ignore[arg-type]  # one of both, as tested above
-    return InputSpec(classes, channels, height, width, known.mean, known.std, resize)
+    crop = min(1.0, height / math.floor(height / known.crop_pct))
+    resize = Resize(crop, known.interpolation, FITS[known.crop_mode])  # type: ignore[arg-type]  # one of both
+    exact = bool(names) and known.crop_pct <= 1 and known.crop_mode != "border"
+    return InputSpec(classes, channels, height, width, known.mean, known.std, resize), exact
 
 
 def _classes(known: PretrainedCfg) -> tuple[str, ...]:
