@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never, overload
 from zoo.config.host_process import host_signals, quiet_lightning
 from zoo.config.sections import fit_configs, plain_sections
 from zoo.core import registry
+from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.runs.folder import Run
 
@@ -200,6 +201,7 @@ def fit(
     ckpt_path: str | Path | None = None,
     max_epochs: int | None = None,
     config: str | Path | None = None,
+    time: str | float | None = None,
     folds: None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
@@ -224,6 +226,7 @@ def fit(
     ckpt_path: str | Path | None = None,
     max_epochs: int | None = None,
     config: str | Path | None = None,
+    time: str | float | None = None,
     folds: int | None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
@@ -248,6 +251,7 @@ def fit(
         ckpt_path: start from this checkpoint.
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         config: a YAML file; the other arguments win over it.
+        time: train as many epochs as end within this time, the report included: "10m", "1h30m" or seconds.
         folds: train a run for each of so many folds, which is its test split, and test it; returns a list of them.
         run: the run's folder inside trainer's default_root_dir; one that is there, configured alike, is resumed.
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
@@ -265,11 +269,15 @@ def fit(
 
     from zoo.config.fit import train  # loads torch and lightning
     from zoo.config.folds import train_folds
+    from zoo.config.time_limit import time_limit
 
     options: dict[str, Any] = {"resume": resume, "name": run, "callbacks": callbacks, "quiet": quiet}
+    limit = time_limit(time)
+    if limit is not None and folds is not None:
+        raise UserError("zoo.fit: folds train alike, and time is for one training; give max_epochs in its place")
     with host_signals():
         if folds is None:
-            return TrainedRun(train((), *configs, **options).path)
+            return TrainedRun(train((), *configs, limit=limit, **options).path)
         return [TrainedRun(one.path) for one in train_folds(folds, (), *configs, **options)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 
 from zoo.cli.parser import Parser
@@ -25,7 +26,8 @@ def main(argv: Sequence[str]) -> None:
         print(json.dumps(schema(), indent=2))
         return
 
-    from zoo.config.folds import fit
+    begin = time.monotonic()
+    from zoo.config.folds import fit  # takes seconds, which count for --time
 
     silence_libraries()
-    fit(argv)
+    fit(argv, begin)

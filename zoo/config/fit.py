@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from zoo.config.fit_cli import FitCLI
 from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
+from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.datamodule import ImageDataModule
@@ -37,6 +38,7 @@ def train(
     resume: str | os.PathLike[str] | None = None,
     name: str | None = None,
     group: Path | None = None,
+    limit: TimeLimit | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool = False,
     own_process: bool = False,
@@ -49,6 +51,7 @@ def train(
         resume: the folder of a run to go on with.
         name: of the run's folder inside trainer.default_root_dir; a run that is there is resumed.
         group: the folder in which the run is one of several folds.
+        limit: the time by which a new run is trained, its report included; a run that is resumed keeps its epochs.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
         own_process: whether the process does nothing else: a second Ctrl-C ends it at once, and where it is quiet, what
@@ -65,14 +68,19 @@ def train(
     if wrong := [callback for callback in callbacks if not isinstance(callback, Callback)]:
         raise UserError(f"callbacks: received {wrong[0]!r}; allowed are objects of lightning's Callback")
     run = find_run(args, configs, resume, name, group)
+    if limit is not None:
+        require_no_length(args, configs)
     if run is not None:
+        if limit is not None:
+            _keep_length(run, by_path=resume is not None, quiet=quiet)
+            limit = None
         if is_first_process():
             require_free(run)
         configs = ((str(run.config), read_config(run.config)), *configs)
     sources, silent = resolve(args, *configs), quiet and own_process
     with _dropped_output(silent, redirect_stderr):
         settings: dict[str, Any] = {"callbacks": callbacks, "quiet": quiet, "own_process": own_process}
-        cli = FitCLI("fit", sources, run, name=name, group=group, **settings)
+        cli = FitCLI("fit", sources, run, name=name, group=group, limit=limit, **settings)
     if cli.is_finished():
         cli.notify(
             f"run {cli.run.path} is finished: nothing is left to train; train on with: "
@@ -103,11 +111,24 @@ def _train(cli: FitCLI) -> None:
             show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
         if is_first_process() and not cli.run.training_images.exists():
             write_json(cli.run.training_images, describe_training_images(cli.datamodule))
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
+        try:
+            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
+        except UserError:
+            if cli.trainer.global_step == 0:
+                cli.discard_new_run()
+            raise
         if cli.trainer.global_step == 0:
             cli.discard_new_run()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
+
+
+def _keep_length(run: Run, *, by_path: bool, quiet: bool) -> None:
+    """Say that a resumed run keeps its epochs; UserError where its path was given, which can only mean more of them."""
+    if by_path:
+        raise UserError(f"run {run.path} keeps its epochs, and --time is for new runs; give --trainer.max_epochs N")
+    if not quiet:
+        print_stderr(f"run {run.path} keeps its epochs: --time was for its beginning")
 
 
 def _has_test_split(data: ImageDataModule) -> bool:

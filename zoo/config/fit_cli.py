@@ -13,6 +13,7 @@ from zoo.config.builder import ZooCLI
 from zoo.config.help import FIT
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
+from zoo.config.time_limit import TimeLimit, without_length
 from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, did_you_mean
@@ -35,6 +36,10 @@ from zoo.training.loggers import named_loggers
 from zoo.training.progress_bar import EpochProgressBar
 from zoo.training.starting_weights import init_from_data
 from zoo.training.task import ImageClassifier
+from zoo.training.time_budget import Length, TimeBudget
+
+#: Epochs of a training until its speed, measured where --time is given, decides them.
+MOST_EPOCHS = 1_000_000
 
 #: Names of layers in a line that lists some.
 LISTED = 6
@@ -50,6 +55,7 @@ class FitCLI(ZooCLI):
         name: of the folder of a new run; by default data set, architecture and version. A run that is resumed by its
             name must have the same configuration.
         group: the folder in which the run is one of several folds.
+        limit: the time by which a new run's training ends; epochs of config files give way to it.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
         own_process: whether a second Ctrl-C may end the process.
@@ -74,11 +80,12 @@ class FitCLI(ZooCLI):
         *,
         name: str | None = None,
         group: Path | None = None,
+        limit: TimeLimit | None = None,
         callbacks: Sequence[Callback] = (),
         quiet: bool = False,
         own_process: bool = True,
     ) -> None:
-        self.name, self.group = name, group
+        self.name, self.group, self.limit = name, group, limit
         self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
         super().__init__(command, sources, run)
 
@@ -87,7 +94,9 @@ class FitCLI(ZooCLI):
         return self.run.last if self.run is not None and self.run.last.is_file() else None
 
     def check_config(self, start: str | None) -> None:
-        """Refuse to resume a run by its name with another configuration."""
+        """Refuse to resume a run by its name with another configuration; drop lengths where the time decides them."""
+        if self.limit is not None:
+            without_length(self.config)
         if self.run is None or self.name is None:
             return
         if start is not None:
@@ -175,11 +184,23 @@ class FitCLI(ZooCLI):
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
         aids += [] if patience is None else [MonitorEarlyStopping(patience, trainer.limit_val_batches, monitor)]
-        return {
+        timed, length = [], {}
+        if self.limit is not None:  # behind the cache: the time that it takes is over when the speed is measured
+            timed = [TimeBudget(self.run, self.limit.seconds, self.limit.begin, self._keep_length, self.notify)]
+            length = {"max_epochs": MOST_EPOCHS}
+        return length | {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [*self.callbacks, FeatureCache(done), *aids, metrics, lines, self.stop, checkpoints],
+            "callbacks": [*self.callbacks, FeatureCache(done), *timed, *aids, metrics, lines, self.stop, checkpoints],
             "enable_progress_bar": True,
         }
+
+    def _keep_length(self, length: Length) -> None:
+        """Write into config.yaml how long the run trains, which a resumed run keeps."""
+        trainer = self.config.trainer
+        trainer.max_epochs, trainer.check_val_every_n_epoch = length.epochs, length.every
+        if length.batches is not None:
+            trainer.limit_train_batches = length.batches
+        write_atomically(self.run.config, self.resolved_config())
 
     def monitor(self) -> Monitor:
         """Return the figure that chooses best.ckpt; UserError where validation does not measure it."""

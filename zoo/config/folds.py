@@ -23,6 +23,7 @@ from rich.table import Table
 from zoo.config.fit import train
 from zoo.config.resolve import resolve
 from zoo.config.run import evaluate
+from zoo.config.time_limit import time_limit
 from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
@@ -31,12 +32,13 @@ from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 
 
-def fit(args: Sequence[str]) -> list[Run]:
+def fit(args: Sequence[str], begin: float | None = None) -> list[Run]:
     """Train a new run, or resume one when the first argument is its folder; print the run folder last.
 
     Args:
         args: the command line after ``zoo fit``; with ``--quiet`` nothing else is printed, errors apart; ``--run NAME``
             as ``name`` of ``train``; with ``--folds N`` as ``train_folds``, and the group folder is printed.
+        begin: when the command began, of ``time.monotonic()``: the time of ``--time`` is counted from there.
 
     Returns:
         The run, or those of the folds; errors as ``train``.
@@ -45,20 +47,24 @@ def fit(args: Sequence[str]) -> list[Run]:
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--run")
     parser.add_argument("--folds", type=int)
+    parser.add_argument("--time")
     try:
         own, args = parser.parse_known_args(args)
     except argparse.ArgumentError as error:
-        needed = {"--run": "the name of the run's folder", "--folds": "a whole number, 2 or more"}
+        needed = {"--run": "the name of the run's folder", "--folds": "a whole number, 2 or more", "--time": "10m"}
         option = str(error.argument_name)
         raise UserError(f"option {option} needs a value: {needed.get(option, 'none')}") from error
     resume = args.pop(0) if args and not args[0].startswith("-") else None
     options: dict[str, Any] = {"quiet": own.quiet, "own_process": True}
+    if own.time is not None and (own.folds is not None or (resume is not None and is_group(resume))):
+        raise UserError("folds train alike, and --time is for one training; give --trainer.max_epochs in its place")
     if resume is not None and is_group(resume):
         if own.folds is not None or own.run is not None:
             raise UserError(f"{resume} is a group of folds, which knows their number; leave --folds and --run out")
         runs = resume_folds(Path(resume), args, **options)
     elif own.folds is None:
-        runs = [train(args, resume=resume, name=own.run, **options)]
+        limit = time_limit(own.time, begin)
+        runs = [train(args, resume=resume, name=own.run, limit=limit, **options)]
     else:
         runs = train_folds(own.folds, args, resume=resume, name=own.run, **options)
     if is_first_process():

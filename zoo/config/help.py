@@ -24,6 +24,8 @@ most used:
   --print_config           show what would run; --print_schema the JSON schema
   --run NAME               the run's folder, runs/NAME; a run that is
                            there is resumed
+  --time 10m               train as many epochs as end by then, the
+                           report included
   --folds N                train N runs, each tested on another N-th of
                            the images, and print mean and deviation
   --quiet                  print the run folder alone, and errors

@@ -44,7 +44,11 @@ class SplitMetrics(nn.Module):
     def compute_and_reset(self) -> dict[str, Tensor]:
         """Return the metrics by name, and start from zero."""
         values = {f"{self.split}/loss": self.loss.compute(), **self.figures.compute()}
-        with torch.inference_mode(False):  # sums from zero, which the validation of a later fit can add to
+        self.reset()
+        return values
+
+    def reset(self) -> None:
+        """Start from zero."""
+        with torch.inference_mode(False):  # sums which the validation of a later fit can add to
             self.figures.reset()
             self.loss.reset()
-        return values
