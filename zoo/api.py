@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Never, overload
 
 from zoo.config.host_process import host_signals, quiet_lightning
 from zoo.config.sections import fit_configs, plain_sections
+from zoo.config.time_limit import time_limit
 from zoo.core import registry
-from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.runs.folder import Run
 
@@ -265,19 +265,15 @@ def fit(
         RunError: the training failed; its checkpoints are kept.
         KeyboardInterrupt: Ctrl-C, after the step was finished and a checkpoint saved.
     """
-    configs = fit_configs(locals())
+    configs, limit = fit_configs(locals()), time_limit(time)
 
     from zoo.config.fit import train  # loads torch and lightning
     from zoo.config.folds import train_folds
-    from zoo.config.time_limit import time_limit
 
-    options: dict[str, Any] = {"resume": resume, "name": run, "callbacks": callbacks, "quiet": quiet}
-    limit = time_limit(time)
-    if limit is not None and folds is not None:
-        raise UserError("zoo.fit: folds train alike, and time is for one training; give max_epochs in its place")
+    options: dict[str, Any] = {"resume": resume, "name": run, "limit": limit, "callbacks": callbacks, "quiet": quiet}
     with host_signals():
         if folds is None:
-            return TrainedRun(train((), *configs, limit=limit, **options).path)
+            return TrainedRun(train((), *configs, **options).path)
         return [TrainedRun(one.path) for one in train_folds(folds, (), *configs, **options)]
 
 

@@ -68,12 +68,8 @@ def train(
     if wrong := [callback for callback in callbacks if not isinstance(callback, Callback)]:
         raise UserError(f"callbacks: received {wrong[0]!r}; allowed are objects of lightning's Callback")
     run = find_run(args, configs, resume, name, group)
-    if limit is not None:
-        require_no_length(args, configs)
+    limit = limit and _limit_of_new(run, limit, args, configs, by_path=resume is not None, quiet=quiet)
     if run is not None:
-        if limit is not None:
-            _keep_length(run, by_path=resume is not None, quiet=quiet)
-            limit = None
         if is_first_process():
             require_free(run)
         configs = ((str(run.config), read_config(run.config)), *configs)
@@ -123,12 +119,29 @@ def _train(cli: FitCLI) -> None:
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
 
 
-def _keep_length(run: Run, *, by_path: bool, quiet: bool) -> None:
-    """Say that a resumed run keeps its epochs; UserError where its path was given, which can only mean more of them."""
+def _limit_of_new(
+    run: Run | None,
+    limit: TimeLimit,
+    args: Sequence[str],
+    configs: Sequence[tuple[str, Mapping[str, Any]]],
+    *,
+    by_path: bool,
+    quiet: bool,
+) -> TimeLimit | None:
+    """Return the limit of a new run; a resumed one keeps its epochs.
+
+    Raises:
+        UserError: another option says how long to train, or the path of the run to resume was given, so that the time
+            can only mean further epochs.
+    """
+    require_no_length(args, configs)
+    if run is None:
+        return limit
     if by_path:
         raise UserError(f"run {run.path} keeps its epochs, and --time is for new runs; give --trainer.max_epochs N")
     if not quiet:
         print_stderr(f"run {run.path} keeps its epochs: --time was for its beginning")
+    return None
 
 
 def _has_test_split(data: ImageDataModule) -> bool:

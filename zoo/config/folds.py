@@ -23,7 +23,7 @@ from rich.table import Table
 from zoo.config.fit import train
 from zoo.config.resolve import resolve
 from zoo.config.run import evaluate
-from zoo.config.time_limit import time_limit
+from zoo.config.time_limit import TimeLimit, time_limit
 from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
@@ -56,16 +56,14 @@ def fit(args: Sequence[str], begin: float | None = None) -> list[Run]:
         raise UserError(f"option {option} needs a value: {needed.get(option, 'none')}") from error
     resume = args.pop(0) if args and not args[0].startswith("-") else None
     options: dict[str, Any] = {"quiet": own.quiet, "own_process": True}
-    if own.time is not None and (own.folds is not None or (resume is not None and is_group(resume))):
-        raise UserError("folds train alike, and --time is for one training; give --trainer.max_epochs in its place")
     if resume is not None and is_group(resume):
-        if own.folds is not None or own.run is not None:
-            raise UserError(f"{resume} is a group of folds, which knows their number; leave --folds and --run out")
+        if own.folds is not None or own.run is not None or own.time is not None:
+            raise UserError(f"{resume} is a group of folds, which knows their length; leave --folds, --run, --time out")
         runs = resume_folds(Path(resume), args, **options)
     elif own.folds is None:
-        limit = time_limit(own.time, begin)
-        runs = [train(args, resume=resume, name=own.run, limit=limit, **options)]
+        runs = [train(args, resume=resume, name=own.run, limit=time_limit(own.time, begin), **options)]
     else:
+        options["limit"] = time_limit(own.time, begin)
         runs = train_folds(own.folds, args, resume=resume, name=own.run, **options)
     if is_first_process():
         print(runs[0].path if len(runs) == 1 else runs[0].path.parent)
@@ -83,6 +81,7 @@ def train_folds(
     *configs: tuple[str, Mapping[str, Any]],
     resume: str | os.PathLike[str] | None = None,
     name: str | None = None,
+    limit: TimeLimit | None = None,
     callbacks: Sequence[Callback] = (),
     quiet: bool = False,
     own_process: bool = False,
@@ -95,6 +94,7 @@ def train_folds(
         *configs: name and content of configurations; options win over them.
         resume: refused, because folds are new trainings.
         name: of the group folder inside trainer.default_root_dir; folds that are there are resumed.
+        limit: refused, because folds train alike.
         callbacks: run beside zoo's own, in each fold.
         quiet: print nothing, errors apart.
         own_process: as in ``train``.
@@ -110,6 +110,8 @@ def train_folds(
         raise UserError(
             f"folds is {folds}, for new trainings, and {os.fspath(resume)} is a run to resume; leave one out"
         )
+    if limit is not None:
+        raise UserError("folds train alike, and --time is for one training; give --trainer.max_epochs in its place")
     sources, own = resolve(args, *configs), (f"--data.folds={folds}",)
     if str(sources.value("data", "folds") or folds) != str(folds):
         raise UserError(f"--folds is {folds} and data.folds {sources.value('data', 'folds')}; leave one of them out")

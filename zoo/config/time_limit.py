@@ -6,11 +6,12 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from jsonargparse import Namespace
+from typing import TYPE_CHECKING, Any
 
 from zoo.core.errors import UserError
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
 
 #: Seconds of a unit.
 UNITS = {"h": 3600, "m": 60, "s": 1}
