@@ -518,7 +518,7 @@ def test_colour_images_do_not_fit_weights_for_grey(tmp_path, digits_run):
 
 
 def test_a_run_starts_from_weights_and_resumes_without_them(zoo, tmp_path, file):
-    options = ("--model", NAME, "--model.weights", "squeezenet.pth", "--data.image_size", 32)
+    options = ("--model", NAME, "--model.weights", "squeezenet.pth", "--data.image_size", 32, "--lr_scheduler", "null")
     status, out, err = zoo("fit", *options, "--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
     assert status == 0, err
     assert "layer classifier.1 of 1000 classes replaced by a fresh one of 10; images are prepared as for IMAGE" in err

@@ -19,6 +19,7 @@ from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from zoo.config.fine_tuning import FINE_TUNING_EPOCHS, parser_defaults
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
@@ -40,7 +41,6 @@ from zoo.training.fast_settings import (
     keep_freed_memory,
     skip_cuda_driver_search,
 )
-from zoo.training.optim import DEFAULT_OPTIMIZER
 from zoo.training.task import ImageClassifier
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
@@ -129,8 +129,8 @@ class ZooCLI(LightningCLI):
         add_builder(parser, "architecture", "model.architecture", names["model"], origins["model"])
         add_builder(parser, "dataset", "data.dataset", names["data"], origins["data"])
         parser.add_optimizer_args((Optimizer,), "optimizer")
-        parser.set_defaults({"optimizer": DEFAULT_OPTIMIZER})
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
+        parser.set_defaults(parser_defaults(self.sources))
         for option, kind, text, settings in TRAINING_OPTIONS:
             parser.add_argument(option, type=kind, help=text, **({"default": None} | settings))
 
@@ -155,7 +155,7 @@ class ZooCLI(LightningCLI):
         """Fill in what the run must record, and read the checkpoint before anything is built."""
         trainer, data = self.config.trainer, self.config.data
         if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
-            trainer.max_epochs = DEFAULT_EPOCHS
+            trainer.max_epochs = FINE_TUNING_EPOCHS if self.config.model.weights is not None else DEFAULT_EPOCHS
         if self.config.seed_everything is False:
             self.config.seed_everything = DEFAULT_SEED
         data.root = str(ImageDataModule(root=data.root).root.absolute())

@@ -10,6 +10,7 @@ import yaml
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from zoo.config.builder import ZooCLI
+from zoo.config.fine_tuning import batch_norm_mode
 from zoo.config.help import FIT
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
@@ -116,6 +117,9 @@ class FitCLI(ZooCLI):
         if config["model"]["class_weights"] == "balanced":
             weights = balanced_weights(self.datamodule.train_labels(), self.datamodule.spec.classes)
             config["model"]["class_weights"] = weights
+        if self.run is None and config["model"]["batch_norm"] is None:
+            mode = batch_norm_mode(self.weights is not None, lambda: len(self.datamodule.source("train")))
+            config["model"]["batch_norm"] = self.config.model.batch_norm = mode
         self.model = ImageClassifier(
             self.datamodule.spec,
             **config["model"],

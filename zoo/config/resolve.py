@@ -54,6 +54,13 @@ class ConfigSources:
         values: list[Any] = [arg.removeprefix(option) for arg in self.options if arg.startswith(option)]
         return (values or [None, *(config.get(section, {}).get(key) for config in self.configs)])[-1]
 
+    def names_class(self, section: str) -> bool:
+        """Tell whether a source names the class of the optimizer or schedule, or says that there is none."""
+        in_config = [config[section] for config in self.configs if section in config]
+        named = [not isinstance(value, dict) or "class_path" in value for value in in_config]
+        options = (f"--{section}=", f"--{section}.class_path=")
+        return any(named) or any(option.startswith(options) for option in self.options)
+
     def add_config(self, content: Mapping[str, Any], file: str) -> None:
         """Add the content of a config file; UserError where it names an architecture or data set in no allowed form."""
         config = deepcopy(dict(content))

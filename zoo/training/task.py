@@ -9,11 +9,12 @@ images, training shows the loss to their mixed targets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import LBFGS, Optimizer
 
 from zoo.core.errors import UserError
@@ -55,6 +56,9 @@ class ImageClassifier(Classifier, HookNameModule):
         freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them; the
             path of a module such as ``features`` or a range such as ``blocks.0-3``; ``backbone``, all but the last
             layer; or ``stem``, the layers before the first block. Their weights and buffers keep every bit.
+        batch_norm: whether BatchNorm trains with the statistics of each batch, ``train``, or keeps those of the weights
+            that training starts from, ``eval``. By default ``train``; in ``zoo fit`` ``eval`` where it starts from
+            pretrained weights and has at most 5,000 training images.
         optimizer: class and arguments, without the parameters.
         lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR change it after each
             optimizer step, others after each epoch. A OneCycleLR without a length and a CosineAnnealingLR with T_max 0,
@@ -65,6 +69,8 @@ class ImageClassifier(Classifier, HookNameModule):
     Raises:
         UserError: the name is unknown, or a value is not allowed.
     """
+
+    batch_norm = "train"
 
     def __init__(
         self,
@@ -78,6 +84,7 @@ class ImageClassifier(Classifier, HookNameModule):
         cutmix: float | None = None,
         layer_decay: float | None = None,
         freeze: int | str | None = None,
+        batch_norm: Literal["train", "eval"] | None = None,
         optimizer: ClassConfig = DEFAULT_OPTIMIZER,
         lr_scheduler: ClassConfig | None = None,
         channels_last: bool | None = None,
@@ -91,6 +98,8 @@ class ImageClassifier(Classifier, HookNameModule):
         self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
         self.mixer = BatchMixer(mixup, cutmix, classes) if mixes else None
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
+        self.batch_norm = batch_norm or "train"
+        self.train()  # Lightning keeps the modes that modules have when training begins
         self.layer_rates = {} if layer_decay is None else optim.layer_rates(self.network, self.spec, layer_decay)
         # They build the same module again; they are primitives, so that a checkpoint loads with weights_only.
         self.save_hyperparameters(
@@ -102,6 +111,7 @@ class ImageClassifier(Classifier, HookNameModule):
                 "l1": l1,
                 "class_weights": class_weights,
                 "freeze": freeze,
+                "batch_norm": batch_norm,
                 "channels_last": self.channels_last,
             },
             logger=False,
@@ -109,6 +119,15 @@ class ImageClassifier(Classifier, HookNameModule):
         #: Set while batches hold the output of frozen layers instead of images (zoo.training.feature_cache).
         self.prefix: FrozenPrefix | None = None
         self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of every module; frozen ones stay in evaluation mode, and BatchNorm where it is ``eval``."""
+        super().train(mode)
+        if self.batch_norm == "eval":
+            for module in self.network.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Return the loss to minimise, its value, the logits, and the labels that count as correct.

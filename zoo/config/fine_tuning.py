@@ -1,0 +1,59 @@
+"""What zoo fit decides where it starts from pretrained weights; docs/guides/fine-tuning.md has the measurements.
+
+Optimizer, schedule and layer_decay are defaults of the parser, so that a single option of theirs can be changed. They
+belong together: where the user names an optimizer or a schedule, none of them is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zoo.config.resolve import ConfigSources
+from zoo.training.optim import DEFAULT_OPTIMIZER
+
+#: Epochs in place of those of a training from scratch: the network starts near its end.
+FINE_TUNING_EPOCHS = 3
+
+#: Learning rate at a batch of BATCH_SIZE images; it grows with the square root of the batch, as suits Adam (S. Malladi
+#: et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022, https://arxiv.org/abs/2205.10287).
+LEARNING_RATE, BATCH_SIZE = 1e-4, 32
+
+LAYER_DECAY = 0.8
+
+#: Up to so many training images BatchNorm keeps the statistics of the pretrained weights.
+FEW_IMAGES = 5_000
+
+
+def is_fine_tuning(sources: ConfigSources) -> bool:
+    """Tell whether a configuration starts from pretrained weights."""
+    return sources.value("model", "weights") not in (None, "null")
+
+
+def parser_defaults(sources: ConfigSources) -> dict[str, Any]:
+    """Return the parser's defaults for optimizer, schedule and the rates of layers."""
+    if not is_fine_tuning(sources) or sources.names_class("optimizer") or sources.names_class("lr_scheduler"):
+        return {"optimizer": DEFAULT_OPTIMIZER}
+    try:
+        batch_size = int(sources.value("data", "batch_size") or BATCH_SIZE)
+    except ValueError:  # the parser refuses it in a moment
+        batch_size = BATCH_SIZE
+    rate = float(f"{LEARNING_RATE * (max(1, batch_size) / BATCH_SIZE) ** 0.5:.2g}")
+    return {
+        "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": rate, "fused": True}},
+        "lr_scheduler": {
+            "class_path": "torch.optim.lr_scheduler.CosineAnnealingLR",
+            "init_args": {"T_max": 0},  # ends with the training
+        },
+        "model.layer_decay": LAYER_DECAY,
+    }
+
+
+def batch_norm_mode(fine_tuning: bool, count_images: Callable[[], int]) -> str:
+    """Return the mode in which BatchNorm trains.
+
+    Args:
+        fine_tuning: whether training starts from pretrained weights.
+        count_images: returns how many images train.
+    """
+    return "eval" if fine_tuning and count_images() <= FEW_IMAGES else "train"
