@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.data.augmentation import AUGMENTATIONS
+from zoo.data.augmentation import Augmentation
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource
 
@@ -26,7 +26,9 @@ def labels_of(batches):
 
 
 def make(source, **options):
-    return Loader(source, 10, **({"augmentation": AUGMENTATIONS["crop_flip"], "shuffle": True, "seed": 7} | options))
+    return Loader(
+        source, 10, **({"augmentation": Augmentation(pad=1 / 8, flip=True), "shuffle": True, "seed": 7} | options)
+    )
 
 
 def test_an_epoch_serves_every_image_once(source):

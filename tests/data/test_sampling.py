@@ -10,9 +10,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from zoo.core.errors import UserError
 from zoo.data.image_data import ImageData
+from zoo.data.item_reader import BAD
 from zoo.data.loader import Loader
 from zoo.data.sampling import balanced_order, balanced_weights
-from zoo.data.sources import BAD, MemorySource
+from zoo.data.sources import MemorySource
 
 
 @pytest.fixture

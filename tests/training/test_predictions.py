@@ -8,8 +8,9 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
+from zoo.data.item_reader import BAD
 from zoo.data.loader import Loader
-from zoo.data.sources import BAD, MemorySource
+from zoo.data.sources import MemorySource
 from zoo.training.predictions import CollectPredictions, predict_batches
 from zoo.training.task import ImageClassifier
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from zoo.data.sources import BAD, MemorySource
+from zoo.data.item_reader import BAD
+from zoo.data.sources import MemorySource
 from zoo.models.classifier import Classifier
 from zoo.training.starting_weights import INIT_IMAGES, init_from_data
 

@@ -10,7 +10,11 @@ from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
 
-KINDS: dict[str, registry.Kind] = {"architectures": "architecture", "datasets": "dataset"}
+KINDS: dict[str, registry.Kind] = {
+    "architectures": "architecture",
+    "datasets": "dataset",
+    "augmentations": "augmentation",
+}
 
 #: Names in a hint.
 HINTED = 5
@@ -20,12 +24,12 @@ def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser("list")
     what = "which, such as '*mnist*'"
-    parser.add_argument("what", nargs="*", metavar="[architectures|datasets] [PATTERN]", help=what)
+    parser.add_argument("what", nargs="*", metavar=f"[{'|'.join(KINDS)}] [PATTERN]", help=what)
     return parser
 
 
 def main(argv: Sequence[str]) -> None:
-    """List the registered architectures and data sets."""
+    """List the registered architectures, data sets and augmentations."""
     show_names(parser().parse_args(argv).what)
 
 
@@ -33,7 +37,7 @@ def show_names(arguments: Sequence[str]) -> None:
     """Print the registered names.
 
     Args:
-        arguments: optionally ``architectures`` or ``datasets``, then optionally a shell pattern.
+        arguments: optionally one of KINDS, then optionally a shell pattern.
 
     Raises:
         UserError: there are more arguments, or no name matches.
@@ -41,7 +45,7 @@ def show_names(arguments: Sequence[str]) -> None:
     kinds = [KINDS[arguments[0]]] if arguments and arguments[0] in KINDS else list(KINDS.values())
     patterns = arguments[1:] if arguments and arguments[0] in KINDS else arguments
     if len(patterns) > 1:
-        raise UserError(f"zoo list takes [architectures|datasets] [PATTERN], received {' '.join(arguments)!r}")
+        raise UserError(f"zoo list takes [{'|'.join(KINDS)}] [PATTERN], received {' '.join(arguments)!r}")
     pattern = patterns[0] if patterns else "*"
     names = [(name, entry) for kind in kinds for name, entry in _names(kind)]
     matches = [(name, entry) for name, entry in names if fnmatchcase(name, pattern)]

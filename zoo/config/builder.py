@@ -24,7 +24,7 @@ from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.parser_internals import prefer_int, without_unserializable
-from zoo.config.recorded_split import draws_by_count, recorded_split
+from zoo.config.recorded_split import draws_by_count, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.errors import UserError
@@ -205,7 +205,7 @@ class ZooCLI(LightningCLI):
             self.weights = find_weights(config["model"]["architecture"], weights)
         like = None if self.weights is None else self.weights.spec
         if self.run is not None:
-            config["data"] |= recorded_split(self.run, config["data"])
+            config["data"] |= recorded_split(self.run, config["data"]) | recorded_augmentation(config["data"])
         self.datamodule = ImageDataModule(**config["data"], seed=config["seed_everything"], spec=spec, like=like)
         self.build(config)
 

@@ -105,6 +105,8 @@ class FitCLI(ZooCLI):
         recorded = read_config(self.run.config)
         if self.random_seed:
             self.config.seed_everything = recorded["seed_everything"]
+        if self.config.data.augmentation is None:
+            self.config.data.augmentation = recorded["data"].get("augmentation")
         require_same_config(self.run, recorded, yaml.safe_load(self.resolved_config()))
 
     def notify(self, text: str) -> None:
@@ -149,6 +151,7 @@ class FitCLI(ZooCLI):
             self.first_step, self.first_epoch = self.checkpoint["global_step"], self.checkpoint["epoch"]
             # Training reads it once more, and must not hold its optimizer's state beside its own.
             self.checkpoint = None
+        self.config.data.augmentation = self.datamodule.augmentation_setting()
         self.datamodule.train_dataloader()
         self.datamodule.val_dataloader()
         self.resumed = self.run is not None

@@ -1,4 +1,4 @@
-"""The split of a run that is there: the one that it recorded, or drawn as its version drew it."""
+"""The data of a run that is there: split and augmentation as it recorded them, or as its version chose them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,10 @@ def recorded_split(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:
                 "or train a new run"
             )
     return {"split": str(run.path), "group": None, "folds": None, "fold": None, "test_fraction": None}
+
+
+def recorded_augmentation(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the augmentation of a run that recorded none: what its version chose for files; none where it did."""
+    if data.get("augmentation") is None and data["dataset"]["name"] in ("folder", "table"):
+        return {"augmentation": "crop_flip"}
+    return {}

@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 from zoo.core.errors import UserError
 
-Kind = Literal["architecture", "dataset", "command"]
+Kind = Literal["architecture", "dataset", "augmentation", "command"]
 
 GROUPS: Mapping[Kind, str] = {
     "architecture": "zoo.architectures",
     "dataset": "zoo.datasets",
+    "augmentation": "zoo.augmentations",
     "command": "zoo.commands",
 }
 FAMILY_GROUPS: Mapping[Kind, str] = {
@@ -26,7 +27,12 @@ FAMILY_GROUPS: Mapping[Kind, str] = {
     "dataset": "zoo.dataset_families",
 }
 #: What messages call each kind.
-KIND_NAMES: Mapping[Kind, str] = {"architecture": "architecture", "dataset": "data set", "command": "command"}
+KIND_NAMES: Mapping[Kind, str] = {
+    "architecture": "architecture",
+    "dataset": "data set",
+    "augmentation": "augmentation",
+    "command": "command",
+}
 
 #: Seconds in which a family must list its names, its import included; torchvision's takes 0.1.
 ANSWER_SECONDS = 10

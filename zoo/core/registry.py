@@ -1,4 +1,4 @@
-"""Names become builders: finds, loads and calls what a name of a network, data set or command stands for.
+"""Names become builders: finds, loads and calls what a name of a network, data set, augmentation or command means.
 
     pyproject.toml of any distribution                 zoo
     [project.entry-points."zoo.architectures"]
@@ -60,6 +60,7 @@ __all__ = [
 PASSED_BY_ZOO: Mapping[Kind, tuple[str, ...]] = {
     "architecture": ("spec",),
     "dataset": ("root", "split"),
+    "augmentation": ("spec",),
     "command": ("argv",),
 }
 

@@ -18,7 +18,7 @@ class ArrayDataset:
         classes: class names, in the order of the labels.
         mean: mean of the training pixels per channel, on the scale [0, 1]; None has it computed.
         std: their standard deviation, likewise.
-        augmentation: the default of training: none, flip, crop or crop_flip.
+        augmentation: the default of training, as ``--data.augmentation`` takes it.
     """
 
     images: np.ndarray

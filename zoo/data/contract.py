@@ -13,7 +13,7 @@ A data set may have these attributes as well:
 | ``channels``      | 1 (grey), 3 (RGB) or another number                                | those of item 0         |
 | ``image_size``    | ``(height, width)`` that networks see by default                   | that of item 0          |
 | ``mean``, ``std`` | of the training pixels per channel, on the scale [0, 1]            | they are computed       |
-| ``augmentation``  | name of the default in training: none, flip, crop, crop_flip       | none                    |
+| ``augmentation``  | the default in training, as ``--data.augmentation`` takes it       | none                    |
 | ``path(index)``   | the file of an item: ``zoo check`` names it, splits are drawn by   | it names the index;     |
 |                   | it                                                                 | splits go by count      |
 | ``unsplit``       | True: ``train`` has the images of all splits, to draw them from    | it has its own test, or |

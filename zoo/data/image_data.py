@@ -22,12 +22,15 @@ from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import Fit, InputSpec
 from zoo.data import inspection
-from zoo.data.augmentation import Augmentation, augmentation_named
+from zoo.data.augmentation import Augmentation
+from zoo.data.augmentation_setting import Setting, build_augmentation, parse_setting, title
 from zoo.data.contract import Split, require_labels
+from zoo.data.default_augmentation import default_augmentation
 from zoo.data.input_options import InputOptions, parse_size
+from zoo.data.item_reader import BAD
 from zoo.data.loader import Loader
 from zoo.data.root import default_root
-from zoo.data.sources import BAD, MemorySource, Source, StreamSource, open_source
+from zoo.data.sources import MemorySource, Source, StreamSource, open_source
 from zoo.data.split import SPLIT_SEED
 from zoo.data.split_options import SplitOptions
 from zoo.data.splits import DatasetSplits
@@ -41,8 +44,9 @@ class ImageData:
         root: where the data lives; by default ``$ZOO_DATA_ROOT``, else a folder in the user's cache.
         image_size: pixels the network sees, ``N`` or ``H,W``; by default the data set's own.
         batch_size: images in a batch of one process.
-        augmentation: none, flip, crop or crop_flip (zero padding of 1/8 of the side, then a random crop); by default
-            the data set's own.
+        augmentation: of training images: a name that ``zoo list augmentations`` shows, the class path of a transform of
+            torchvision.transforms.v2, ``{"name": ..., option: value}``, or a list of these; none; crop_flip for crop
+            and flip. By default the data decides: photographs get random_resized_crop and flip, digits no flip.
         val_fraction: share of the images that becomes ``val`` where the data set has none.
         test_fraction: share that becomes ``test`` where the data set has none; by default a tenth of a data set that
             has no splits at all, such as class folders alone, and nothing of others.
@@ -79,7 +83,7 @@ class ImageData:
         root: str | Path | None = None,
         image_size: int | tuple[int, int] | str | None = None,
         batch_size: int = 32,
-        augmentation: str | None = None,
+        augmentation: list[str | dict[str, Any]] | dict[str, Any] | str | None = None,
         val_fraction: float = 0.1,
         test_fraction: float | None = None,
         split_seed: int | None = SPLIT_SEED,
@@ -105,8 +109,7 @@ class ImageData:
             raise UserError(f"data.memory_gib is {memory_gib}; allowed is 0 or more")
         if num_workers is not None and num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers}; allowed is 0 or more")
-        if augmentation is not None:
-            augmentation_named(augmentation)
+        parse_setting("none" if augmentation is None else augmentation)
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
@@ -210,12 +213,26 @@ class ImageData:
                 f"data.batch_size is {self.batch_size} but '{self.dataset_name}' has {len(source)} training images; "
                 f"allowed is at most {len(source)}"
             )
-        augmentation = self._augmentation()
-        balance = self.train_labels() if self.balanced else None
+        source, augmentation = self.augmented_source("train")
         if isinstance(source, StreamSource):
             source = self._training_source = source.for_training()
-        changes = augmentation != Augmentation()
+        balance, changes = self.train_labels() if self.balanced else None, augmentation != Augmentation()
         return loader(source, augmentation=augmentation if changes else None, shuffle=True, balance=balance)
+
+    def augmented_source(self, split: Split) -> tuple[Source, Augmentation]:
+        """Return a split's images as training changes them: a source that takes the augmentation's steps, and the rest.
+
+        Raises:
+            UserError: the augmentation cannot change such images; others as ``source``.
+        """
+        source, augmentation = self.source(split), build_augmentation(self.augmentation_setting(), self.spec)
+        if augmentation.cuts_whole:
+            dataset, items = self.splits.items(split)
+            whole = self._streamed(dataset)
+            source = whole if items is None else whole.subset(items)
+        if isinstance(source, MemorySource) and augmentation.steps:
+            source = source.streamed(self.spec, self.num_workers)
+        return source.quickly(augmentation) if isinstance(source, StreamSource) else source, augmentation
 
     def stop_workers(self) -> None:
         """Stop the worker processes that live on between epochs; another pass over training images starts its own."""
@@ -233,31 +250,14 @@ class ImageData:
                 self._train_labels = torch.from_numpy(labels if items is None else labels[items])
         return self._train_labels
 
+    def augmentation_setting(self) -> Setting:
+        """Return what changes training images: what is asked for, else the data set's own."""
+        own = self.augmentation
+        return default_augmentation(self.splits.any_opened(), self._require_geometry()) if own is None else own
+
     def augmentation_name(self) -> str:
-        """Return the name of the augmentation of training images: the one asked for, else the data set's own."""
-        dataset = self.splits.any_opened()  # it is the same in all splits
-        return self.augmentation or str(getattr(dataset, "augmentation", "none"))
-
-    def varied_samples(self, split: Split, count: int) -> tuple[Tensor, Tensor]:
-        """Return some of a split's images as they are, and as training would augment them.
-
-        Args:
-            split: train, val or test; damaged images are left out.
-            count: at most so many, evenly spaced.
-
-        Returns:
-            uint8 ``(count, height, width, channels)``, twice.
-        """
-        source, augmentation = self.source(split), self._augmentation()
-        indices = torch.linspace(0, len(source) - 1, min(count, len(source)), dtype=torch.float64).long()
-        [(images, labels)] = source.fetch([indices])
-        images = images[labels != BAD]
-        generators = torch.Generator().manual_seed(self.seed), torch.Generator().manual_seed(self.seed + 1)
-        choices = augmentation.draw(torch.arange(len(images)), 0, (images.shape[1], images.shape[2]), *generators)
-        return images, augmentation.apply(images, choices)
-
-    def _augmentation(self) -> Augmentation:
-        return augmentation_named(self.augmentation_name())
+        """Return that in one line."""
+        return title(self.augmentation_setting())
 
     def _require_geometry(self) -> InputSpec:
         """Return the spec without the real mean and standard deviation, which need pixels."""

@@ -10,7 +10,8 @@ import torch
 from zoo.core.errors import ImageError, UserError
 from zoo.core.spec import WHITE_LEVELS, InputSpec, Resize
 from zoo.data.input_options import InputOptions
-from zoo.data.sources import BAD, MemorySource, Source
+from zoo.data.item_reader import BAD
+from zoo.data.sources import MemorySource, Source
 from zoo.images.white_level import highest_of_item, white_level_of_files
 from zoo.images.white_level import white_level as of_levels
 

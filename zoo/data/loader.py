@@ -1,7 +1,7 @@
-"""Loader: the batches of a split; (seed, epoch, position) alone decide their order and augmentation.
+"""Loader: the batches of a split; (seed, epoch) alone decide their order and augmentation.
 
     (seed, epoch) ──► order: position ──► index         source: indices ──► uint8 images, labels
-                 └──► choices: position ──► crop, flip  ────────────────────► augmented batch
+                 └──► choices: position ──► steps of images, crop, flip ────► augmented batch
 
 A position is a place in the epoch's order over all processes. Process ``rank`` of ``world_size`` serves positions
 ``rank``, ``rank + world_size``, ...; together the processes serve what one would.
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from zoo.core.errors import ImageError
 from zoo.data.augmentation import Augmentation
+from zoo.data.item_reader import BAD
 from zoo.data.sampling import EpochSampler
-from zoo.data.sources import BAD, Batch, Source
+from zoo.data.sources import Batch, Source
 
 
 class Loader:
@@ -78,7 +79,8 @@ class Loader:
         self._served, self.skipped = self._first_batch(), set()
         order, choices = self._draw()
         groups = self._grouped(self._position_batches[self._served :])
-        fetched = self.source.fetch([order[torch.cat(group)] for group in groups])
+        drawn = self._of_steps(choices, groups)
+        fetched = self.source.fetch([order[torch.cat(group)] for group in groups], drawn)
         for group, (images, labels) in zip(groups, fetched, strict=True):
             if self.augmentation is not None and choices is not None:
                 images = self.augmentation.apply(images, choices[torch.cat(group)])
@@ -89,6 +91,12 @@ class Loader:
                 if damaged:
                     self.skipped.update(positions[batch[1] == BAD].tolist())
                 yield _without_bad(*batch) if damaged else batch
+
+    def _of_steps(self, choices: Tensor | None, groups: list[list[Tensor]]) -> list[Tensor] | None:
+        """Return what the source's workers need for the steps of single images; None where there are none."""
+        if choices is None or self.augmentation is None or not self.augmentation.steps:
+            return None
+        return [choices[torch.cat(group)] for group in groups]
 
     def _grouped(self, batches: list[Tensor]) -> list[list[Tensor]]:
         """Return the batches of positions in groups; the source fetches a group at once."""
@@ -110,7 +118,7 @@ class Loader:
         return resume["served"]
 
     def _draw(self) -> tuple[Tensor, Tensor | None]:
-        """Return the epoch's order, int64 ``(count,)``, and its crops and flips, both by position."""
+        """Return the epoch's order, int64 ``(count,)``, and what its augmentation draws, both by position."""
         sampler, generator = self.sampler, self.sampler.generator()
         order = sampler.draw(generator)
         if self.augmentation is None:

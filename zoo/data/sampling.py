@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.core.errors import UserError
-from zoo.data.sources import BAD
+from zoo.data.item_reader import BAD
 
 
 def balanced_weights(labels: Tensor, classes: Sequence[str]) -> list[float]:

@@ -16,18 +16,14 @@ from torch.utils.data import DataLoader, default_collate
 from zoo.core.console import print_stderr
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
-from zoo.data.contract import as_tensor
-from zoo.images.files import to_mode
-from zoo.images.preprocess import to_uint8
+from zoo.data.augmentation import Augmentation
+from zoo.data.item_reader import ItemReader
 
 Batch = tuple[Tensor, Tensor]
 
 #: Bytes of images that are taken from memory, and augmented, at once: so many fit in the processor's cache, and fewer
 #: would mean more calls into torch.
 AT_ONCE_BYTES = 2**20
-
-#: Label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
-BAD = -1
 
 #: Damaged images that one error names, and images from which it says that naming them takes time.
 NAMED, MANY = 12, 1_000
@@ -49,10 +45,15 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
+    def fetch(self, index_batches: Sequence[Tensor], choices: Sequence[Tensor] | None = None) -> Iterator[Batch]:
         """Yield a batch for each int64 ``(batch,)`` tensor of indices, in order.
 
         Images are uint8 ``(batch, height, width, channels)``, labels int64 ``(batch,)``, BAD where there is no image.
+
+        Args:
+            index_batches: which images.
+            choices: int64 ``(batch, 4)`` for each batch, what ``Augmentation.draw`` drew for its images; a source of
+                ``augmented`` images changes them so.
         """
         ...
 
@@ -79,8 +80,8 @@ class MemorySource:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
-        """Yield a batch for each tensor of indices."""
+    def fetch(self, index_batches: Sequence[Tensor], choices: Sequence[Tensor] | None = None) -> Iterator[Batch]:
+        """Yield a batch for each tensor of indices; no image is changed."""
         for indices in index_batches:
             rows = self.rows[indices]
             yield self.images[rows], self.labels[rows]
@@ -88,6 +89,24 @@ class MemorySource:
     def subset(self, indices: np.ndarray) -> MemorySource:
         """Return a source of some of the images, which shares the array."""
         return MemorySource(self.images, self.labels, self.rows[torch.from_numpy(indices)])
+
+    def streamed(self, spec: InputSpec, workers: int) -> StreamSource:
+        """Return a source of the same images, uint8, whose workers take them from the array."""
+        items = _Held(self.images, self.labels)
+        return StreamSource(items, spec, workers=workers, skip_bad=True, indices=self.rows.numpy())
+
+
+class _Held:
+    """The map-style data set of an array in memory, which workers share."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.images[index], int(self.labels[index])
 
 
 class StreamSource:
@@ -117,7 +136,7 @@ class StreamSource:
         indices: np.ndarray | None = None,
         other_splits: Callable[[], Sequence[Any]] = tuple,
     ) -> None:
-        self.items = _Items(dataset, np.arange(len(dataset)) if indices is None else indices, spec, skip_bad)
+        self.items = ItemReader(dataset, np.arange(len(dataset)) if indices is None else indices, spec, skip_bad)
         self.size, self.at_once = (spec.height, spec.width), 1
         self.workers, self.other_splits = workers, other_splits
         self._named: set[str] = set()
@@ -125,11 +144,14 @@ class StreamSource:
     def __len__(self) -> int:
         return len(self.items.indices)
 
-    def fetch(self, index_batches: Sequence[Tensor]) -> Iterator[Batch]:
+    def fetch(self, index_batches: Sequence[Tensor], choices: Sequence[Tensor] | None = None) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices."""
         loader = self._loader() if self._persistent is None else self._persistent
+        keys: list[list[Any]] = [indices.tolist() for indices in index_batches]
+        if choices is not None:
+            keys = [list(zip(batch, drawn.tolist(), strict=True)) for batch, drawn in zip(keys, choices, strict=True)]
         # The list is changed in place: a DataLoader that lives on cannot get another one.
-        loader.batch_sampler[:] = [indices.tolist() for indices in index_batches]  # type: ignore[index]
+        loader.batch_sampler[:] = keys  # type: ignore[index]
         for images, labels, problems in loader:
             if problems and not self.items.skip_bad:
                 raise self._damage()
@@ -166,17 +188,23 @@ class StreamSource:
         source.items, source._named, source._persistent = items, set(), None
         return source
 
-    def for_training(self) -> StreamSource:
-        """Return a source of the same images for training, whose workers live on.
+    def quickly(self, augmentation: Augmentation) -> StreamSource:
+        """Return a source of the same images, whose workers take the steps of an augmentation.
 
         It decodes the files of a data set with ``plain_files`` (``zoo.data.contract``) by ``zoo.images.fast_jpeg``.
         """
         source, items = copy(self), copy(self.items)
         if vars(type(items.dataset)).get("plain_files"):  # not inherited: a subclass may read its files otherwise
-            from zoo.images.fast_jpeg import read_for_training  # only streaming needs it
+            from zoo.images.fast_jpeg import read_for_training, read_whole_for_training  # only streaming needs it
 
-            items.read_quickly = read_for_training
+            items.read_quickly, items.read_whole_quickly = read_for_training, read_whole_for_training
+        items.augmentation = augmentation
         source.items = items
+        return source
+
+    def for_training(self) -> StreamSource:
+        """Return a source of the same images whose workers live on."""
+        source = copy(self)
         source._persistent = source._loader(persistent=self.workers > 0)
         return source
 
@@ -205,31 +233,6 @@ class StreamSource:
         for chosen, (pixels, label) in zip(indices, self.fetch(indices), strict=True):
             images[chosen], labels[chosen] = pixels, label
         return MemorySource(images, labels)
-
-
-class _Items:
-    """The map-style data set of a worker: images of one size; a damaged image comes with the text of its error."""
-
-    #: Reads one file, or returns None where it cannot; without it the data set reads every item.
-    read_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
-
-    def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
-        self.dataset, self.indices, self.spec, self.skip_bad = dataset, indices, spec, skip_bad
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
-        spec, item = self.spec, int(self.indices[index])
-        if self.read_quickly and (pixels := self.read_quickly(self.dataset.path(item), spec)) is not None:
-            return pixels, int(self.dataset.labels[item]), ""
-        try:
-            image, label = self.dataset[item]
-            if spec.channels in (1, 3) and hasattr(image, "getbands"):  # a PIL image, which Pillow scales as it is
-                return to_uint8(to_mode(image, spec.channels, spec.white_level), spec), int(label), ""
-            return to_uint8(as_tensor(image, spec.channels, spec.white_level), spec), int(label), ""
-        except ImageError as error:  # the main process raises it: a worker's exception arrives as a whole traceback
-            return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
 
 
 def leave_signals_to_main(worker: int) -> None:

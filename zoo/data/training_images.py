@@ -9,7 +9,7 @@ import torch
 
 from zoo.core.errors import ImageError
 from zoo.data.image_data import ImageData
-from zoo.data.sources import BAD
+from zoo.data.item_reader import BAD
 from zoo.images.files import image_size, upright_size
 from zoo.images.preprocess import geometry
 from zoo.runtime import measure_filled

@@ -12,6 +12,8 @@ from PIL import Image
 
 from zoo.core.errors import ImageError, NoSplitError, UserError
 from zoo.core.spec import WHITE_LEVELS
+from zoo.data.augmentation_setting import Setting
+from zoo.data.default_augmentation import augmentation_of_files
 from zoo.datasets.layout import Layout, LayoutName, class_folders, find_layout, require_no_wrapper
 from zoo.images.files import ANY, decode, find_images, image_size, open_image
 from zoo.images.left_out import count_left_out
@@ -79,7 +81,6 @@ class ImageFolder:
         channels: 1 (grey), 3 (RGB), or the number that every file has.
     """
 
-    augmentation = "crop_flip"
     #: Item i is the file ``path(i)`` with ``labels[i]`` and nothing else (zoo.data.contract).
     plain_files = True
     #: The level that becomes 255 in files of 16 bits; ImageData sets it.
@@ -116,6 +117,11 @@ class ImageFolder:
     def left_out(self) -> Mapping[str, int]:
         """Count the files in the folder that are no images of its classes, by kind (zoo.data.contract)."""
         return count_left_out(*self.places, self.classes, self.channels) if self.places else {}
+
+    @property
+    def augmentation(self) -> Setting:
+        """How training changes the images where the user does not say (zoo.data.contract)."""
+        return augmentation_of_files(self.classes, self.image_size)
 
     def path(self, index: int) -> str:
         """Return the file of an image."""

@@ -26,7 +26,7 @@ from zoo import runtime
 from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
-from zoo.data.sources import BAD
+from zoo.data.item_reader import BAD
 from zoo.data.training_images import describe_training_images
 from zoo.export.graph import accept_any_size, network_graph
 from zoo.export.quantize import compare, quantize

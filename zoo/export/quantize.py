@@ -19,7 +19,8 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from zoo.core.errors import RunError, UserError
-from zoo.data.sources import BAD, Source
+from zoo.data.item_reader import BAD
+from zoo.data.sources import Source
 
 #: Training images, evenly spaced, that calibrate int8.
 CALIBRATION_IMAGES = 512

@@ -12,6 +12,7 @@ take 3.3 ms, torchvision's ImageFolder and transforms 4.4 ms.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import simplejpeg
@@ -46,6 +47,32 @@ def read_for_training(path: str, spec: InputSpec) -> Tensor | None:
         uint8 ``(spec.height, spec.width, spec.channels)``; None if the file is damaged or no JPEG of the spec's
         colours: ``open_image`` reads it then, or names the fault.
     """
+    pixels = _decoded(path, spec, lambda height, width: scaled_size(height, width, spec))
+    return None if pixels is None else _scaled(pixels.permute(2, 0, 1), spec).permute(1, 2, 0)
+
+
+def read_whole_for_training(path: str, spec: InputSpec) -> Tensor | None:
+    """Return the pixels of a whole photograph, of OVERSIZE times the network's size or more where it is that large.
+
+    Args:
+        path: of the file.
+        spec: size.
+
+    Returns:
+        uint8 ``(height, width, spec.channels)``; None as ``read_for_training``.
+    """
+    return _decoded(path, spec, lambda height, width: (spec.height, spec.width))
+
+
+def _decoded(path: str, spec: InputSpec, size: Callable[[int, int], tuple[int, int]]) -> Tensor | None:
+    """Return the upright pixels of a JPEG file, uint8 ``(height, width, channels)``; None where it is no good one.
+
+    Args:
+        path: of the file.
+        spec: its channels.
+        size: gives, for height and width of the file, the height and width of which it has OVERSIZE times as many
+            pixels at least, where the file has so many.
+    """
     if spec.channels not in COLOURS:
         return None
     stored, decoded = COLOURS[spec.channels]
@@ -55,14 +82,14 @@ def read_for_training(path: str, spec: InputSpec) -> Tensor | None:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         if colours != stored or height * width > MAX_PIXELS:
             return None
-        rows, columns = scaled_size(height, width, spec)
+        rows, columns = size(height, width)
         least = {"min_height": OVERSIZE * rows, "min_width": OVERSIZE * columns}
         pixels = simplejpeg.decode_jpeg(content, decoded, min_factor=2, **least)
         if b"Exif\0\0" in content[:HEADER_BYTES]:
             pixels = _upright(content, pixels)
     except (OSError, ValueError, ImageError):
         return None
-    return _scaled(torch.from_numpy(pixels).permute(2, 0, 1), spec).permute(1, 2, 0)
+    return torch.from_numpy(pixels)
 
 
 def _upright(content: bytes, pixels: np.ndarray) -> np.ndarray:

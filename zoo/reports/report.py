@@ -21,6 +21,7 @@ from zoo.core.console import print_stderr
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
 from zoo.data.items import item_names
+from zoo.data.views import augmented_views
 from zoo.images.files import viewable
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
@@ -115,7 +116,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
     training = _training_environment(context, fitted)
     metrics, history, config = predictions.metrics(), History.of(run), read_config(run.config)
     sample_split: Split = "train" if fitted else split
-    samples = context.data.varied_samples(sample_split, SAMPLES)
+    images, views = augmented_views(context.data, sample_split, SAMPLES, views=1)
     figures: dict[str, Any] = {"run": run.title, "split": split, "classes": list(classes), "training": training}
     values: dict[str, Any] = {"metrics": None}
     if metrics is not None:
@@ -139,7 +140,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
         legend=charts.legend(("train", "val")),
         curves=_curves(history, context.epoch + 1),
         sample_split=sample_split,
-        samples=list(zip(*(images.numpy() for images in samples), strict=True)),
+        samples=list(zip(images.numpy(), views[:, 0].numpy(), strict=True)),
         speed=_speed(history),
         memory=training.get("memory", "not known: another process trained, and left no report"),
         config_text=run.config.read_text(encoding="utf-8"),

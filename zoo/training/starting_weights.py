@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from zoo.data.sources import BAD, Source
+from zoo.data.item_reader import BAD
+from zoo.data.sources import Source
 from zoo.models.classifier import Classifier
 
 #: Training images that a network may see before it is trained.

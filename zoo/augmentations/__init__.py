@@ -1,0 +1,1 @@
+"""The built-in augmentations: builders ``builder(spec, **options)`` of transforms of torchvision.transforms.v2."""

@@ -1,0 +1,85 @@
+"""Reads one image of a data set, as a worker process does: brought to one size, or augmented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.core.errors import ImageError
+from zoo.core.spec import InputSpec
+from zoo.data.augmentation import Augmentation
+from zoo.data.contract import as_tensor
+from zoo.images.files import to_mode
+from zoo.images.preprocess import to_uint8
+
+#: Label of an image that could not be read and is left out of its batch (``--data.skip_bad``).
+BAD = -1
+
+#: An image that is cut at random is read at so many times the network's size or more, where it is that large.
+WHOLE = 2
+
+#: An image's place in the split, or that and what its augmentation draws for it.
+Key = int | tuple[int, Sequence[int]]
+
+
+class ItemReader:
+    """The map-style data set of a worker: images of one size; a damaged image comes with the text of its error.
+
+    Args:
+        dataset: as ``zoo.data.contract`` says.
+        indices: int64 ``(length,)``, the items of the data set that belong to the split.
+        spec: size and channels that the images are brought to.
+        skip_bad: whether damaged images are left out.
+    """
+
+    #: Read one file, brought to the spec's size or whole, or return None where they cannot; without them the data set
+    #: reads every item.
+    read_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
+    read_whole_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
+    #: Changes of single images; images come as they are without one.
+    augmentation: Augmentation | None = None
+
+    def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
+        self.dataset, self.indices, self.spec, self.skip_bad = dataset, indices, spec, skip_bad
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, int, str]:
+        """Return pixels, uint8 ``(height, width, channels)``, label and error of an image; the error is "" mostly."""
+        place, choice = key if isinstance(key, tuple) else (key, None)
+        item = int(self.indices[place])
+        try:
+            if choice is None or self.augmentation is None:
+                return *self._sized(item), ""
+            pixels, label = self._whole(item) if self.augmentation.cuts_whole else self._sized(item)
+            return self.augmentation.change(pixels, choice), label, ""
+        except ImageError as error:  # the main process raises it: a worker's exception arrives as a whole traceback
+            spec = self.spec
+            return torch.zeros(spec.height, spec.width, spec.channels, dtype=torch.uint8), BAD, str(error)
+
+    def _sized(self, item: int) -> tuple[Tensor, int]:
+        """Return pixels of the spec's size, and the label."""
+        spec = self.spec
+        if self.read_quickly and (pixels := self.read_quickly(self.dataset.path(item), spec)) is not None:
+            return pixels, int(self.dataset.labels[item])
+        image, label = self.dataset[item]
+        if spec.channels in (1, 3) and hasattr(image, "getbands"):  # a PIL image, which Pillow scales as it is
+            return to_uint8(to_mode(image, spec.channels, spec.white_level), spec), int(label)
+        return to_uint8(as_tensor(image, spec.channels, spec.white_level), spec), int(label)
+
+    def _whole(self, item: int) -> tuple[Tensor, int]:
+        """Return pixels of the whole image, and the label; a large image is read smaller."""
+        spec = self.spec
+        if self.read_whole_quickly and (pixels := self.read_whole_quickly(self.dataset.path(item), spec)) is not None:
+            return pixels, int(self.dataset.labels[item])
+        image, label = self.dataset[item]
+        if spec.channels in (1, 3) and hasattr(image, "getbands"):
+            image = to_mode(image, spec.channels, spec.white_level)
+            factor = min(image.height // (WHOLE * spec.height), image.width // (WHOLE * spec.width))
+            image = image.reduce(factor) if factor > 1 else image
+        return as_tensor(image, spec.channels, spec.white_level), int(label)
