@@ -169,6 +169,8 @@ class ZooCLI(LightningCLI):
         weights = self.config.model.weights
         if weights is not None and os.path.exists(weights):
             self.config.model.weights = str(Path(weights).absolute())
+        if (teacher := self.config.model.teacher) is not None:
+            self.config.model.teacher = str(Path(teacher).absolute())
         start = self.config.pop("ckpt_path")
         if start and weights is not None and self.run is None:
             raise UserError("--ckpt_path and --model.weights both say what to start from; leave one out")

@@ -86,6 +86,11 @@ class Preprocess(nn.Module):
         """Return ``(x / 255 - mean) / std``; x is floating ``(batch, channels, height, width)``, 0 to 255."""
         return torch.addcmul(self.shift, pixels, self.scale)
 
+    def levels(self, inputs: Tensor) -> Tensor:
+        """Return network input ``(batch, channels, height, width)`` as the nearest uint8 images, channels last."""
+        pixels = (inputs - self.shift) / self.scale
+        return pixels.float().round().clamp(0, 255).byte().movedim(1, -1)
+
 
 @contextmanager
 def _one_thread() -> Iterator[None]:

@@ -239,8 +239,7 @@ def _explain(context: ReportContext, examples: list[Example]) -> dict[str, Any]:
         feature_map = find_feature_map(classifier.network, inputs[:1])
         if feature_map is not None:
             heat = heat_maps(classifier.network, inputs, feature_map).numpy()
-            levels = ((inputs - preprocess.shift) / preprocess.scale).float().round().clamp(0, 255).byte()
-            shown = viewable(levels.movedim(1, -1).cpu().numpy())
+            shown = viewable(preprocess.levels(inputs).cpu().numpy())
             images = np.broadcast_to(shown, (*shown.shape[:-1], 3))
             colours = mpl.colormaps["inferno"](heat)[..., :3] * 255
             heated = list(zip(examples, images, (0.45 * images + 0.55 * colours).astype(np.uint8), strict=True))

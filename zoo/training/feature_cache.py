@@ -70,6 +70,8 @@ class FeatureCache(Callback):
             raise NoPrefix("augmentation changes their input (--data.augmentation none lets them run once)")
         if classifier.mixer is not None:
             raise NoPrefix("mixup and cutmix change their input in every epoch")
+        if classifier.distillation is not None:
+            raise NoPrefix("the teacher sees the images in every epoch")
         if planned_steps(trainer, len(loader)) <= math.ceil(len(loader) / trainer.accumulate_grad_batches):
             raise NoPrefix("training is no longer than one pass over the images")
         begin = time.perf_counter()

@@ -2,8 +2,8 @@
 
     uint8 images ──► Classifier ──► logits ──► cross-entropy, accuracy, top-5 accuracy, macro F1
 
-Training and evaluation show the same loss: with label smoothing and class weights, without the L1 penalty. For mixed
-images, training shows the loss to their mixed targets.
+Training and evaluation show the same loss: with label smoothing and class weights, without the L1 penalty and without
+the loss to a teacher. For mixed images, training shows the loss to their mixed targets.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
 from zoo.models.frozen_prefix import FrozenPrefix
 from zoo.training import optim
+from zoo.training.distillation import Distillation
 from zoo.training.epoch_metrics import EpochMetrics
 from zoo.training.lightning_internals import HookNameModule
 from zoo.training.loss import Loss
@@ -51,6 +52,12 @@ class ImageClassifier(Classifier, HookNameModule):
             accuracy then counts the class of the larger share.
         cutmix: alpha of the Beta distribution for the share of a rectangle pasted from another image; 1 is usual. With
             mixup and cutmix, each batch gets one of them at random.
+        teacher: a trained network whose answers are learnt beside the labels: a run, a checkpoint or an exported .onnx
+            file of the same classes. Where it is larger, the network that it teaches is often better than without.
+        teacher_temperature: divides the logits of both before they are compared; the higher, the more the unlikely
+            classes count.
+        teacher_weight: share of the loss to the teacher in the loss that training minimises, above 0 and up to 1; the
+            rest is the loss to the labels, which alone is shown.
         layer_decay: learning-rate multiplier for each layer: layer_decay ** distance from the last layer, above 0 and
             up to 1; ``zoo info NAME`` numbers the layers.
         freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them; the
@@ -82,6 +89,9 @@ class ImageClassifier(Classifier, HookNameModule):
         class_weights: Literal["balanced"] | list[float] | None = None,
         mixup: float | None = None,
         cutmix: float | None = None,
+        teacher: str | None = None,
+        teacher_temperature: float = 4.0,
+        teacher_weight: float = 0.9,
         layer_decay: float | None = None,
         freeze: int | str | None = None,
         batch_norm: Literal["train", "eval"] | None = None,
@@ -97,6 +107,9 @@ class ImageClassifier(Classifier, HookNameModule):
         classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
         self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
         self.mixer = BatchMixer(mixup, cutmix, classes) if mixes else None
+        self.distillation: Distillation | None = None
+        if teacher is not None:
+            self.distillation = Distillation(teacher, teacher_temperature, teacher_weight, self.spec)
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.batch_norm = batch_norm or "train"
         self.train()  # Lightning keeps the modes that modules have when training begins
@@ -141,8 +154,12 @@ class ImageClassifier(Classifier, HookNameModule):
         else:
             inputs, targets = self.mixer(self.preprocess(images), labels)
             logits, labels = self.network(inputs), targets.argmax(dim=1)
-        loss = self.loss(self._require_contract(logits, len(labels)), targets)
-        output = {"loss": self._penalised(loss)}
+        loss = total = self.loss(self._require_contract(logits, len(labels)), targets)
+        if self.distillation is not None:
+            total = self.distillation.combined(
+                loss, logits, images if self.mixer is None else self.preprocess.levels(inputs)
+            )
+        output = {"loss": self._penalised(total)}
         output |= {"loss_value": loss.detach(), "logits": logits.detach(), "labels": labels}
         if self._logs_figures():
             self._log_training(output)
