@@ -41,6 +41,7 @@ from zoo.training.fast_settings import (
     keep_freed_memory,
     skip_cuda_driver_search,
 )
+from zoo.training.head_start import Start
 from zoo.training.task import ImageClassifier
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
@@ -77,6 +78,10 @@ class ZooCLI(LightningCLI):
     weights: Weights | None = None
     #: Whether torch.compile is to speed the network up.
     compile = False
+    #: How the last layer starts; None where nothing says so.
+    head_start: Start | None = None
+    #: Whether the user says how long to train.
+    length_chosen = True
     #: Decay of the moving average of the weights; None keeps no average.
     ema: float | None = None
     #: Whether the seed is random.
@@ -154,7 +159,8 @@ class ZooCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fill in what the run must record, and read the checkpoint before anything is built."""
         trainer, data = self.config.trainer, self.config.data
-        if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
+        self.length_chosen = trainer.max_epochs is not None or trainer.max_steps != -1 or trainer.max_time is not None
+        if not self.length_chosen:
             trainer.max_epochs = FINE_TUNING_EPOCHS if self.config.model.weights is not None else DEFAULT_EPOCHS
         if self.config.seed_everything is False:
             self.config.seed_everything = DEFAULT_SEED
@@ -201,6 +207,7 @@ class ZooCLI(LightningCLI):
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
         self.compile, self.ema = config["model"].pop("compile"), config["model"].pop("ema")
+        self.head_start = config["model"].pop("head_start")
         if self.checkpoint is not None and self.checkpoint_path is not None:
             spec = spec_of(self.checkpoint, self.checkpoint_path)  # pretrained weights went into the checkpoint
         elif weights is not None:

@@ -113,7 +113,9 @@ def _train(cli: FitCLI) -> None:
             if cli.trainer.global_step == 0:
                 cli.discard_new_run()
             raise
-        if cli.trainer.global_step == 0:
+        if cli.solves_all:
+            _finish_solved(cli)
+        elif cli.trainer.global_step == 0:
             cli.discard_new_run()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
@@ -142,6 +144,15 @@ def _limit_of_new(
     if not quiet:
         print_stderr(f"run {run.path} keeps its epochs: --time was for its beginning")
     return None
+
+
+def _finish_solved(cli: FitCLI) -> None:
+    """Validate a network whose solved head is the whole training, and write its row and its checkpoints."""
+    cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
+    if cli.head is not None and cli.head.figures is not None:
+        cli.metrics.add_solved(cli.head.figures)
+    for callback in (cli.metrics, cli.lines, cli.checkpoints):
+        callback.on_train_epoch_end(cli.trainer, cli.model)
 
 
 def _has_test_split(data: ImageDataModule) -> bool:

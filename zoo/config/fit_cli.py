@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
+from zoo.config.head_plan import HeadPlan, plan_head
 from zoo.config.help import FIT
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
@@ -22,6 +23,7 @@ from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
 from zoo.data.split_file import write_split
 from zoo.models.checkpoint import load_weights
+from zoo.models.pretrained import FreshHead
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -33,6 +35,7 @@ from zoo.training.ema import MovingAverage
 from zoo.training.epoch_metrics import EpochMetrics, MetricsLogger
 from zoo.training.feature_cache import FeatureCache
 from zoo.training.graceful_stop import GracefulStop
+from zoo.training.head_start import HeadStart
 from zoo.training.loggers import named_loggers
 from zoo.training.progress_bar import EpochProgressBar
 from zoo.training.starting_weights import init_from_data
@@ -65,11 +68,18 @@ class FitCLI(ZooCLI):
     usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
     description = FIT
     run: Run
+    metrics: EpochMetrics
+    lines: EpochProgressBar
     stop: GracefulStop
+    checkpoints: RunCheckpoints
     #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
     first_step: int | None = None
     #: The epoch in which that checkpoint was saved, from 0.
     first_epoch: int = 0
+    #: How the last layer starts.
+    head_plan = HeadPlan()
+    #: Computes its first weights; None where it keeps those that it has.
+    head: HeadStart | None = None
     #: Whether the run was there before.
     resumed: bool
 
@@ -138,10 +148,23 @@ class FitCLI(ZooCLI):
             self.model.network.compile()
         if self.weights is None and self.checkpoint is None:
             init_from_data(self.model, self.datamodule.source("train"))
+        fresh = None
         if self.weights is not None:
             start = self.weights.unwrapped(self.model.network)
-            self.notify(start.summary(start.load_into(self.model.network, self.model.spec), self.model.spec))
+            fresh = start.load_into(self.model.network, self.model.spec)
+            self.notify(start.summary(fresh, self.model.spec))
             self.weights = None  # training must not hold them beside the network
+        if self.checkpoint is None:
+            self._plan_head(fresh)
+
+    def _plan_head(self, fresh: FreshHead | None) -> None:
+        """Decide how the last layer starts; without epochs where solving it is the whole training."""
+        self.head_plan = plan_head(self.head_start, fresh, self.model)
+        self.config.model.head_start = self.head_plan.start
+        if self.head_plan.note:
+            self.notify(self.head_plan.note)
+        if self.head_plan.start == "solve" and self.head_plan.alone and not (self.length_chosen or self.limit):
+            self.config.trainer.max_epochs = self.config_init.trainer.max_epochs = 0
 
     def build(self, config: dict[str, Any]) -> None:
         """Build the model and the trainer."""
@@ -174,12 +197,13 @@ class FitCLI(ZooCLI):
 
     def _trainer_changes(self) -> dict[str, Any]:
         monitor = self.monitor()
-        metrics, checkpoints = EpochMetrics(), RunCheckpoints(self.run, monitor)
+        self.metrics, self.checkpoints = EpochMetrics(), RunCheckpoints(self.run, monitor)
         self.stop = GracefulStop(self.run, self.own_process)
         trainer = self.config_init.trainer
-        lines = EpochProgressBar(metrics, checkpoints, bar=trainer.enable_progress_bar is not False)
+        bar = trainer.enable_progress_bar is not False
+        self.lines = EpochProgressBar(self.metrics, self.checkpoints, bar=bar)
         if self.quiet:
-            lines.disable()
+            self.lines.disable()
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         configured = trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks]
@@ -191,13 +215,18 @@ class FitCLI(ZooCLI):
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
         aids += [] if patience is None else [MonitorEarlyStopping(patience, trainer.limit_val_batches, monitor)]
-        timed, length = [], {}
-        if self.limit is not None:  # behind the cache: the time that it takes is over when the speed is measured
-            timed = [TimeBudget(self.run, self.limit.seconds, self.limit.begin, self._keep_length, self.notify)]
+        first: list[Callback] = [FeatureCache(done)]
+        if (plan := self.head_plan).head is not None:
+            whole = plan.alone or trainer.max_epochs == 0
+            self.head = HeadStart(plan.head, plan.classes, solved=plan.start == "solve", whole=whole, quiet=self.quiet)
+            first.append(self.head)
+        length = {}
+        if self.limit is not None:  # behind the others: the time that they take is over when the speed is measured
+            first.append(TimeBudget(self.run, self.limit.seconds, self.limit.begin, self._keep_length, self.notify))
             length = {"max_epochs": MOST_EPOCHS}
         return length | {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [*self.callbacks, FeatureCache(done), *timed, *aids, metrics, lines, self.stop, checkpoints],
+            "callbacks": [*self.callbacks, *first, *aids, self.metrics, self.lines, self.stop, self.checkpoints],
             "enable_progress_bar": True,
         }
 
@@ -208,6 +237,11 @@ class FitCLI(ZooCLI):
         if length.batches is not None:
             trainer.limit_train_batches = length.batches
         write_atomically(self.run.config, self.resolved_config())
+
+    @property
+    def solves_all(self) -> bool:
+        """Whether the solved head is the whole training."""
+        return self.head is not None and self.head.solved and self.trainer.max_epochs == 0
 
     def monitor(self) -> Monitor:
         """Return the figure that chooses best.ckpt; UserError where validation does not measure it."""
@@ -252,7 +286,8 @@ class FitCLI(ZooCLI):
     def is_finished(self) -> bool:
         """Tell whether the run came to its end, and trains no further epoch or step now either."""
         trainer = self.config.trainer
-        epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= self.first_epoch + 1
+        done = self.first_epoch + 1 if self.first_step else 0  # a solved head has trained no epoch
+        epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= done
         steps = 0 <= trainer.max_steps <= (self.first_step or 0)
         ended = self.first_step is not None and (epochs or steps)
         return self.resumed and ended and read_state(self.run)[0] == "finished"

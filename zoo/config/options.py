@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from zoo.runs.metrics import Monitor
 
@@ -13,6 +13,15 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
         str | None,
         "Start from pretrained weights: a published name such as DEFAULT, a .pth, .safetensors or .ckpt file, a run "
         "(its classes keep their rows of the last layer), or an address that ends in #sha256=...",
+        {},
+    ),
+    (
+        "--model.head_start",
+        Literal["solve", "zero", "fresh"] | None,
+        "How the last layer starts: solve computes the best weights for the features of the other layers, "
+        "of at most 5,000 training images; zero; or fresh, the network's own random weights. By default solve where "
+        "--model.weights leaves a fresh last layer. Where nothing else trains, solving on all training images is the "
+        "whole training, unless --trainer.max_epochs asks for epochs.",
         {},
     ),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +20,23 @@ from zoo.training.progress import is_inside_epoch
 
 #: Logits that wait, at most, until their predictions are compared with the labels: 4 MiB of float32.
 MAX_LOGITS = 2**20
+
+
+@dataclass(frozen=True)
+class SolvedFigures:
+    """What a solved head reaches on the training images that it was solved on.
+
+    Args:
+        loss: mean, with class weights and label smoothing.
+        correct: images.
+        images: their number.
+        seconds: that computing their features and solving took.
+    """
+
+    loss: float
+    correct: int
+    images: int
+    seconds: float
 
 
 class MetricsLogger(Logger):
@@ -138,6 +156,11 @@ class EpochMetrics(Callback):
             row["train/accuracy_step"] = float(correct) / images
         _log(trainer, row)
         self._row_start = sums
+
+    def add_solved(self, figures: SolvedFigures) -> None:
+        """Count the images of a solved head in place of an epoch's."""
+        self.loss_sum, self._correct, self.images = figures.loss * figures.images, figures.correct, figures.images
+        self.seconds, self._since = figures.seconds, time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch's row: training figures over all processes, and those of the validation."""

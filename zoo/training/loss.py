@@ -36,7 +36,7 @@ class Loss(nn.Module):
             raise UserError(f"model.loss is '{kind}'; allowed are cross_entropy and mse")
         if not 0 <= label_smoothing < 1:
             raise UserError(f"model.label_smoothing is {label_smoothing}; allowed is 0 or more and less than 1")
-        self.kind, self.label_smoothing = kind, label_smoothing
+        self.kind, self.label_smoothing, self.classes = kind, label_smoothing, classes
         weights = None if class_weights is None else _require_weights(class_weights, classes)
         # The hyperparameters hold them, so the state does not.
         self.register_buffer("class_weights", weights, persistent=False)

@@ -63,6 +63,7 @@ def show_result(run: Run, testable: bool = True, monitor: Monitor | None = None)
     best = History.of(run).best(monitor)
     if best:
         place = f"epoch {int(best['epoch']) + 1}" if "train/loss" in best else f"step {int(best['step']):,}"
+        place = "the solved last layer" if best["step"] == 0 else place
         print_stderr(f"best {monitor.title} {monitor.text(best[monitor.name])}, of {place}: {run.best}")
     print_stderr(f"next: zoo {'test' if testable else 'export'} {shlex.quote(str(run.path))}")
 
@@ -151,6 +152,8 @@ class EpochProgressBar(ProgressBar):
 
 
 def _epoch(trainer: Trainer) -> str:
+    if trainer.max_epochs == 0:
+        return "solved"
     total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
     return f"epoch {trainer.current_epoch + 1}{total}"
 

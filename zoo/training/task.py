@@ -150,7 +150,7 @@ class ImageClassifier(Classifier, HookNameModule):
         images, targets = batch
         labels = targets
         if self.mixer is None:
-            logits = self._logits(images)
+            logits = self.logits(images)
         else:
             inputs, targets = self.mixer(self.preprocess(images), labels)
             logits, labels = self.network(inputs), targets.argmax(dim=1)
@@ -202,7 +202,9 @@ class ImageClassifier(Classifier, HookNameModule):
     def configure_optimizers(self) -> Any:
         """Build the optimizer over the parameters that train, and the scheduler over it."""
         optimizer = self.build_optimizer()
-        if self.lr_scheduler is None:
+        if (
+            self.lr_scheduler is None or getattr(self._trainer_or_none(), "max_epochs", None) == 0
+        ):  # a solved head may be the whole training
             return optimizer
         schedule = optim.build_scheduler(self.lr_scheduler, optimizer, self._planned_steps)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
@@ -241,7 +243,7 @@ class ImageClassifier(Classifier, HookNameModule):
     def _schedule_name(self) -> str:
         return "" if self.lr_scheduler is None else str(optim.class_of(self.lr_scheduler).__name__)
 
-    def _logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor) -> Tensor:
         """Return logits of a batch of images, or of features in their place."""
         if self.prefix is None or images.dtype == torch.uint8:
             logits: Tensor = self(images)
@@ -259,6 +261,6 @@ class ImageClassifier(Classifier, HookNameModule):
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: SplitMetrics) -> Tensor:
         images, labels = batch
-        logits = self._require_contract(self._logits(images), len(labels))
+        logits = self._require_contract(self.logits(images), len(labels))
         metrics.update(logits, labels, self.loss(logits, labels))
         return logits

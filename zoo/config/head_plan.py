@@ -1,0 +1,56 @@
+"""Decides how the last layer starts, and whether solving it is the whole training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoo.core.errors import UserError
+from zoo.models.classifier import Classifier
+from zoo.models.head import Head, NoHead, find_head
+from zoo.models.pretrained import FreshHead
+from zoo.training.head_start import Start
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """How the last layer starts.
+
+    Args:
+        start: for config.yaml; None where the last layer keeps the weights that it has.
+        head: the last layer, where its weights are solved or set to zero.
+        classes: labels of the classes of which that is done.
+        alone: whether nothing else trains.
+        note: a line for the user; empty where there is nothing to say.
+    """
+
+    start: Start | None = None
+    head: Head | None = None
+    classes: tuple[int, ...] = ()
+    alone: bool = False
+    note: str = ""
+
+
+def plan_head(wanted: Start | None, fresh: FreshHead | None, classifier: Classifier) -> HeadPlan:
+    """Return how the last layer starts.
+
+    Args:
+        wanted: what the user asks for; None solves the classes that pretrained weights leave fresh.
+        fresh: what pretrained weights leave fresh; None without pretrained weights.
+        classifier: with those weights.
+
+    Raises:
+        UserError: the user asks for something that the network's last layer does not allow.
+    """
+    classes = tuple(range(len(classifier.spec.classes))) if fresh is None else fresh.classes
+    start = wanted or ("solve" if fresh is not None and fresh.classes else None)
+    if start is None or start == "fresh":
+        return HeadPlan(start)
+    try:
+        head = find_head(classifier.network, classifier.spec)
+    except NoHead as reason:
+        if wanted is not None:
+            raise UserError(f"model.head_start is {wanted}, but {reason}; leave it out") from reason
+        return HeadPlan("fresh", note=f"the last layer starts with the network's own random weights: {reason}")
+    own = {id(parameter) for parameter in head.module.parameters()}
+    alone = all(id(value) in own for value in classifier.network.parameters() if value.requires_grad)
+    return HeadPlan(start, head, classes or tuple(range(len(classifier.spec.classes))), alone)
