@@ -1,7 +1,7 @@
 """What zoo fit decides where it starts from pretrained weights; docs/guides/fine-tuning.md has the measurements.
 
-Optimizer, schedule and layer_decay are defaults of the parser, so that a single option of theirs can be changed. They
-belong together: where the user names an optimizer or a schedule, none of them is decided.
+Optimizer and schedule are defaults of the parser, so that a single option of theirs can be changed. They belong
+together: where the user names one of them, neither is decided.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ FINE_TUNING_EPOCHS = 3
 #: et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022, https://arxiv.org/abs/2205.10287).
 LEARNING_RATE, BATCH_SIZE = 1e-4, 32
 
-LAYER_DECAY = 0.8
-
 #: Up to so many training images BatchNorm keeps the statistics of the pretrained weights.
 FEW_IMAGES = 5_000
 
@@ -31,7 +29,7 @@ def is_fine_tuning(sources: ConfigSources) -> bool:
 
 
 def parser_defaults(sources: ConfigSources) -> dict[str, Any]:
-    """Return the parser's defaults for optimizer, schedule and the rates of layers."""
+    """Return the parser's defaults for optimizer and schedule."""
     if not is_fine_tuning(sources) or sources.names_class("optimizer") or sources.names_class("lr_scheduler"):
         return {"optimizer": DEFAULT_OPTIMIZER}
     try:
@@ -45,7 +43,6 @@ def parser_defaults(sources: ConfigSources) -> dict[str, Any]:
             "class_path": "torch.optim.lr_scheduler.CosineAnnealingLR",
             "init_args": {"T_max": 0},  # ends with the training
         },
-        "model.layer_decay": LAYER_DECAY,
     }
 
 
