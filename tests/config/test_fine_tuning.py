@@ -73,6 +73,7 @@ def test_a_fit_records_epochs_and_mode_and_keeps_the_statistics_of_the_weights(z
     assert status == 0, err
     run = tmp_path / out.splitlines()[-1]
     config = yaml.safe_load((run / "config.yaml").read_text())
+    assert "fine-tuning   AdamW, rate 0.0001, CosineAnnealingLR, 3 epochs, BatchNorm eval" in err
     assert config["trainer"]["max_epochs"] == 3
     assert config["model"]["batch_norm"] == "eval"
     state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]

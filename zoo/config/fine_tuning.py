@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jsonargparse import Namespace
+
 from zoo.config.resolve import ConfigSources
 from zoo.training.optim import DEFAULT_OPTIMIZER
 
@@ -54,3 +56,18 @@ def batch_norm_mode(fine_tuning: bool, count_images: Callable[[], int]) -> str:
         count_images: returns how many images train.
     """
     return "eval" if fine_tuning and count_images() <= FEW_IMAGES else "train"
+
+
+def summary_row(config: Namespace) -> dict[str, str]:
+    """Return the row of the training's summary that says how pretrained weights are trained on; empty without them."""
+    epochs, scheduler = config.trainer.max_epochs, config.lr_scheduler
+    if config.model.weights is None or epochs == 0:
+        return {}
+    facts = [_class_name(config.optimizer), f"rate {config.optimizer.init_args.get('lr')}"]
+    facts += [] if scheduler is None else [_class_name(scheduler)]
+    facts += [f"{epochs} epochs"] if epochs is not None and epochs > 0 else []
+    return {"fine-tuning": ", ".join([*facts, f"BatchNorm {config.model.batch_norm or 'train'}"])}
+
+
+def _class_name(config: Namespace) -> str:
+    return str(config.class_path).rpartition(".")[2]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
 from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
@@ -104,7 +105,7 @@ def _train(cli: FitCLI) -> None:
             for note in cli.split_notes() if is_first_process() else []:
                 print_stderr(note)
             rows = training_summary(cli.model, cli.datamodule, cli.trainer)
-            show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
+            show_summary(rows | summary_row(cli.config) | {"seed": seed, "run": str(cli.run.path)})
         if is_first_process() and not cli.run.training_images.exists():
             write_json(cli.run.training_images, describe_training_images(cli.datamodule))
         try:
