@@ -1,6 +1,6 @@
 """Run a model that ``zoo export`` wrote. This file needs numpy, onnxruntime and Pillow, and nothing else of zoo.
 
-HEIC files, which phones write, need pillow-heif too, and TIFF files of other than 1 or 3 channels tifffile.
+HEIC files, which phones write, need pi-heif too, and TIFF files of other than 1 or 3 channels tifffile.
 
     from zoo.runtime import Classifier
     Classifier("model.onnx").predict("photo.jpg")  # [Prediction(name='bee', probability=0.98), ...]
@@ -58,7 +58,7 @@ HEIF_BRANDS = tuple(
 
 #: How files of numpy and TIFF files begin.
 NPY = b"\x93NUMPY"
-TIFF_BITS = 258  # tag of the bits of each channel
+TIFF_BITS, TIFF_SAMPLE_FORMAT = 258, 339  # tags: the bits of each channel, and whether they are whole numbers or floats
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 #: The 16-bit level that becomes 255, unless a model says another.
@@ -592,6 +592,8 @@ def _naming(file: str | os.PathLike[str] | BinaryIO, error: Exception) -> ImageE
         return ImageError(f"{name}: no such file")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return ImageError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read")
+    if isinstance(error, UnidentifiedImageError) and (levels := _tiff_levels(file)):
+        return ImageError(f"{name}: {levels}; convert the image to 8 or 16 bits")
     # For damaged files Pillow's decoders raise nearly anything, mostly without the file's name.
     size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
     reason = (
@@ -600,6 +602,26 @@ def _naming(file: str | os.PathLike[str] | BinaryIO, error: Exception) -> ImageE
         else str(error)
     )
     return ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it")
+
+
+def _tiff_levels(file: str | os.PathLike[str] | BinaryIO) -> str:
+    """Return what is wrong with the levels of a TIFF file that Pillow does not know; empty for any other file."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2  # loaded by Pillow when it meets such a file
+
+    try:
+        with open(file, "rb") if isinstance(file, str | os.PathLike) else nullcontext(file) as content:
+            content.seek(0)
+            head = content.read(8)
+            if head[:4] not in TIFF:
+                return ""
+            directory = ImageFileDirectory_v2(head)
+            content.seek(directory.next)
+            directory.load(content)
+        bits, number = (directory.get(tag, (1,))[0] for tag in (TIFF_BITS, TIFF_SAMPLE_FORMAT))
+    except Exception:  # a damaged file, of which the first error says enough
+        return ""
+    kind = {2: "signed", 3: "float", 5: "complex", 6: "complex"}.get(number, "unsigned")
+    return f"{bits}-bit {kind} pixels " + ("have no agreed range" if kind == "float" else "in TIFF files are not read")
 
 
 def to_8_bits(levels: np.ndarray, white_level: int = WHITE_LEVEL) -> np.ndarray:
@@ -621,9 +643,9 @@ def formats() -> tuple[str, ...]:
 def _open_heif(content: IO[bytes], name: str | bytes) -> ImageFile.ImageFile:
     """Open a HEIF file; the library is loaded by the first one, because that takes 20 ms."""
     try:
-        from pillow_heif import HeifImageFile
+        from pi_heif import HeifImageFile
     except ImportError as error:
-        raise ImageError("HEIC files need the package pillow-heif; pip install pillow-heif") from error
+        raise ImageError("HEIC files need the package pi-heif; pip install pi-heif") from error
     opened: ImageFile.ImageFile = HeifImageFile(content, name)  # type: ignore[no-untyped-call]
     return opened
 

@@ -139,8 +139,8 @@ def test_the_size_of_a_file_is_that_of_its_upright_picture(save, name, orientati
 
 def test_a_heic_file_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     from_pillow(scene()).save(tmp_path / "a.heic", format="HEIF")
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ImageError, match=r"a\.heic: HEIC files need the package pillow-heif; pip install pillow-heif"):
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(ImageError, match=r"a\.heic: HEIC files need the package pi-heif; pip install pi-heif"):
         files.decode(tmp_path / "a.heic")
 
 
@@ -194,6 +194,21 @@ def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the image was decompressed"))
     with pytest.raises(ImageError, match=r"100x100 pixels; at most 9,999 are read"):
         files.decode(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("float64", r"a\.tif: 64-bit float pixels have no agreed range; convert the image to 8 or 16 bits"),
+        ("float16", r"a\.tif: 16-bit float pixels have no agreed range"),
+        ("uint64", r"a\.tif: 64-bit unsigned pixels in TIFF files are not read; convert the image"),
+        ("complex64", r"a\.tif: 64-bit complex pixels in TIFF files are not read"),
+    ],
+)
+def test_a_tiff_file_of_other_levels_says_which(tmp_path, kind, message):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 5), kind))
+    with pytest.raises(ImageError, match=message):
+        files.decode(tmp_path / "a.tif")
 
 
 def test_float_pixels_are_refused(save):

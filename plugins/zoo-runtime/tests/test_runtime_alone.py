@@ -58,7 +58,7 @@ OUTPUTS = ("logits", "probabilities")
 
 def test_it_needs_numpy_onnxruntime_and_readers_of_images_alone():
     needed = {name.split(">")[0] for name in requires("zoo-runtime") if "extra" not in name}
-    assert needed == {"numpy", "onnxruntime", "pillow", "pillow-heif"}
+    assert needed == {"numpy", "onnxruntime", "pillow", "pi-heif"}
     assert [str(path) for path in files("zoo-runtime") if path.suffix == ".py"] == ["zoo_runtime.py"]
 
 
