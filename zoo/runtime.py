@@ -646,7 +646,7 @@ def _open_heif(content: IO[bytes], name: str | bytes) -> ImageFile.ImageFile:
         from pi_heif import HeifImageFile
     except ImportError as error:
         raise ImageError("HEIC files need the package pi-heif; pip install pi-heif") from error
-    opened: ImageFile.ImageFile = HeifImageFile(content, name)  # type: ignore[no-untyped-call]
+    opened: ImageFile.ImageFile = HeifImageFile(content, name)
     return opened
 
 

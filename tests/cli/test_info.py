@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support import error_of
+from support import error_of, write_photos
 
 
 def rows(out):
@@ -69,6 +69,19 @@ def test_freeze_without_a_number_lists_what_can_be_frozen(zoo):
 )
 def test_what_cannot_be_shown_is_an_error(zoo, line, message):
     assert message in error_of(zoo(*line.split()))
+
+
+def test_samples_of_a_table_are_drawn_with_its_own_options(zoo, tmp_path):
+    photos = tmp_path / "photos"
+    write_photos(photos, ("ant", "wasp"), 100, 60)
+    lines = [f"{path.relative_to(photos)},{path.parent.name}" for path in photos.glob("*/*.png")]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    command = ("info", "table", "--plot", "a.png", "--data.root", photos)
+    status, out, err = zoo(*command, "--data.dataset.path", "labels.csv")
+    assert status == 0, err
+    assert "wasp" in out
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    assert "arguments are required: data.dataset.path" in error_of(zoo(*command))
 
 
 def test_a_command_is_described(zoo):

@@ -112,6 +112,15 @@ def test_a_test_split_and_an_option_that_contradict_are_named(tmp_path, flat, op
     assert sum(note in line for line in opened.splits.notes) == 1
 
 
+def test_a_group_has_no_effect_where_no_split_is_drawn_and_that_is_said(tmp_path, flat):
+    for split in SPLITS:
+        shutil.copytree(flat, tmp_path / "root" / split)
+    opened = data(tmp_path / "root", group=r"(patient\d+)")
+    opened.paths("train")
+    note = "data.group is '(patient\\d+)', but no split is drawn: the data has its own train, val and test"
+    assert sum(note in line for line in opened.splits.notes) == 1
+
+
 def test_a_group_may_be_a_column_of_the_data_set(install):
     install("columned", "[zoo.datasets]\ncolumned = columned:build", COLUMNED, "columned")
     drawn = ImageData(

@@ -103,6 +103,24 @@ def test_usual_names_of_columns_are_recognised(table, path, label):
     assert rows(table(f"{label},{path}\nbee,a.png\nant,b.png\n")) == EXPECTED[:2]
 
 
+@pytest.mark.parametrize("label", [None, "bee,ant"])
+@pytest.mark.parametrize(("one", "zero"), [("1", "0"), ("1.0", "0.0"), ("True", "False")])
+def test_a_column_for_each_class_is_a_label(table, label, one, zero):
+    text = f"image,ant,bee,age\na,{zero},{one},3\nb,{one},{zero},0\nc,{zero},{one},1\n"
+    dataset = table(text, label_column=label)
+    assert rows(dataset) == EXPECTED
+    assert "label from '" in dataset.notes[0]
+
+
+def test_a_column_of_labels_wins_over_columns_of_0_and_1(table):
+    assert rows(table("image,label,sick,old\na,bee,0,1\nb,ant,1,0\nc,bee,0,1\n")) == EXPECTED
+
+
+def test_an_image_of_two_classes_is_named(table):
+    with pytest.raises(UserError, match="other numbers of 1 in the columns ant, bee are in lines 2, 4; correct"):
+        table("image,ant,bee\na,1,1\nb,1,0\nc,0,0\n")
+
+
 def test_a_number_beside_the_file_is_not_taken_for_its_path(table):
     assert rows(table("id,file_name,label\n1,a.png,bee\n2,b.png,ant\n")) == EXPECTED[:2]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from support import error_of, write_12_bits
+from support import error_of, png_of_16_bits, write_12_bits
 
 import zoo
 from zoo.runtime import Classifier
@@ -55,6 +56,16 @@ def test_other_channels_go_from_the_folder_to_the_exported_file(tmp_path, traine
         assert status == 0, err
         assert out.index(" up ") < out.index(" across ")
     assert zoo("verify", run / "model.onnx")[0] == 0
+
+
+def test_the_white_level_of_a_flat_folder_is_that_of_the_training_images(tmp_path):
+    write_12_bits(tmp_path / "deep", ".png")
+    data = zoo.ImageDataModule("folder", tmp_path / "deep", channels=1, num_workers=0)
+    tested = Path(data.paths("test")[0])
+    tested.write_bytes(png_of_16_bits(np.full((24, 24, 1), 65535, np.uint16)))
+    data = zoo.ImageDataModule("folder", tmp_path / "deep", channels=1, num_workers=0)
+    assert data.spec.white_level == 4095
+    assert int(data.source("test").images.max()) == 255  # what is above it is white
 
 
 def test_files_of_other_channels_than_asked_for_are_named(tmp_path, zoo):

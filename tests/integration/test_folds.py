@@ -7,6 +7,7 @@ import json
 import statistics
 
 import pytest
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from support import FIT_PHOTOS, error_of
 
 import zoo as library
@@ -83,3 +84,19 @@ def test_a_wrong_option_leaves_no_group_folder(zoo, tmp_path):
 def test_folds_and_resume_contradict():
     with pytest.raises(UserError, match="folds is 2, for new trainings, and runs/x is a run to resume; leave one out"):
         library.fit(folds=2, resume="runs/x")
+
+
+def test_each_fold_has_lightnings_callbacks_anew_and_the_users_own_as_they_are(photos, tmp_path, monkeypatch):
+    class Count(Callback):
+        fits = 0
+
+        def on_fit_start(self, trainer, pl_module):
+            self.fits += 1
+
+    monkeypatch.chdir(tmp_path)
+    saved, own = ModelCheckpoint(filename="mine"), Count()
+    data = {"dataset": "folder", "root": photos, "image_size": 16, "batch_size": 16, "num_workers": 0}
+    runs = library.fit(data=data, max_epochs=1, folds=2, callbacks=[saved, own], quiet=True)
+    assert all((run.path / "checkpoints" / "mine.ckpt").is_file() for run in runs)
+    assert saved.dirpath is None
+    assert own.fits == 2

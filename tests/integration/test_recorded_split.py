@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import yaml
+from PIL import Image
 from support import FIT_PHOTOS, error_of, write_photos
 
 
@@ -69,6 +70,30 @@ def test_a_split_of_another_run_is_used_again(zoo, run, photos, tmp_path):
     assert status == 0, err
     assert sorted(rows(tmp_path / "runs" / "second"), key=str) == sorted(rows(run), key=str)
     assert f"split by      {run / 'split.csv'}\n" in err
+
+
+def test_a_new_run_with_the_split_of_another_names_what_has_changed_in_every_split(zoo, run, photos, tmp_path):
+    changed = [images(run, split)[0] for split in ("train", "val", "test")]
+    for number, name in enumerate(changed):
+        Image.new("RGB", (32, 32), (number, 0, 0)).save(photos / name)
+    _, _, err = zoo("fit", *FIT_PHOTOS, "--data.root", photos, "--data.split", run)
+    [line] = [line for line in err.splitlines() if "changed since" in line]
+    assert "3 images" in line
+    assert all(name in line for name in changed)
+
+
+@pytest.mark.parametrize("option", ["--monitor=val/f1", "--optimizer.lr=1", "--model.freeze=1", "--logger=mlflow"])
+@pytest.mark.parametrize("command", ["test", "validate", "report", "export"])
+def test_options_that_only_training_follows_are_refused_for_a_run(zoo, digits_run, command, option):
+    name = option.partition("=")[0]
+    assert f"{name} says how to train, and 'zoo {command}' takes run" in error_of(zoo(command, digits_run, option))
+
+
+def test_a_validation_counts_the_images_that_can_be_read(zoo, run, photos):
+    (photos / images(run, "val")[0]).write_bytes(b"no picture")
+    count = len(images(run, "val")) - 1
+    _, out, err = zoo("validate", run, "--data.skip_bad", "true")
+    assert f"val split, {count} images" in out, err
 
 
 def test_the_data_may_move(zoo, run, photos, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -134,28 +133,12 @@ def show_labels(rows: Sequence[RankedLabel], notes: Sequence[str]) -> None:
 
 def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
     """Return values by their names in ``ImageData``: root, num_workers, those of SplitOptions, and ``dataset``."""
-    import jsonargparse
-
-    from zoo.config.builder import add_builder
-    from zoo.config.messages import parser_error
-    from zoo.config.resolve import resolve
+    from zoo.config.data_options import parse_data_options
     from zoo.data.split_options import SplitOptions
 
-    arguments = resolve(["--data", name, *args])
-    if arguments.names != resolve(["--data", name]).names:
-        raise UserError(f"zoo check {name} already names the data set; leave --data and --model out")
-    parser = jsonargparse.ArgumentParser(prog="zoo check", exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--data.root", type=str | None, default=None)
-    parser.add_argument("--data.num_workers", type=int | None, default=None)
-    for option, kind in get_type_hints(SplitOptions).items():
-        parser.add_argument(f"--data.{option}", type=kind, default=getattr(SplitOptions, option))
-    add_builder(parser, "dataset", "data.dataset", arguments.names["data"], "")
-    try:
-        config = parser.parse_args(arguments.args).data.as_dict()
-    except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
-        raise parser_error(str(error), parser, arguments) from error
-    config["dataset"].pop("name")
-    return config  # type: ignore[no-any-return]
+    types: dict[str, tuple[Any, Any]] = {"root": (str | None, None), "num_workers": (int | None, None)}
+    types |= {option: (kind, getattr(SplitOptions, option)) for option, kind in get_type_hints(SplitOptions).items()}
+    return parse_data_options("check", name, args, types)
 
 
 def _show(

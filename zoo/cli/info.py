@@ -23,8 +23,8 @@ from zoo.models.weights import offered_weights
 
 def parser() -> Parser:
     """Return the command's parser."""
-    own = "an architecture's own hyperparameters are options as in 'zoo fit': --model.architecture.<name>"
-    parser = Parser("info", epilog=f"Of a network: {own}")
+    own = "--model.architecture.<name>; with --plot those of a data set, --data.dataset.<name>"
+    parser = Parser("info", epilog=f"The options of the name itself are options too, as in 'zoo fit': {own}")
     parser.add_argument("name", metavar="NAME", nargs="?", help="a name that 'zoo list' shows")
     parser.add_argument("--classes", type=int, metavar="N", help="show a network's layers for N classes")
     parser.add_argument("--channels", type=int, metavar="N", help="... and images of N channels")
@@ -43,7 +43,8 @@ def main(argv: Sequence[str]) -> None:
     command = parser()
     options, rest = command.parse_known_args(argv)
     for argument in rest:
-        if argument.startswith("-") and not argument.startswith("--model.architecture."):
+        of_samples = options.plot is not None and argument.startswith("--data.dataset.")
+        if argument.startswith("-") and not argument.startswith("--model.architecture.") and not of_samples:
             command.refuse(argument)
     if options.name is None and options.config is None:
         raise UserError("which name? zoo info NAME, or zoo info --config FILE")
@@ -51,15 +52,18 @@ def main(argv: Sequence[str]) -> None:
         silence_libraries()
     if options.name is None:
         options.name = resolve([f"--config={options.config}"]).names["model"]
-    show_info(options, rest)
+    own = resolve(rest).options
+    of_data = [option for option in own if option.startswith("--data.dataset.")]
+    show_info(options, [option for option in own if option not in of_data], of_data)
 
 
-def show_info(options: Namespace, hyperparameters: Sequence[str]) -> None:
+def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Sequence[str] = ()) -> None:
     """Print what a registered name is: its origin, documentation and options; a network's layers.
 
     Args:
         options: of the command.
         hyperparameters: options of ``zoo fit`` that set an architecture's own.
+        of_data: likewise a data set's own, whose samples are drawn.
 
     Raises:
         UserError: a name is unknown, the network cannot work on the data or be frozen so, or the file cannot be drawn.
@@ -88,7 +92,7 @@ def show_info(options: Namespace, hyperparameters: Sequence[str]) -> None:
             _show_layers(console, options, hyperparameters)
         elif options.plot is not None:
             print()
-            _show_samples(console, name, options.root, options.plot)
+            _show_samples(console, name, options.root, options.plot, of_data)
 
 
 def _show_options(console: Console, kind: registry.Kind, builder: Any) -> None:
@@ -118,14 +122,16 @@ def _show_weights(builder: Any) -> None:
         print()
 
 
-def _show_samples(console: Console, name: str, root: str | None, plot: str) -> None:
+def _show_samples(console: Console, name: str, root: str | None, plot: str, args: Sequence[str]) -> None:
     """Count a data set's images by split and class, print the counts and draw some of each class."""
+    from zoo.config.data_options import parse_data_options
     from zoo.data.dataset_summary import summarise
     from zoo.data.root import default_root
     from zoo.reports.plots import ClassRow, draw_samples, require_plot, shrink
 
     path = require_plot("--plot", plot)
-    summary = summarise(name, default_root() if root is None else Path(root), shrink)
+    of_data = parse_data_options("info", name, args, {})["dataset"]
+    summary = summarise(name, default_root() if root is None else Path(root), shrink, of_data)
     table = Table(title=f"images of {summary.shapes}", title_justify="left")
     table.add_column("class")
     for split in summary.counts:

@@ -22,6 +22,7 @@ from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
 from zoo.data.split_file import write_split
+from zoo.data.splits import SPLITS
 from zoo.models.checkpoint import load_weights
 from zoo.models.pretrained import FreshHead
 from zoo.runs.config_file import read_config
@@ -279,7 +280,8 @@ class FitCLI(ZooCLI):
             *getattr(train, "notes", ()),
             *listed,
             *splits.notes,
-            *splits.changes(("train", "val")),
+            # A test names what has changed since its run began; a new run with another's split records the files anew.
+            *splits.changes(("train", "val") if self.resumed else SPLITS),
             *splits.equal_files(),
         ]
 

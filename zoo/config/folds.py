@@ -13,6 +13,7 @@ import os
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def train_folds(
         resume: refused, because folds are new trainings.
         name: of the group folder inside trainer.default_root_dir; folds that are there are resumed.
         limit: refused, because folds train alike.
-        callbacks: run beside zoo's own, in each fold.
+        callbacks: run beside zoo's own, in each fold; Lightning's own start anew in each.
         quiet: print nothing, errors apart.
         own_process: as in ``train``.
 
@@ -153,13 +154,13 @@ def _train_group(
     options: Mapping[str, Any],
 ) -> list[Run]:
     """Train and test every fold, print the table and write the group's results.json."""
-    runs, rows = [], []
+    runs, rows, callbacks = [], [], options.get("callbacks", ())
     try:
         for fold in range(1, folds + 1):
             if not options["quiet"]:
                 print_stderr(f"fold {fold} of {folds}")
-            where: dict[str, Any] = {"name": f"fold_{fold}", "group": group}
-            runs.append(train([*args, f"--data.fold={fold}"], *configs, **where, **options))
+            where: dict[str, Any] = {"name": f"fold_{fold}", "group": group, "callbacks": _fresh(callbacks)}
+            runs.append(train([*args, f"--data.fold={fold}"], *configs, **{**options, **where}))
             rows.append(_tested(runs[-1]))
     except BaseException:
         with suppress(OSError):  # a folder that holds a run stays
@@ -178,6 +179,11 @@ def _train_group(
     if not options["quiet"]:
         show_folds(figures, summary, images)
     return runs
+
+
+def _fresh(callbacks: Sequence[Callback]) -> list[Callback]:
+    """Return the callbacks of one fold: copies of Lightning's own, whose state is that of one training."""
+    return [deepcopy(one) if type(one).__module__.startswith("lightning.") else one for one in callbacks]
 
 
 def _tested(run: Run) -> dict[str, Any]:

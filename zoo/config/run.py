@@ -25,7 +25,7 @@ from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
-from zoo.training.predictions import CollectPredictions, predict_batches
+from zoo.training.predictions import CollectPredictions, CountImages, predict_batches
 from zoo.training.task import ImageClassifier
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 #: Options that come before the user's where one process works, whatever trained the run.
 ALONE = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")
+
+#: How options begin that only a training follows.
+TRAINING = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping", "--logger")
 
 
 class EvaluateCLI(ZooCLI):
@@ -72,15 +75,16 @@ def evaluate(
     cli = opened(command, args, *configs)
     run = cli.run
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
-    count = len(cli.datamodule.source(split))
+    counted = CountImages()
     reported = command == "test" and cli.trainer.world_size == 1
     with _predictions_csv(cli, split if reported else None) as table:
         predictions = Predictions(len(cli.model.spec.classes), table=table)
-        if reported:
-            cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
+        collected = [CollectPredictions(predictions.add)] if reported else []
+        cli.trainer.callbacks += [counted, *collected]  # type: ignore[attr-defined]  # set by a connector
         getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
     results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    count = predictions.images if reported else count  # without damaged ones and those beyond a limit of batches
+    # Without damaged images and those beyond a limit of batches; several processes count only their own.
+    count = counted.images if cli.trainer.world_size == 1 else len(cli.datamodule.source(split))
     if is_first_process():
         show_results(f"{run.path}: {split} split, {count:,} images", results)
         if command == "test":
@@ -162,6 +166,7 @@ def opened(
     if not args or args[0].startswith("-"):
         raise UserError(f"which run? zoo {command} RUN, where RUN is the folder that 'zoo fit' printed")
     run = Run.open(args[0])
+    _refuse_training_options(command, run, args[1:])
     own = (str(run.config), read_config(run.config))
     sources = resolve(args[1:], own, *configs)
     if sources.names != resolve([], own).names:
@@ -170,6 +175,16 @@ def opened(
     if own_data and run.split.is_file():
         _show_split_notes(command, cli)
     return cli
+
+
+def _refuse_training_options(command: str, run: Run, args: Sequence[str]) -> None:
+    """Refuse, by a UserError, options that say how to train: they would change nothing."""
+    for option in (arg.partition("=")[0] for arg in args):
+        if option.startswith(TRAINING):
+            raise UserError(
+                f"{option} says how to train, and 'zoo {command}' takes run {run.path} as it was trained; leave it out "
+                "(--data.*, --trainer.* and --ckpt_path have an effect)"
+            )
 
 
 def _show_split_notes(command: str, cli: EvaluateCLI) -> None:

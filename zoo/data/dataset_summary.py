@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,23 +38,27 @@ class Summary:
     samples: list[list[np.ndarray]]
 
 
-def summarise(name: str, root: Path, shrink: Callable[[np.ndarray], np.ndarray]) -> Summary:
+def summarise(
+    name: str, root: Path, shrink: Callable[[np.ndarray], np.ndarray], options: Mapping[str, Any] | None = None
+) -> Summary:
     """Count the images of a data set and take samples of each class.
 
     Args:
         name: registered name of the data set.
         root: the data root.
         shrink: makes a large image, uint8 ``(height, width, channels)``, smaller.
+        options: of the data set.
 
     Raises:
         UserError: the name is unknown, the data set cannot be opened, or it has over MAX_CLASSES classes.
         DownloadError: files are missing and cannot be downloaded.
         ImageError: one of the samples is damaged.
     """
-    splits = {"train": registry.call("dataset", name, (root, "train"), {})}
+    options = options or {}
+    splits = {"train": registry.call("dataset", name, (root, "train"), options)}
     for split in ("val", "test"):
         try:
-            splits[split] = registry.call("dataset", name, (root, split), {})
+            splits[split] = registry.call("dataset", name, (root, split), options)
         except NoSplitError:
             continue
     train = splits["train"]

@@ -262,9 +262,7 @@ class ImageData:
     def _require_geometry(self) -> InputSpec:
         """Return the spec without the real mean and standard deviation, which need pixels."""
         if self._geometry is None:
-            dataset = self.opened("train")
-            self._geometry = inspection.geometry(self.dataset_name, dataset, self.wanted, self._like, self.num_workers)
-            self.splits.classes = self._geometry.classes
+            self._geometry = inspection.geometry(self.splits, self.wanted, self._like, self.num_workers)
         return self._geometry
 
     def _build(self, split: Split) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from zoo.data.item_reader import BAD
 from zoo.data.sources import MemorySource, Source
 from zoo.images.white_level import highest_of_item, white_level_of_files
 from zoo.images.white_level import white_level as of_levels
+
+if TYPE_CHECKING:
+    from zoo.data.splits import DatasetSplits
 
 #: Mean and standard deviation of data that streams are computed from so many images.
 STATISTICS_SAMPLE = 2_000
@@ -67,12 +71,11 @@ def natural_size(dataset: Any) -> tuple[int, int]:
     return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
 
 
-def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | None, workers: int = 1) -> InputSpec:
+def geometry(splits: DatasetSplits, wanted: InputOptions, like: InputSpec | None, workers: int = 1) -> InputSpec:
     """Return the spec of a training split, with mean 0 and standard deviation 1, because the real ones need pixels.
 
     Args:
-        name: of the data set, for the error.
-        dataset: the training split.
+        splits: of the data set; they then require its classes.
         wanted: what is asked for, in place of what ``like`` or else the data set has.
         like: what pretrained weights were trained for; None takes everything from the data set.
         workers: threads that read files for the white level.
@@ -80,6 +83,7 @@ def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | No
     Raises:
         UserError: the weights are for images of other channels.
     """
+    name, dataset = splits.name, splits.opened("train")
     own_channels = wanted.channels or channels(dataset)
     if like is not None and own_channels not in (1, like.channels):
         if like.channels == 1 and own_channels == 3:
@@ -93,11 +97,12 @@ def geometry(name: str, dataset: Any, wanted: InputOptions, like: InputSpec | No
         resize = resize.refit(wanted.fit)
     natural = natural_size(dataset) if like is None else (like.height, like.width)
     height, width = wanted.size or natural
-    classes, white = tuple(map(str, dataset.classes)), white_level(dataset, depth, workers)
-    return InputSpec(classes, depth, height, width, (0.0,) * depth, (1.0,) * depth, resize, white)
+    splits.classes = tuple(map(str, dataset.classes))
+    white = white_level(dataset, depth, workers, lambda: splits.items("train")[1])
+    return InputSpec(splits.classes, depth, height, width, (0.0,) * depth, (1.0,) * depth, resize, white)
 
 
-def white_level(dataset: Any, depth: int, workers: int) -> int:
+def white_level(dataset: Any, depth: int, workers: int, trained: Callable[[], np.ndarray | None]) -> int:
     """Return the white level of a training split: the smallest that holds every pixel of 16 bits, else 65535.
 
     All items of a data set that is no plain files are read for it where the first has 16 bits.
@@ -106,9 +111,13 @@ def white_level(dataset: Any, depth: int, workers: int) -> int:
         dataset: the training split.
         depth: channels that images are read with.
         workers: threads that read files.
+        trained: returns the items from which no other split is drawn, None for all; it is asked of files whose labels
+            are listed, because of others a split is drawn only when they are read.
     """
     if hasattr(dataset, "white_level") and hasattr(dataset, "path"):
-        return white_level_of_files([str(dataset.path(index)) for index in range(len(dataset))], depth, workers)
+        items = trained() if hasattr(dataset, "labels") else None
+        chosen = range(len(dataset)) if items is None else items.tolist()
+        return white_level_of_files([str(dataset.path(index)) for index in chosen], depth, workers)
     if getattr(getattr(dataset, "images", None), "dtype", None) == np.uint8:
         return WHITE_LEVELS[-1]
     try:

@@ -108,9 +108,8 @@ class DatasetSplits:
 
     def count(self, split: Split) -> int | None:
         """Return the number of a split's images; None where there is no such split, or its data set is not open yet."""
-        if split in self.parts:
-            return len(self.parts[split])
-        return len(self._opened[split]) if split in self._opened else None
+        images = self.parts.get(split, self._opened.get(split))
+        return None if images is None else len(images)
 
     def paths(self, split: Split) -> list[str] | None:
         """Return the file of each item of a split, in order; None where the data set has no files."""
@@ -122,7 +121,8 @@ class DatasetSplits:
     @cached_property
     def labels(self) -> np.ndarray:
         """The label of each training item, int64 ``(count,)``, before splits are drawn."""
-        return inspection.labels(self.opened("train"), self.read_whole())
+        train = self.opened("train")
+        return inspection.labels(train, None if hasattr(train, "labels") else self.read_whole())
 
     @cached_property
     def keys(self) -> list[str] | None:
@@ -152,6 +152,7 @@ class DatasetSplits:
         elif any(fractions := self._fractions(train)) or rule.folds is not None:
             parts = self._drawn_parts(fractions)
         else:
+            self._note_group("has its own train, val and test")
             return {}
         for split, part in parts.items():
             if len(part) == 0:
@@ -160,8 +161,7 @@ class DatasetSplits:
 
     def _note_unused(self) -> None:
         """Say which option, or which split of one's own, has no effect."""
-        rule = self.rule
-        if rule.split is not None or not (rule.test_fraction or rule.folds) or not self._has("test"):
+        if (rule := self.rule).split is not None or not (rule.test_fraction or rule.folds) or not self._has("test"):
             return
         count = len(self.opened("test"))
         self.notes.append(
@@ -170,6 +170,11 @@ class DatasetSplits:
             else f"warning: data.test_fraction is {rule.test_fraction}, but the data has a test split of {count:,} "
             "images, which is used"
         )
+
+    def _note_group(self, reason: str) -> None:
+        """Say that the option of groups has no effect."""
+        if self.rule.group is not None:
+            self.notes.append(f"warning: data.group is '{self.rule.group}', but no split is drawn: the data {reason}")
 
     def _fractions(self, train: Any) -> tuple[float, float]:
         """Return the shares of val and test to draw, 0 for a split that exists; test of folds is not a share."""
@@ -226,7 +231,9 @@ class DatasetSplits:
             for split in SPLITS
             if split in names or split == "train"
         }
-        if "val" not in parts and not self._has("val"):
+        if "val" in parts or self._has("val"):
+            self._note_group(f"has the splits of {rule.source}")
+        else:
             own = self._group_keys(keys)
             seed = SPLIT_SEED if rule.split_seed is None else rule.split_seed
             train, val, _ = hash_split([own[item] for item in parts["train"]], seed, (rule.val_fraction, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from zoo.core.errors import UserError, did_you_mean
 from zoo.data.split import SPLIT_NAMES, split_of
@@ -20,6 +21,9 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "split": ("split", "set", "subset", "partition"),
     "group": ("group", "groupid", "patient", "patientid", "subject", "subjectid"),
 }
+
+#: What the columns of a table with a column for each class hold.
+ZERO, ONE = frozenset(["0", "0.0", "False", "false"]), frozenset(["1", "1.0", "True", "true"])
 
 
 def find_columns(content: Table, named: Mapping[str, str | None]) -> dict[str, str]:
@@ -43,6 +47,43 @@ def find_columns(content: Table, named: Mapping[str, str | None]) -> dict[str, s
                 f"{inside if content.path.suffix.lower() == '.parquet' else ''}"
             )
     return chosen
+
+
+def with_one_hot_label(content: Table, label: str | None) -> tuple[Table, str | None]:
+    """Return a table in which columns of 0 and 1, one for each class, are one column of labels.
+
+    Args:
+        content: the table.
+        label: the column of labels, or names of such columns separated by commas; None takes a column of a usual name,
+            else all columns that hold nothing but 0 and 1.
+
+    Returns:
+        The table, and the name of its column of labels; as they were received where there are no such columns.
+
+    Raises:
+        UserError: a row has another number of 1 than one.
+    """
+    if label is None:
+        if any(_plain(name) in USUAL["label"] for name in content.columns):
+            return content, label
+        chosen = [name for name, values in content.columns.items() if all(map(_is_bit, values))]
+    else:
+        chosen = [] if label in content.columns else [name.strip() for name in label.split(",")]
+    if len(chosen) < 2 or not all(name in content.columns for name in chosen):
+        return content, label
+    bits = list(zip(*([value.strip() in ONE for value in content.columns[name]] for name in chosen), strict=True))
+    if wrong := [line for row, line in zip(bits, content.lines, strict=True) if sum(row) != 1]:
+        raise UserError(
+            f"{content.path}: an image has one class, but other numbers of 1 in the columns {listed(chosen)} are in "
+            f"{'line' if len(wrong) == 1 else 'lines'} {listed(wrong)}; correct them, or name the columns of the "
+            "classes with --data.dataset.label_column A,B,C"
+        )
+    name = listed(chosen)
+    return replace(content, columns={**content.columns, name: [chosen[row.index(True)] for row in bits]}), name
+
+
+def _is_bit(value: str) -> bool:
+    return value.strip() in ONE or value.strip() in ZERO
 
 
 def _plain(name: str) -> str:

@@ -17,6 +17,7 @@ from zoo.data.table_columns import (
     label_texts,
     require_rows,
     split_names,
+    with_one_hot_label,
 )
 from zoo.data.tables import listed, read_table, require_utf8
 from zoo.datasets.folder import ImageFolder
@@ -38,14 +39,16 @@ def table(
     The first line names the columns. Usual names are recognised in any case: path, file, filename, image, image_path,
     id ... for the image, label, class, target, category ... for the label and, where there are such columns, split,
     set ... and group, patient ... A relative path starts at the table's folder or at the root, wherever more of the
-    files are; the file's ending may be left out. Labels are names, or whole numbers, which are sorted as numbers.
+    files are; the file's ending may be left out. Labels are names, or whole numbers, which are sorted as numbers; or a
+    column for each class holds 1 in the rows of its images and 0 in the others.
 
     Args:
         root: a folder that relative paths may start at.
         split: ``train``, ``val`` or ``test``.
         path: the table, from the working directory or from the root.
         path_column: the column of the images' files; by default the one of a usual name.
-        label_column: the column of labels; by default the one of a usual name.
+        label_column: the column of labels, or the columns of the classes, separated by commas; by default the one of a
+            usual name, else all columns of nothing but 0 and 1.
         split_column: the column that says train, val or test; by default the one of a usual name, if there is one.
         group_column: the column of images that stay together in one split; by default the one of a usual name, if there
             is one.
@@ -124,7 +127,8 @@ def _open(
     strict: bool,
 ) -> TableImages:
     content = read_table(_locate(root, Path(path)))  # from Python it may be a text
-    columns = find_columns(content, named)
+    content, label = with_one_hot_label(content, named.get("label"))
+    columns = find_columns(content, {**named, "label": label})
     names, labels = content.columns[columns["path"]], label_texts(content.columns[columns["label"]])
     splits = split_names(content, columns["split"]) if "split" in columns else ["train"] * len(names)
     require_rows(content, names, labels, splits)

@@ -47,6 +47,24 @@ class CollectPredictions(Callback):
         self.add(images, labels, outputs["logits"], list(islice(self._positions, len(labels))))
 
 
+class CountImages(Callback):
+    """Counts the images that a validation or a test measures in this process."""
+
+    images = 0
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
+    ) -> None:
+        """Add a batch."""
+        self.images += len(batch[1])
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
+    ) -> None:
+        """Add a batch."""
+        self.images += len(batch[1])
+
+
 def predict_batches(
     trainer: Trainer, model: LightningModule, data: LightningDataModule, split: Literal["val", "test"]
 ) -> Iterator[PredictedBatch]:

@@ -107,7 +107,9 @@ def scan_dataset(
         raise UserError(f"data set '{name}' has no split at all: {'; '.join(map(str, missing.values()))}")
     parts, remarks = _parts(DatasetSplits(name, root, rule, partial(_own, opened, missing)), opened)
     first = next(iter(opened.values()))
-    white = white_level(first, channels(first), workers) if hasattr(first, "white_level") else WHITE_LEVEL
+    white = WHITE_LEVEL
+    if hasattr(first, "white_level"):
+        white = white_level(first, channels(first), workers, lambda: parts.get("train"))
     scans: dict[Split, SplitScan] = {}
     for split, dataset in opened.items():
         if hasattr(dataset, "white_level"):
