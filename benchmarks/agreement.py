@@ -51,7 +51,8 @@ def main() -> None:
         raw = [as_tensor(image, spec.channels) for image, _ in items]
         sizes |= {tuple(image.shape[:2]) for image in raw}
         with torch.inference_mode():
-            expected = by_run(torch.stack([to_uint8(image, spec) for image in raw])).softmax(dim=1).numpy()
+            logits = by_run(torch.stack([to_uint8(image, spec) for image in raw]))
+            expected = by_run.probabilities(logits).numpy()
         named = by_runtime.predict_batch([image for image, _ in items], top_k=len(spec.classes))
         found = {
             "runtime": np.array([[dict(row)[name] for name in spec.classes] for row in named], np.float32),

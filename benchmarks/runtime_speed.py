@@ -58,7 +58,7 @@ def main() -> None:
 
         def eager(tensor: torch.Tensor = tensor) -> torch.Tensor:
             with torch.inference_mode():
-                return by_run(tensor).softmax(dim=1)
+                return by_run.probabilities(by_run(tensor))
 
         contenders = {
             "session": lambda images=images: bare.run(None, {"images": images}),

@@ -136,7 +136,12 @@ class TrainedRun:
         return self._evaluate("validate", data=data, trainer=trainer)
 
     def test(
-        self, *, data: Section | None = None, trainer: Section | None = None, on: str | Path | None = None
+        self,
+        *,
+        data: Section | None = None,
+        trainer: Section | None = None,
+        on: str | Path | None = None,
+        tta: Literal["flip"] | None = None,
     ) -> dict[str, float]:
         """Measure the best checkpoint on the test split, print a table, and write results.json and the report.
 
@@ -145,6 +150,7 @@ class TrainedRun:
                 get files of their own.
             data: what differs from the training, such as ``{"root": "/data"}``.
             trainer: likewise, such as ``{"accelerator": "cpu"}``.
+            tta: flip averages each image and its mirror image.
 
         Returns:
             Metrics by name, such as ``{"test/accuracy": 0.91}``.
@@ -153,14 +159,15 @@ class TrainedRun:
             UserError: a value is wrong, or the run has no checkpoint.
             NoSplitError: the data set has no such split.
         """
-        return self._evaluate("test", on, data=data, trainer=trainer)
+        return self._evaluate("test", on, tta, data=data, trainer=trainer)
 
     @quiet_lightning()
-    def export(self, quantize: Literal["int8", "fp16"] | None = None) -> Path:
+    def export(self, quantize: Literal["int8", "fp16"] | None = None, tta: Literal["flip"] | None = None) -> Path:
         """Write the run as one ONNX file with preprocessing and class names inside.
 
         Args:
             quantize: write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split.
+            tta: flip writes a network that averages each image and its mirror image.
 
         Returns:
             The file.
@@ -171,19 +178,23 @@ class TrainedRun:
         """
         from zoo.config.run import export
 
-        return export([str(self.path)], quantize)[0]
+        return export([str(self.path)], quantize, tta)[0]
 
     @quiet_lightning()
     def _evaluate(
-        self, command: Literal["validate", "test"], on: str | Path | None = None, **sections: Any
+        self,
+        command: Literal["validate", "test"],
+        on: str | Path | None = None,
+        tta: Literal["flip"] | None = None,
+        **sections: Any,
     ) -> dict[str, float]:
         from zoo.config.run import evaluate
         from zoo.config.run_on import test_on
 
         config = f"zoo.TrainedRun.{command}", plain_sections(sections)
         if on is not None:
-            return test_on([str(self.path)], on, config)
-        return evaluate(command, [str(self.path)], config)
+            return test_on([str(self.path)], on, config, tta=tta)
+        return evaluate(command, [str(self.path)], config, tta=tta)
 
 
 @overload

@@ -11,7 +11,8 @@ import torch
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_f1_score
 
 from zoo.core.errors import RunError
-from zoo.reports.evaluation import BINS, EXAMPLES, Predictions, compute_metrics
+from zoo.reports.calibration import BINS
+from zoo.reports.evaluation import EXAMPLES, Predictions, compute_metrics
 
 CLASSES = 7
 

@@ -21,10 +21,13 @@ from zoo.models.many import Network
 if TYPE_CHECKING:
     from zoo.config.resolve import ConfigSources
     from zoo.models.classifier import Classifier
+    from zoo.models.tta import TestTimeAugmentation
 
 
 @contextmanager
-def opened_network(model: str | ConfigSources, threads: int, invert: bool) -> Iterator[OpenedNetwork]:
+def opened_network(
+    model: str | ConfigSources, threads: int, invert: bool, tta: TestTimeAugmentation | None = None
+) -> Iterator[OpenedNetwork]:
     """Open a network for a command.
 
     Args:
@@ -32,19 +35,21 @@ def opened_network(model: str | ConfigSources, threads: int, invert: bool) -> It
             pretrained weights.
         threads: CPU threads that the network may use for each batch.
         invert: whether pictures are inverted before the network sees them.
+        tta: flip averages each picture and its mirror image.
 
     Raises:
-        UserError: the model is wrong.
+        UserError: the model is wrong, or an exported file averages already.
     """
     if isinstance(model, str) and model.endswith(".onnx"):
         with as_user_errors():
-            yield ExportedNetwork(runtime.Classifier(model, threads=threads), invert)
+            yield ExportedNetwork(runtime.Classifier(model, threads=threads), invert, tta)
         return
     import torch
 
     from zoo.models.checkpoint import load_classifier
 
     classifier = load_classifier(model) if isinstance(model, str) else _as_published(model)
+    classifier.tta = tta
     before = torch.get_num_threads()
     torch.set_num_threads(threads)  # threads that are started later begin with this number
     try:
@@ -104,14 +109,26 @@ def _inverted(picture: Image.Image | np.ndarray) -> Image.Image | np.ndarray:
 class ExportedNetwork(OpenedNetwork):
     """A file that ``zoo export`` wrote."""
 
-    def __init__(self, classifier: runtime.Classifier, invert: bool) -> None:
+    def __init__(self, classifier: runtime.Classifier, invert: bool, tta: TestTimeAugmentation | None = None) -> None:
         super().__init__(InputSpec.from_dict(classifier.input_spec), classifier.training_images, invert)
+        if tta is not None and classifier.metadata.get("tta") is not None:
+            raise UserError("the file was exported with --tta flip and averages by itself; leave --tta out")
+        if tta is not None and classifier.labels == "several":
+            raise UserError("--tta flip averages networks that give an image one class; this file gives several")
+        self.tta = tta
         self.thresholds = classifier.thresholds
         self._classifier = classifier
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Return the probabilities of each class."""
-        return self._classifier.probabilities(pixels)
+        if self.tta is None:
+            return self._classifier.probabilities(pixels)
+        run = self._classifier.session.run
+        views = (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
+        logits = np.mean([run(["logits"], {"images": view})[0] for view in views], axis=0)
+        powers = np.exp((logits - logits.max(1, keepdims=True)) / self._classifier.metadata.get("temperature", 1.0))
+        result: np.ndarray = powers / powers.sum(1, keepdims=True)
+        return result
 
 
 class TorchNetwork(OpenedNetwork):
@@ -128,7 +145,7 @@ class TorchNetwork(OpenedNetwork):
 
         with torch.inference_mode():
             logits = self._classifier(torch.from_numpy(pixels))
-            result: np.ndarray = logits.float().softmax(dim=1).numpy()
+            result: np.ndarray = self._classifier.probabilities(logits).numpy()
         return result
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.parser import Parser, run_parser
+from zoo.cli.parser import Parser, add_tta, run_parser
 from zoo.cli.quiet import silence_libraries
 
 if TYPE_CHECKING:
     from zoo.export.model_file import Precision
+    from zoo.models.tta import TestTimeAugmentation
 
 
 def parser() -> Parser:
@@ -21,6 +22,7 @@ def parser() -> Parser:
         choices=("int8", "fp16"),
         help="write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split",
     )
+    add_tta(parser)
     parser.add_argument("--web", metavar="FOLDER", help="also write a web page that runs the file in the browser")
     return parser
 
@@ -28,16 +30,22 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> None:
     """Write a run as one ONNX file with preprocessing and class names inside."""
     options, rest = parser().parse_known_args(argv)
-    export([options.run, *rest], options.quantize, options.web)
+    export([options.run, *rest], options.quantize, options.web, options.tta)
 
 
-def export(args: Sequence[str], precision: Precision | None = None, page: str | None = None) -> Path:
+def export(
+    args: Sequence[str],
+    precision: Precision | None = None,
+    page: str | None = None,
+    tta: TestTimeAugmentation | None = None,
+) -> Path:
     """Export a run and print what was compared; the path of the file is the last line.
 
     Args:
         args: the run folder, then options that override its configuration, such as ``--data.root``.
         precision: int8 or fp16; None is float32.
         page: a folder for a web page that runs the file in the browser.
+        tta: flip writes a network that averages each image and its mirror image.
 
     Returns:
         ``RUN/model.onnx``, ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``.
@@ -52,7 +60,7 @@ def export(args: Sequence[str], precision: Precision | None = None, page: str | 
     silence_libraries()
     if page is not None:
         check_folder(Path(page))
-    path, metadata = run.export(args, precision)
+    path, metadata = run.export(args, precision, tta)
     _show(path, metadata)
     if page is not None:
         write_page(path, Path(page))

@@ -81,3 +81,10 @@ def run_parser(command: str, epilog: str = "") -> Parser:
     parser = Parser(command, fit_options="run", epilog=epilog)
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     return parser
+
+
+def add_tta(parser: Parser) -> None:
+    """Add the option of test-time augmentation."""
+    parser.add_argument(
+        "--tta", choices=("flip",), help="average the logits of each image and its mirror image, in twice the time"
+    )

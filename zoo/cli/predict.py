@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.cli.parser import Parser
+from zoo.cli.parser import Parser, add_tta
 from zoo.cli.quiet import silence_libraries
 from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
@@ -16,6 +16,7 @@ from zoo.runs.files import require_folder
 
 if TYPE_CHECKING:
     from zoo.config.resolve import ConfigSources
+    from zoo.models.tta import TestTimeAugmentation
 
 IMAGES_HELP = (
     "a run folder, checkpoint or .onnx file, then images: files, folders, patterns in quotes ('photos/**/*.jpg'), "
@@ -40,6 +41,7 @@ def parser() -> Parser:
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted command has stopped")
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be read")
     parser.add_argument("--invert", action="store_true", help="invert each image: dark strokes become light ones")
+    add_tta(parser)
     parser.add_argument("--plot", metavar="FILE", help="draw images beside their classes: .png, .svg or .pdf")
     parser.add_argument("--quiet", action="store_true", help="print errors alone; needs --output or --plot")
     return parser
@@ -66,6 +68,7 @@ def main(argv: Sequence[str]) -> None:
         resume=options.resume,
         strict=options.strict,
         invert=options.invert,
+        tta=options.tta,
         plot=options.plot,
         quiet=options.quiet,
     )
@@ -87,6 +90,7 @@ class Wanted:
     resume: bool = False
     strict: bool = False
     invert: bool = False
+    tta: TestTimeAugmentation | None = None
     plot: str | None = None
     quiet: bool = False
 
@@ -138,5 +142,5 @@ def predict(model: str | ConfigSources, arguments: Sequence[str], wanted: Wanted
         if counts := count_left_out(place, [place.parent], [place.name], channels=3):
             print_stderr(f"{folder}: left out: {in_one_line(counts)}")
     threads, chunk = plan(len(names), cores())
-    with opened_network(model, max(1, cores() // threads), wanted.invert) as network:
+    with opened_network(model, max(1, cores() // threads), wanted.invert, wanted.tta) as network:
         PredictionJob(network, names, wanted).run(threads, chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.cli.parser import Parser, run_parser
+from zoo.cli.parser import Parser, add_tta, run_parser
 from zoo.cli.quiet import silence_libraries
 
 
@@ -17,6 +17,7 @@ def parser() -> Parser:
         help="test on all images of another folder of class folders, or of a table, as they are; the run's own results "
         "stay",
     )
+    add_tta(parser)
     return parser
 
 
@@ -29,6 +30,6 @@ def main(argv: Sequence[str]) -> None:
 
     silence_libraries()
     if options.on is not None:
-        test_on([options.run, *rest], options.on)
+        test_on([options.run, *rest], options.on, tta=options.tta)
         return
-    evaluate("test", [options.run, *rest])
+    evaluate("test", [options.run, *rest], tta=options.tta)

@@ -15,6 +15,7 @@ from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
 from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
+from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
@@ -188,7 +189,10 @@ def _report(cli: FitCLI) -> None:
         load_weights(cli.model, checkpoint, path)
         device, fitted = cli.trainer.strategy.root_device, cli.trainer.global_step != cli.first_step
         batches = predict_batches(cli.trainer, cli.model, cli.datamodule, "val")
-        predictions = Predictions(len(cli.model.spec.classes), batches)
+        count = len(cli.datamodule.source("val"))
+        predictions = Predictions(len(cli.model.spec.classes), batches, fit_on=count)
+        if line := record_temperature(cli.run, checkpoint, path, predictions):
+            cli.notify(line)
         context = ReportContext(cli.run, cli.model, cli.datamodule, device, checkpoint["epoch"])
         cli.notify(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
 

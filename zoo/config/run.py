@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from rich.table import Table
 
 from zoo.config.builder import ZooCLI
 from zoo.config.resolve import resolve
+from zoo.config.temperature import record_temperature
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.data.contract import Split
 from zoo.data.items import item_names
 from zoo.models.checkpoint import classifier_of
+from zoo.models.tta import TestTimeAugmentation
 from zoo.reports.evaluation import Predictions
 from zoo.reports.page import require_page
 from zoo.reports.predictions_csv import PredictionsCsv, write_predictions
@@ -53,11 +56,15 @@ class EvaluateCLI(ZooCLI):
     def build(self, config: dict[str, Any]) -> None:
         """Build the model of the checkpoint, and the trainer."""
         self.model = classifier_of(self.checkpoint, self.checkpoint_path, ImageClassifier, self.run.path)
+        self.model.temperature = self.run.temperature(self.checkpoint["global_step"])
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
 def evaluate(
-    command: Literal["validate", "test"], args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]
+    command: Literal["validate", "test"],
+    args: Sequence[str],
+    *configs: tuple[str, Mapping[str, Any]],
+    tta: TestTimeAugmentation | None = None,
 ) -> dict[str, float]:
     """Measure a run, print a table and, after a test, write results.json, predictions.csv and the report.
 
@@ -65,6 +72,7 @@ def evaluate(
         command: which split: ``validate`` takes val, ``test`` takes test.
         args: the run folder, then options that override its configuration.
         *configs: as ``opened``.
+        tta: flip averages each image and its mirror image.
 
     Returns:
         Metrics by name, such as ``{"test/accuracy": 0.91}``.
@@ -73,12 +81,12 @@ def evaluate(
         UserError: the run, an option or the data is wrong, or the run has no checkpoint.
     """
     cli = opened(command, args, *configs)
-    run = cli.run
+    cli.model.tta, run = tta, cli.run
     split: Literal["val", "test"] = "val" if command == "validate" else "test"
     counted = CountImages()
     reported = command == "test" and cli.trainer.world_size == 1
     with _predictions_csv(cli, split if reported else None) as table:
-        predictions = Predictions(len(cli.model.spec.classes), table=table)
+        predictions = Predictions(len(cli.model.spec.classes), table=table, temperature=cli.model.temperature)
         collected = [CollectPredictions(predictions.add)] if reported else []
         cli.trainer.callbacks += [counted, *collected]  # type: ignore[attr-defined]  # set by a connector
         getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
@@ -120,19 +128,28 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
     if cli.trainer.world_size > 1:
         raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
+    if split == "test":  # as it was tested
+        cli.model.tta = json.loads(cli.run.results.read_text(encoding="utf-8")).get("tta")
     complete = output is not None or cli.run.predictions.exists()
     with _predictions_csv(cli, None if complete else split) as table:
         batches = predict_batches(cli.trainer, cli.model, cli.datamodule, split)
-        predictions = Predictions(len(cli.model.spec.classes), batches, table)
+        fit_on = len(cli.datamodule.source("val")) if split == "val" else 0
+        classes, temperature = len(cli.model.spec.classes), cli.model.temperature
+        predictions = Predictions(classes, batches, table, temperature, fit_on)
+        if split == "val":
+            record_temperature(cli.run, cli.checkpoint, cli.checkpoint_path, predictions)
     return write_report(_report_context(cli), split, predictions, output=page)
 
 
-def export(args: Sequence[str], precision: Precision | None = None) -> tuple[Path, dict[str, Any]]:
+def export(
+    args: Sequence[str], precision: Precision | None = None, tta: TestTimeAugmentation | None = None
+) -> tuple[Path, dict[str, Any]]:
     """Write a run's best checkpoint as one ONNX file.
 
     Args:
         args: the run folder, then options that override its configuration, such as ``--data.root``.
         precision: int8 or fp16; None is float32.
+        tta: flip writes a network that averages each image and its mirror image.
 
     Returns:
         ``RUN/model.onnx``, ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``, and its metadata.
@@ -145,7 +162,8 @@ def export(args: Sequence[str], precision: Precision | None = None) -> tuple[Pat
 
     cli = opened("export", args)
     path = cli.run.path / ("model.onnx" if precision is None else f"model.{precision}.onnx")
-    origin = model_file.describe_origin(cli.run, cli.checkpoint, cli.checkpoint_path)
+    cli.model.tta = tta
+    origin = model_file.describe_origin(cli.run, cli.checkpoint, cli.checkpoint_path, tta)
     return path, model_file.export(cli.model, cli.datamodule, path, precision=precision, origin=origin)
 
 
@@ -232,4 +250,5 @@ def training_facts(cli: EvaluateCLI, count: int) -> dict[str, Any]:
         "epoch": cli.checkpoint["epoch"],
         "step": cli.checkpoint["global_step"],
         "zoo_version": __version__,
+        **({} if cli.model.tta is None else {"tta": cli.model.tta}),
     }

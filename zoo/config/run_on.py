@@ -13,6 +13,7 @@ from zoo.core.errors import UserError
 from zoo.data.other_images import OtherImages, open_other_images
 from zoo.data.sources import open_source
 from zoo.data.split_file import read_split
+from zoo.models.tta import TestTimeAugmentation
 from zoo.reports.evaluation import Predictions
 from zoo.reports.predictions_csv import write_predictions
 from zoo.runs.files import write_json
@@ -29,7 +30,12 @@ NAME_LENGTH = 40
 WHOLE = ("--trainer.limit_test_batches=null", "--trainer.fast_dev_run=false")
 
 
-def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[str, Any]]) -> dict[str, float]:
+def test_on(
+    args: Sequence[str],
+    path: str | Path,
+    *configs: tuple[str, Mapping[str, Any]],
+    tta: TestTimeAugmentation | None = None,
+) -> dict[str, float]:
     """Measure a run on other images; write ``results-on-<name>-<digest>.json`` and ``predictions-on-....csv``.
 
     The run's own results, report and split stay as they are; its data set is not opened.
@@ -38,6 +44,7 @@ def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[
         args: the run folder, then options that override its configuration.
         path: a folder of class folders, or a table of images and labels; it may lack some of the classes.
         *configs: as ``opened``.
+        tta: flip averages each image and its mirror image.
 
     Returns:
         Metrics by name, such as ``{"test/accuracy": 0.91}``, of the classes that occur.
@@ -48,6 +55,7 @@ def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[
     """
     cli = opened("test", [*args[:1], *ALONE, *WHOLE, *args[1:]], *configs, own_data=False)
     _require_all_in_one_process(cli)
+    cli.model.tta = tta
     run, data, spec = cli.run, cli.datamodule, cli.model.spec
     images = open_other_images(path, spec, data.root)
     _show_notes(run, images)
@@ -58,7 +66,7 @@ def test_on(args: Sequence[str], path: str | Path, *configs: tuple[str, Mapping[
     name = re.sub(r"[^\w.-]+", "-", images.root.stem)[:NAME_LENGTH] + f"-{images.digest[:8]}"
     table_path = run.path / f"predictions-on-{name}.csv"
     with write_predictions(table_path, spec.classes, images.names) as table:
-        predictions = Predictions(len(spec.classes), table=table)
+        predictions = Predictions(len(spec.classes), table=table, temperature=cli.model.temperature)
         cli.trainer.callbacks.append(CollectPredictions(predictions.add))  # type: ignore[attr-defined]  # set by a connector
         cli.trainer.test(cli.model, data, verbose=False)
         measured = predictions.metrics()

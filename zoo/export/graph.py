@@ -36,13 +36,14 @@ MAX_BYTES = 2_000_000_000
 class _Network(nn.Module):
     """Everything after the resize: pixels of the right size to logits and probabilities."""
 
-    def __init__(self, network: nn.Module, spec: InputSpec) -> None:
+    def __init__(self, network: nn.Module, spec: InputSpec, temperature: float) -> None:
         super().__init__()
-        self.preprocess, self.network = Preprocess(spec), network
+        self.preprocess, self.network, self.temperature = Preprocess(spec), network, temperature
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         logits: Tensor = self.network(self.preprocess.normalise(pixels))
-        return logits, logits.softmax(dim=1)
+        divided = logits if self.temperature == 1 else logits / self.temperature
+        return logits, divided.softmax(dim=1)
 
 
 class _Resize(nn.Module):
@@ -56,12 +57,13 @@ class _Resize(nn.Module):
         return resize_and_crop(pixels, self.spec)
 
 
-def network_graph(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
+def network_graph(network: nn.Module, spec: InputSpec, temperature: float = 1.0) -> onnx.ModelProto:
     """Return the graph of a network in evaluation mode, for pixels of its own size.
 
     Args:
         network: float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``; is set to evaluation mode.
         spec: what the network was trained for.
+        temperature: the number by which logits are divided before they become probabilities.
 
     Returns:
         Input ``pixels``: float32 ``(batch, channels, spec.height, spec.width)``, whole levels 0 to 255. Outputs
@@ -75,7 +77,7 @@ def network_graph(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
         raise RunError(f"the network has {size:,} bytes of weights; one ONNX file holds at most {MAX_BYTES:,}")
     # A batch of two, because torch.export treats a size of one as a constant.
     example = torch.zeros(2, spec.channels, spec.height, spec.width)
-    return _export(_Network(network, spec), example, {0: "batch"}, ["logits", "probabilities"])
+    return _export(_Network(network, spec, temperature), example, {0: "batch"}, ["logits", "probabilities"])
 
 
 def accept_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:

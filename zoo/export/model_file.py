@@ -30,6 +30,7 @@ from zoo.data.item_reader import BAD
 from zoo.data.training_images import describe_training_images
 from zoo.export.graph import accept_any_size, network_graph
 from zoo.export.quantize import compare, quantize
+from zoo.models.tta import TestTimeAugmentation, evaluated
 from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 
@@ -79,7 +80,7 @@ def export(
     if precision is not None and precision not in SAMPLE_TOLERANCE:
         raise UserError(f"--quantize is '{precision}'; allowed are int8 and fp16")
     spec, images = classifier.spec, _validation_images(data)
-    graph = network_graph(classifier.network, spec)
+    graph = network_graph(evaluated(classifier.network, classifier.tta), spec, classifier.temperature)
     model = accept_any_size(graph, spec)
     metadata = _describe_model(classifier, data) | dict(origin or {"test_accuracy": None})
     if "training_images" not in metadata:
@@ -98,17 +99,20 @@ def export(
     return metadata
 
 
-def describe_origin(run: Run, checkpoint: Mapping[str, Any], checkpoint_path: Path) -> dict[str, Any]:
+def describe_origin(
+    run: Run, checkpoint: Mapping[str, Any], checkpoint_path: Path, tta: TestTimeAugmentation | None = None
+) -> dict[str, Any]:
     """Return what an exported file records about its run.
 
     Returns:
         ``training_images``, if the run knows them; ``config_sha256``; ``checkpoint`` with its epoch and step;
-        ``test_accuracy`` if ``zoo test`` has measured this checkpoint, else None.
+        ``test_accuracy`` if ``zoo test`` has measured this checkpoint in the same way, else None.
     """
     accuracy = None
     if run.results.is_file():
         results = json.loads(run.results.read_text(encoding="utf-8"))
-        if results["checkpoint"] == checkpoint_path.name and results["step"] == checkpoint["global_step"]:
+        measured = results["checkpoint"], results["step"], results.get("tta")
+        if measured == (checkpoint_path.name, checkpoint["global_step"], tta):
             accuracy = float(results["test/accuracy"])
     ranges = run.known_training_images()
     return {
@@ -125,6 +129,8 @@ def _describe_model(classifier: Classifier, data: ImageData) -> dict[str, Any]:
         "classes": list(classifier.spec.classes),
         "input_spec": classifier.spec.to_dict(),
         "architecture": classifier.architecture,
+        "temperature": classifier.temperature,
+        **({} if classifier.tta is None else {"tta": classifier.tta}),
         "dataset": data.dataset_name,
         "versions": {"zoo": __version__, **{name: package.__version__ for name, package in packages.items()}},
     }
@@ -165,7 +171,7 @@ def _difference(model: onnx.ModelProto, classifier: Classifier, images: torch.Te
             logits, probabilities = session.run(["logits", "probabilities"], {"images": batch.numpy()})
             difference = {
                 "logits": float(np.abs(logits - expected.numpy()).max()),
-                "probabilities": float(np.abs(probabilities - expected.softmax(dim=1).numpy()).max()),
+                "probabilities": float(np.abs(probabilities - classifier.probabilities(expected).numpy()).max()),
             }
             allowed = LOGIT_TOLERANCE * max(1.0, float(expected.abs().max()))
             # Written as "not <=", because a difference of NaN must fail.

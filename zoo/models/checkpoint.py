@@ -63,8 +63,10 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     else:
         run = Run.open(path)
         path = run.trained()
-    classifier = classifier_of(read_checkpoint(path), path, Classifier, run.path)
+    checkpoint = read_checkpoint(path)
+    classifier = classifier_of(checkpoint, path, Classifier, run.path)
     classifier.run = run if run.config.is_file() else None
+    classifier.temperature = run.temperature(checkpoint.get("global_step", -1))
     return classifier
 
 

@@ -19,6 +19,7 @@ from zoo.models import layers, prediction
 from zoo.models.contract import require_module
 from zoo.models.memory_format import memory_format, set_memory_format
 from zoo.models.prediction import ImageInput, PredictionTable
+from zoo.models.tta import TestTimeAugmentation, evaluated
 from zoo.runs.folder import Run
 
 
@@ -37,6 +38,8 @@ class Classifier(nn.Module):
         network: from float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``.
         frozen: its frozen modules, which are always in evaluation mode.
         run: the run it was loaded from, if any.
+        temperature: the number by which logits are divided before they become probabilities.
+        tta: flip averages the logits of each image and its mirror image; None, the default, sees it once.
 
     Raises:
         UserError: the name is unknown, or a value is not allowed.
@@ -59,6 +62,8 @@ class Classifier(nn.Module):
         self.channels_last = set_memory_format(self.network, self.spec, channels_last)
         self.preprocess = Preprocess(self.spec, memory_format(self.channels_last))
         self.run: Run | None = None
+        self.temperature = 1.0
+        self.tta: TestTimeAugmentation | None = None
         self.frozen: list[nn.Module] = []
         #: Layers that train although a frozen one comes after them.
         self.trained_before: list[str] = []
@@ -76,8 +81,12 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, floating ``(batch, classes)``, of uint8 images ``(batch, height, width, channels)``."""
-        logits: Tensor = self.network(self.preprocess(images))
+        logits: Tensor = evaluated(self.network, self.tta)(self.preprocess(images))
         return logits
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of logits, float32 ``(batch, classes)``, by the temperature."""
+        return (logits.float() / self.temperature).softmax(dim=1)
 
     def predict(self, images: ImageInput | Sequence[ImageInput], top_k: int = 5) -> PredictionTable:
         """Return the likeliest classes of images; the result displays itself as a table.

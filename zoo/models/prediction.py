@@ -97,7 +97,7 @@ def predict(classifier: Classifier, images: ImageInput | Sequence[ImageInput], t
             sizes = [_size(image) for _, image in batch]
             _warn(differences(ranges, geometry(spec), pixels.numpy(), sizes), titles[-len(batch) :])
             logits = classifier(pixels.to(classifier.preprocess.scale.device))
-            best = logits.float().softmax(dim=1).topk(min(top_k, len(spec.classes)), dim=1)
+            best = classifier.probabilities(logits).topk(min(top_k, len(spec.classes)), dim=1)
             for values, labels in zip(best.values.tolist(), best.indices.tolist(), strict=True):
                 predictions.append([(spec.classes[label], value) for label, value in zip(labels, values, strict=True)])
     return PredictionTable(titles, predictions)

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
-    from zoo.reports.evaluation import Calibration
+    from zoo.reports.calibration import Calibration
 
 #: Replaced by the text colour of the page when a drawing is done.
 INK = "#010203"

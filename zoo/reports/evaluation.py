@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from torch import Tensor, cat
 
 from zoo.core.errors import RunError
+from zoo.reports.calibration import Calibration, Scaling, calibration_of, cross_fitted
 from zoo.reports.predictions_csv import PredictionsCsv
 
 #: Example images that are stored of the mistakes, and as many of the correct predictions.
@@ -24,8 +26,8 @@ EXAMPLES = 12
 #: Most likely classes that are stored with an example.
 TOP_K = 3
 
-#: Calibration bins of equal width, as in Guo et al. 2017.
-BINS = 15
+#: Most numbers of logits that are held to fit a temperature, 200 MB; of larger splits evenly spaced images are taken.
+HELD_LOGITS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -51,36 +53,6 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How well confidence predicts accuracy; bins without a prediction are left out.
-
-    Args:
-        bins: int64 ``(used,)``; bin n holds confidences above n / BINS and up to (n + 1) / BINS.
-        counts: int64 ``(used,)``, predictions in each bin.
-        accuracy: float64 ``(used,)``, share of correct predictions in each bin.
-        confidence: float64 ``(used,)``, mean confidence in each bin.
-    """
-
-    bins: np.ndarray
-    counts: np.ndarray
-    accuracy: np.ndarray
-    confidence: np.ndarray
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error: the mean of ``|accuracy - confidence|`` over bins, weighted by their counts.
-
-        Source: C. Guo et al., "On Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599
-        """
-        return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.counts))
-
-    @property
-    def mean_confidence(self) -> float:
-        """Mean confidence of all predictions."""
-        return float(np.average(self.confidence, weights=self.counts))
-
-
-@dataclass(frozen=True)
 class ClassificationMetrics:
     """Metrics of a split, from scikit-learn; a share of nothing is 0.
 
@@ -91,7 +63,8 @@ class ClassificationMetrics:
         macro_f1: mean F1 of the classes that occur as a label or as a prediction, as ``zoo test`` reports it.
         precision: float64 ``(classes,)``; recall, f1 likewise.
         support: int64 ``(classes,)``, images of each class.
-        calibration: accuracy by confidence.
+        calibration: accuracy by confidence, at temperature 1.
+        scaling: the temperature and the calibration with it; None where it is 1.
     """
 
     confusion: np.ndarray
@@ -103,6 +76,7 @@ class ClassificationMetrics:
     f1: np.ndarray
     support: np.ndarray
     calibration: Calibration
+    scaling: Scaling | None = None
 
     @property
     def images(self) -> int:
@@ -131,13 +105,20 @@ class ClassificationMetrics:
             "top5_accuracy": self.top5_accuracy,
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration.error,
+            "temperature": 1.0 if self.scaling is None else self.scaling.temperature,
+            "scaled_calibration_error": None if self.scaling is None else self.scaling.after.error,
             **by_class,
             "confusion": np.stack([rows, columns, self.confusion[rows, columns]], axis=1).tolist(),
         }
 
 
 def compute_metrics(
-    labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, classes: int, top5_accuracy: float | None = None
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    confidence: np.ndarray,
+    classes: int,
+    top5_accuracy: float | None = None,
+    scaling: Scaling | None = None,
 ) -> ClassificationMetrics:
     """Compute the metrics of predictions.
 
@@ -147,16 +128,14 @@ def compute_metrics(
         confidence: floating ``(count,)``, probability of the predicted class, 0 to 1.
         classes: number of classes.
         top5_accuracy: for more than 5 classes.
+        scaling: what a temperature changes.
     """
     from sklearn import metrics  # half a second, only for who reports
-    from sklearn.calibration import calibration_curve
 
-    numbers, correct = range(classes), (labels == predicted).astype(np.int64)
+    numbers = range(classes)
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predicted, labels=numbers, zero_division=0
     )
-    accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=BINS)
-    bins, counts = np.unique(np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence), return_counts=True)
     return ClassificationMetrics(
         confusion=metrics.confusion_matrix(labels, predicted, labels=numbers),
         accuracy=float(metrics.accuracy_score(labels, predicted)),
@@ -166,7 +145,8 @@ def compute_metrics(
         recall=recall,
         f1=f1,
         support=support,
-        calibration=Calibration(bins, counts, accuracy, mean_confidence),
+        calibration=calibration_of(labels == predicted, confidence),
+        scaling=scaling,
     )
 
 
@@ -177,6 +157,8 @@ class Predictions:
         classes: number of classes.
         batches: batches to add, each as ``add`` takes it.
         table: gets a row for each image.
+        temperature: the number by which logits are divided before they become the probabilities of table and examples.
+        fit_on: number of images of the split, where a temperature is to be fitted on them; 0 fits none.
     """
 
     def __init__(
@@ -184,13 +166,19 @@ class Predictions:
         classes: int,
         batches: Iterable[tuple[Tensor, Tensor, Tensor, list[int]]] = (),
         table: PredictionsCsv | None = None,
+        temperature: float = 1.0,
+        fit_on: int = 0,
     ) -> None:
-        self.classes, self.table = classes, table
+        self.classes, self.table, self.temperature = classes, table, temperature
+        #: Of every so many images the logits are held; 0 holds none.
+        self._held_every = -(-fit_on * classes // HELD_LOGITS)
+        self._held: list[tuple[Tensor, Tensor]] = []
         self.mistakes: list[Example] = []
         self.uncertain_correct: list[Example] = []
         self._labels: list[Tensor] = []
         self._predicted: list[Tensor] = []
         self._confidence: list[Tensor] = []
+        self._scaled_confidence: list[Tensor] = []
         self._top5_correct = 0
         for batch in batches:
             self.add(*batch)
@@ -206,15 +194,19 @@ class Predictions:
         """
         logits = logits.detach().float()
         best = logits.topk(min(5, self.classes), dim=1).indices
-        probabilities = logits.softmax(dim=1)
+        probabilities = (logits / self.temperature).softmax(dim=1)
         if self.table is not None:
             self.table.add(labels, probabilities, positions)
         probabilities = probabilities.gather(1, best).cpu()
+        self._confidence.append(logits.softmax(dim=1).amax(dim=1).cpu())
         best, labels = best.cpu(), labels.cpu()
         correct, confidence = best[:, 0] == labels, probabilities[:, 0]
         self._labels.append(labels)
         self._predicted.append(best[:, 0])
-        self._confidence.append(confidence)
+        self._scaled_confidence.append(confidence)
+        if self._held_every:
+            held = [row for row, position in enumerate(positions) if position % self._held_every == 0]
+            self._held.append((logits[held].cpu(), labels[held]))
         self._top5_correct += int((best == labels[:, None]).sum())
 
         def store(examples: list[Example], chosen: Tensor, sign: int) -> None:
@@ -250,4 +242,16 @@ class Predictions:
             raise RunError("the network answers with numbers that are not finite")
         labels, predicted = cat(self._labels).numpy(), cat(self._predicted).numpy()
         top5_accuracy = self._top5_correct / len(labels) if self.classes > 5 else None
-        return compute_metrics(labels, predicted, confidence.numpy(), self.classes, top5_accuracy)
+        return compute_metrics(labels, predicted, confidence.numpy(), self.classes, top5_accuracy, self.scaling)
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """What the temperature changes: the one that was given, or one fitted on these images; None where it is 1."""
+        if self._held:
+            logits, labels = (cat(parts) for parts in zip(*self._held, strict=True))
+            return cross_fitted(logits, labels) if logits.isfinite().all() else None
+        if self.temperature == 1:
+            return None
+        correct = (cat(self._labels) == cat(self._predicted)).numpy()
+        after = calibration_of(correct, cat(self._scaled_confidence).numpy())
+        return Scaling(self.temperature, after, f"fitted on the validation images, judged on these {len(correct):,}")

@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import torch
+from markupsafe import Markup
 
 from zoo.core.console import print_stderr
 from zoo.data.contract import Split
@@ -25,8 +26,9 @@ from zoo.data.views import augmented_views
 from zoo.images.files import viewable
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
+from zoo.reports.calibration import BINS, Calibration
 from zoo.reports.environment import environment, peak_memory
-from zoo.reports.evaluation import BINS, ClassificationMetrics, Example, Predictions
+from zoo.reports.evaluation import ClassificationMetrics, Example, Predictions
 from zoo.reports.gradcam import FeatureMap, find_feature_map, heat_maps
 from zoo.reports.page import address_from, read_figures, render
 from zoo.runs.config_file import read_config
@@ -156,7 +158,6 @@ def describe_predictions(
     """Return the values of templates/predictions.html except those of Grad-CAM and of the classifier."""
     many = len(classes) > TABLE_CLASSES
     alt = f"Confusion of {len(classes)} classes: {metrics.accuracy:.1%} of the images lie on the diagonal"
-    error = f"expected calibration error {metrics.calibration.error:.2%}"
     rows = [_class_row(metrics, label, name) for label, name in enumerate(classes)]
     worst = np.argsort(np.where(metrics.support > 0, metrics.f1, 2), kind="stable")[:LISTED]
     return {
@@ -171,12 +172,16 @@ def describe_predictions(
         "class_rows": rows,
         "worst_classes": [rows[label] for label in worst] if many else [],
         "numbered_classes": [(label, *row) for label, row in enumerate(rows)],
-        "reliability": charts.draw_reliability(
-            "reliability", f"Reliability diagram: accuracy by confidence; {error}", metrics.calibration, BINS
-        ),
+        "reliability": _reliability("reliability", metrics.calibration),
+        "scaled_reliability": metrics.scaling and _reliability("scaled_reliability", metrics.scaling.after),
         "mistakes": predictions.mistakes,
         "uncertain_correct": predictions.uncertain_correct,
     }
+
+
+def _reliability(name: str, calibration: Calibration) -> Markup:
+    alt = f"Reliability diagram: accuracy by confidence; expected calibration error {calibration.error:.2%}"
+    return charts.draw_reliability(name, alt, calibration, BINS)
 
 
 def _places(context: ReportContext, split: Split, examples: list[Example], folder: Path) -> dict[int, Any]:

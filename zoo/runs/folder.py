@@ -2,7 +2,7 @@
 
     runs/<data set>-<architecture>/version_<n>/
       config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  split.csv  state.json
-      training_images.json  results.json  predictions.csv  report.html
+      training_images.json  calibration.json  results.json  predictions.csv  report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -156,6 +156,11 @@ class Run:
         return self.path / "training_images.json"
 
     @property
+    def calibration(self) -> Path:
+        """The temperature of the probabilities, fitted on the validation images."""
+        return self.path / "calibration.json"
+
+    @property
     def report(self) -> Path:
         """The page about the run."""
         return self.path / "report.html"
@@ -166,6 +171,17 @@ class Run:
             return {}
         ranges: dict[str, list[float]] = json.loads(self.training_images.read_text(encoding="utf-8"))
         return ranges
+
+    def temperature(self, step: int) -> float:
+        """Return the number by which logits are divided before they become probabilities; 1 where none is fitted.
+
+        Args:
+            step: of the checkpoint; a temperature of another one does not count.
+        """
+        if not self.calibration.is_file():
+            return 1.0
+        recorded = json.loads(self.calibration.read_text(encoding="utf-8"))
+        return float(recorded["temperature"]) if recorded["step"] == step else 1.0
 
     def trained(self) -> Path:
         """Return the checkpoint to use: the best one, else the last.
