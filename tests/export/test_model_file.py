@@ -91,9 +91,9 @@ def test_nothing_is_written_where_the_graph_differs(zoo, run, monkeypatch):
     (run / "model.onnx").write_bytes(b"the file before")
     original = exporting.network_graph
 
-    def other_weights(network, spec):
+    def other_weights(network, spec, temperature):
         network = library.create_architecture("lenet5", spec)
-        return original(network, spec)
+        return original(network, spec, temperature)
 
     monkeypatch.setattr(exporting, "network_graph", other_weights)
     status, _, err = zoo("export", run)
