@@ -34,7 +34,7 @@ def test_on(
     args: Sequence[str],
     path: str | Path,
     *configs: tuple[str, Mapping[str, Any]],
-    tta: TestTimeAugmentation | None = None,
+    tta: TestTimeAugmentation | None,
 ) -> dict[str, float]:
     """Measure a run on other images; write ``results-on-<name>-<digest>.json`` and ``predictions-on-....csv``.
 
