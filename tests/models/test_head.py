@@ -30,6 +30,30 @@ def test_the_features_and_the_layer_give_the_logits(colour_spec, layers):
     torch.testing.assert_close(features @ head.weight.T + bias, model(images))
 
 
+class Distilled(nn.Module):
+    """Two last layers, whose mean is the logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head, self.head_dist = network(nn.Flatten()), nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, images):
+        features = self.body(images)
+        return (self.head(features) + self.head_dist(features.relu())) / 2
+
+
+def test_two_last_layers_whose_mean_is_the_logits_are_one_head(colour_spec):
+    model, images = Distilled().eval(), torch.rand(5, 3, 32, 32)
+    head = find_head(model, colour_spec)
+    assert head.name == "head and head_dist"
+    features = head.inputs(lambda: model(images))
+    assert features.shape == (5, 8)
+    head.set(torch.arange(24.0).view(3, 8), torch.ones(3))
+    torch.testing.assert_close(features @ head.weight.T + head.bias, model(images))
+    torch.testing.assert_close(head.logits(features), model(images))
+    torch.testing.assert_close(head.weight, torch.arange(24.0).view(3, 8))
+
+
 @pytest.mark.parametrize(
     ("layers", "reason"),
     [
@@ -51,8 +75,9 @@ def test_a_network_is_as_it_was(colour_spec):
 
 
 def test_weights_are_set_in_the_shape_of_the_layer(colour_spec):
-    head = find_head(network(nn.Conv2d(4, 3, 1), nn.Flatten()), colour_spec)
+    model = network(nn.Conv2d(4, 3, 1), nn.Flatten())
+    head = find_head(model, colour_spec)
     head.set(torch.ones(3, 4), torch.full((3,), 2.0))
-    assert head.module.weight.shape == (3, 4, 1, 1)
+    assert torch.equal(model[2].weight, torch.ones(3, 4, 1, 1))
     assert torch.equal(head.weight, torch.ones(3, 4))
     assert torch.equal(head.bias, torch.full((3,), 2.0))

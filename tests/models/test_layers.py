@@ -101,6 +101,28 @@ def test_a_run_keeps_what_it_froze(zoo, tmp_path):
     assert [line.split()[-2] for line in out.splitlines() if "Conv2d" in line] == ["yes", "yes"]
 
 
+class NormAct(nn.BatchNorm2d):
+    """A normalisation that holds its activation, as those of timm do."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.act = nn.ReLU()
+
+    def forward(self, features):
+        return self.act(super().forward(features))
+
+
+def test_a_frozen_normalisation_that_holds_other_modules_keeps_its_statistics(spec):
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), NormAct(4))
+    network = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    network.train()
+    for module in freeze(network, spec, "backbone").modules:
+        module.eval()
+    network(torch.rand(4, 3, 8, 8))
+    assert not network[0][1].running_mean.any()
+    assert network.training
+
+
 def test_a_fit_leaves_the_statistics_of_frozen_batch_normalisation_as_they_are(zoo, tmp_path):
     short = ("--trainer.max_epochs", 2, "--trainer.limit_train_batches", 2, "--trainer.limit_val_batches", 1)
     network = ("--model", "torchvision/resnet18", "--data.image_size", 32, "--model.freeze", 5)

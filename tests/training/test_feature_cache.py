@@ -58,6 +58,17 @@ def test_in_memory_they_lead_to_the_same_weights(zoo, tmp_path, uncached, passes
     assert f"{best:.4f}" in zoo("validate", tmp_path / out.splitlines()[-1])[1]
 
 
+def test_with_the_last_layer_alone_they_lead_to_the_same_weights(zoo, tmp_path, monkeypatch):
+    options = ("--model.freeze", "backbone", "--trainer.max_epochs", 2)
+    status, out, err = zoo("fit", *options)
+    assert status == 0
+    assert "the frozen layers ran once, for 1,295 train and 143 val images" in err
+    monkeypatch.setattr(FeatureCache, "on_fit_start", lambda *_: None)
+    status, whole, err = zoo("fit", *options)
+    assert "ran once" not in err
+    assert_equal_weights(tmp_path / out.splitlines()[-1], tmp_path / whole.splitlines()[-1])
+
+
 def test_in_files_they_lead_to_the_same_weights_and_serve_the_next_run(zoo, tmp_path, uncached, passes, folder):
     status, out, err = zoo("fit", *FROZEN, "--data.memory_gib", 0)
     assert status == 0

@@ -51,6 +51,5 @@ def plan_head(wanted: Start | None, fresh: FreshHead | None, classifier: Classif
         if wanted is not None:
             raise UserError(f"model.head_start is {wanted}, but {reason}; leave it out") from reason
         return HeadPlan("fresh", note=f"the last layer starts with the network's own random weights: {reason}")
-    own = {id(parameter) for parameter in head.module.parameters()}
-    alone = all(id(value) in own for value in classifier.network.parameters() if value.requires_grad)
-    return HeadPlan(start, head, classes or tuple(range(len(classifier.spec.classes))), alone)
+    classes = classes or tuple(range(len(classifier.spec.classes)))
+    return HeadPlan(start, head, classes, head.trains_alone(classifier.network))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -67,9 +67,9 @@ class FrozenPrefix:
     """
 
     def __init__(self, network: nn.Module, frozen: Sequence[nn.Module], example: Tensor) -> None:
-        with _mode(network, frozen, True):
+        with frozen_mode(network, frozen, True):
             train_prefix, self._train_suffix = _split(network, frozen)
-        with _mode(network, frozen, False):
+        with frozen_mode(network, frozen, False):
             self.prefix, self._eval_suffix = _split(network, frozen)
         with torch.no_grad():
             values = self.prefix(example)
@@ -80,14 +80,24 @@ class FrozenPrefix:
             #: Type of the features: the widest of their parts.
             self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
             features = self.features(example)
-            if not _close(self.features(example[[0, 0]])[:1], features[:1]):
+            if not close(self.features(example[[0, 0]])[:1], features[:1]):
                 raise NoPrefix("their output for an image depends on the other images of its batch")
             for training in (False, True):
-                with _mode(network, frozen, training):
-                    whole = _observed(network, lambda: network(example))
-                    parts = _observed(network, partial(self.logits, features, training=training))
-                if not _close(parts[0], whole[0]) or not all(map(torch.equal, parts[1:], whole[1:])):
+                with frozen_mode(network, frozen, training):
+                    whole = observed(network, lambda: network(example))
+                    parts = observed(network, partial(self.logits, features, training=training))
+                if not close(parts[0], whole[0]) or not all(map(torch.equal, parts[1:], whole[1:])):
                     raise NoPrefix("the network computes something else in two parts")
+
+    @property
+    def description(self) -> str:
+        """The operations of the frozen part."""
+        return str(self.prefix)
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Return the weights and buffers that decide the features."""
+        state: Mapping[str, Tensor] = self.prefix.state_dict()
+        return state
 
     @property
     def width(self) -> int:
@@ -118,13 +128,13 @@ def _require_equal(first: Sequence[Any], second: Sequence[Any]) -> None:
         raise NoPrefix("their output changes from call to call")
 
 
-def _close(first: Tensor, second: Tensor) -> bool:
+def close(first: Tensor, second: Tensor) -> bool:
     """Tell whether two results are equal up to rounding."""
     tolerance = 2e-2 if second.dtype.itemsize == 2 else 1e-4  # half precision keeps 8 to 11 bits
     return torch.allclose(first, second, rtol=tolerance, atol=tolerance * float(second.abs().max()))
 
 
-def _observed(network: nn.Module, compute: Callable[[], Tensor]) -> list[Tensor]:
+def observed(network: nn.Module, compute: Callable[[], Tensor]) -> list[Tensor]:
     """Return a result, the random state and the buffers after it; buffers and random state are restored."""
     buffers = dict(network.named_buffers())
     before = {name: buffer.clone() for name, buffer in buffers.items()}
@@ -139,7 +149,7 @@ def _observed(network: nn.Module, compute: Callable[[], Tensor]) -> list[Tensor]
 
 
 @contextmanager
-def _mode(network: nn.Module, frozen: Sequence[nn.Module], training: bool) -> Iterator[None]:
+def frozen_mode(network: nn.Module, frozen: Sequence[nn.Module], training: bool) -> Iterator[None]:
     """Set a network's mode, that of frozen modules to evaluation, and restore each module's own mode at the end."""
     with restored_modes(network):
         network.train(training)

@@ -16,49 +16,83 @@ from zoo.models.shapes import BATCH, restored_modes
 
 
 class NoHead(Exception):
-    """The logits of a network are not the output of one linear layer; the text says why."""
+    """The logits of a network are not the output of a linear layer; the text says why."""
 
 
 @dataclass(frozen=True)
 class Head:
     """The last layer of a network: ``features (batch, width) ──► logits (batch, classes)``.
 
+    Distilled networks have two, whose mean is the logits; their features stand side by side.
+
     Args:
-        name: path of the module.
-        module: a linear layer, or a convolution of 1x1 pixel whose features are one pixel.
+        layers: linear layers, or convolutions of 1x1 pixel whose features are one pixel, by their paths.
     """
 
-    name: str
-    module: nn.Linear | nn.Conv2d
+    layers: Mapping[str, nn.Module]
+
+    @property
+    def name(self) -> str:
+        """The path of the layer; of several, their paths for people."""
+        return " and ".join(self.layers)
 
     @property
     def weight(self) -> Tensor:
-        """The weights as ``(classes, width)``; a view of the layer's own."""
-        return self.module.weight.detach().flatten(1)
+        """The weights that give the logits, ``(classes, width)``."""
+        parts = [layer.weight.detach().flatten(1) for layer in self.layers.values()]  # type: ignore[operator]
+        return torch.cat(parts, dim=1) / len(parts)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias, ``(classes,)``; None where a layer has none."""
+        biases: list[Any] = [layer.bias for layer in self.layers.values()]
+        return None if any(bias is None for bias in biases) else torch.stack(biases).detach().mean(dim=0)
 
     @property
     def width(self) -> int:
         """Numbers in the features of one image."""
         return self.weight.shape[1]
 
-    @property
-    def bias(self) -> Tensor | None:
-        """The bias, ``(classes,)``, if the layer has one."""
-        return None if self.module.bias is None else self.module.bias.detach()
-
     def set(self, weight: Tensor, bias: Tensor | None) -> None:
-        """Replace the weights by ``(classes, width)``, and the bias by ``(classes,)`` where the layer has one."""
+        """Replace the weights by ``(classes, width)``, and the bias by ``(classes,)`` where every layer has one."""
         with torch.no_grad():
-            self.module.weight.copy_(weight.view_as(self.module.weight))
-            if self.module.bias is not None and bias is not None:
-                self.module.bias.copy_(bias)
+            for layer, part in zip(self._layers, torch.split(weight, self._widths, dim=1), strict=True):
+                layer.weight.copy_(part.view_as(layer.weight) * len(self.layers))
+                if bias is not None:
+                    layer.bias.copy_(bias)
 
-    def inputs(self, compute: Callable[[], Tensor]) -> Tensor:
-        """Return the features ``(batch, width)`` that the layer gets while ``compute()`` runs the network."""
-        eager = torch.compiler.set_stance("force_eager")  # a compiled network records no module
-        with _recorded({self.name: self.module}) as calls, torch.no_grad(), eager:
+    def trains_alone(self, network: nn.Module) -> bool:
+        """Tell whether everything else in the network is frozen."""
+        own = {id(parameter) for layer in self.layers.values() for parameter in layer.parameters()}
+        return all(id(parameter) in own for parameter in network.parameters() if parameter.requires_grad)
+
+    def inputs(self, compute: Callable[[], Any]) -> Tensor:
+        """Return the features ``(batch, width)`` that the layer gets while ``compute()`` runs the network.
+
+        No gradient is recorded, and a compiled network runs as it was before: compiled code records no layer.
+        """
+        eager = torch.compiler.set_stance("force_eager")
+        with _recorded(self.layers) as calls, torch.no_grad(), eager:
             compute()
-        return calls[-1].features
+        features = {call.name: call.features for call in calls}
+        return torch.cat([features[name] for name in self.layers], dim=1)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return logits ``(batch, classes)`` of features ``(batch, width)``, by the layers themselves."""
+        parts = torch.split(features, self._widths, dim=1)
+        outputs = [
+            layer(part[:, :, None, None] if isinstance(layer, nn.Conv2d) else part).flatten(1)
+            for layer, part in zip(self._layers, parts, strict=True)
+        ]
+        return outputs[0] if len(outputs) == 1 else torch.stack(outputs).mean(dim=0)
+
+    @property
+    def _layers(self) -> list[Any]:
+        return list(self.layers.values())
+
+    @property
+    def _widths(self) -> list[int]:
+        return [layer.weight[0].numel() for layer in self._layers]
 
 
 @dataclass(frozen=True)
@@ -76,7 +110,7 @@ def find_head(network: nn.Module, spec: InputSpec) -> Head:
         spec: the input's channels and size.
 
     Raises:
-        NoHead: the logits are not the output of one linear layer.
+        NoHead: the logits are not the output of a linear layer, nor the mean of the last ones.
     """
     layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
     parameter = next(network.parameters())
@@ -84,19 +118,22 @@ def find_head(network: nn.Module, spec: InputSpec) -> Head:
     with restored_modes(network), torch.no_grad(), _recorded(layers) as calls:
         logits = network.eval().forward(images.to(parameter))  # past torch.compile, which records no module
     if not calls:
-        raise NoHead("it has no linear layer")
+        raise NoHead("it has no linear layer that works by itself")
     last = calls[-1]
-    if sum(call.name == last.name for call in calls) > 1:
-        raise NoHead(f"its last layer, {last.name}, works more than once for an image")
-    tolerance = 1e-5 * float(logits.abs().max())
-    if last.output.shape != logits.shape or not torch.allclose(last.output, logits, rtol=1e-4, atol=tolerance):
-        raise NoHead(f"the output of its last layer, {last.name}, is not the logits")
-    return Head(last.name, layers[last.name])
+    alike = [call for call in calls if call.output.shape == last.output.shape == logits.shape]
+    for group in ([last], alike[-2:]):
+        names = [call.name for call in group]
+        once = all(sum(call.name == name for call in calls) == 1 for name in names)
+        if once and group[0].output.shape == logits.shape:
+            mean = torch.stack([call.output for call in group]).mean(dim=0)
+            if torch.allclose(mean, logits, rtol=1e-4, atol=1e-5 * float(logits.abs().max())):
+                return Head({name: layers[name] for name in names})
+    raise NoHead(f"the output of its last layer, {last.name}, is not the logits")
 
 
 @contextmanager
 def _recorded(layers: Mapping[str, nn.Module]) -> Iterator[list[_Call]]:
-    """Record the calls of layers, in order; the pixel of a convolution's output or input counts as none."""
+    """Record the calls of layers in order; the features and the output of a single pixel as ``(batch, channels)``."""
     calls: list[_Call] = []
 
     def record(name: str, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:

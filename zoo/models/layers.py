@@ -130,10 +130,11 @@ def _first(network: nn.Module, trace: _Trace, numbered: list[Layer], count: int)
             "('zoo info NAME' numbers them), or the path of a module"
         )
     first_trained = trace.calls.index(numbered[count].name)
-    called = [network.get_submodule(name) for name in trace.calls[:first_trained]]
-    leaves = [module for module in called if not any(module.children())]
-    attention = [network.get_submodule(layer.name) for layer in numbered[:count]]  # it has children
-    return FrozenLayers({name for layer in numbered[:count] for name in layer.parameters}, leaves + attention)
+    before, after = trace.calls[:first_trained], trace.calls[first_trained:]
+    # Whole modules too: some normalisations, attention and blocks look at their own mode and hold other modules.
+    done = [name for name in before if not any(call.startswith(f"{name}.") for call in after)]
+    modules = [network.get_submodule(name) for name in done]
+    return FrozenLayers({name for layer in numbered[:count] for name in layer.parameters}, modules)
 
 
 def _stem(numbered: list[Layer]) -> int:

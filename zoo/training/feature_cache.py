@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from zoo.core.console import print_stderr
 from zoo.data.contract import Split
@@ -18,6 +20,8 @@ from zoo.data.datamodule import ImageDataModule
 from zoo.data.loader import Loader
 from zoo.data.sources import MemorySource, Source
 from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
+from zoo.models.head import NoHead, find_head
+from zoo.models.head_prefix import HeadPrefix, Prefix
 from zoo.training.feature_store import FeatureStore
 from zoo.training.optim import planned_steps
 from zoo.training.task import ImageClassifier
@@ -80,7 +84,7 @@ class FeatureCache(Callback):
         with trainer.precision_plugin.forward_context():
             [(images, _)] = sources["train"].fetch([torch.arange(min(2, len(loader.source)))])
             inputs = classifier.preprocess(images.to(classifier.device))
-            prefix = FrozenPrefix(classifier.network, classifier.frozen, inputs)
+            prefix = _prefix(classifier, inputs)
             store = FeatureStore(prefix, classifier, data.memory_bytes, str(trainer.precision))
             features = store.fill(sources, loader.batch_size)
         for split, (values, labels) in features.items():
@@ -92,3 +96,13 @@ class FeatureCache(Callback):
             f"the frozen layers ran once, for {counts} images ({time.perf_counter() - begin:.1f} s): their output, "
             f"{store.bytes / 2**20:,.1f} MiB, is {store.place}"
         )
+
+
+def _prefix(classifier: ImageClassifier, inputs: Tensor) -> Prefix:
+    """Return the network in two parts, by what its last layer gets where that alone trains, else by tracing."""
+    network, frozen = classifier.network, classifier.frozen
+    with suppress(NoHead):
+        head = find_head(network, classifier.spec)
+        if head.trains_alone(network):
+            return HeadPrefix(network, frozen, head, inputs)
+    return FrozenPrefix(network, frozen, inputs)

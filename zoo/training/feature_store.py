@@ -24,7 +24,8 @@ from torch import Tensor
 from zoo.core.version import __version__
 from zoo.data.contract import Split
 from zoo.data.sources import Source
-from zoo.models.frozen_prefix import FrozenPrefix, NoPrefix
+from zoo.models.frozen_prefix import NoPrefix
+from zoo.models.head_prefix import Prefix
 from zoo.models.layers import layers
 from zoo.training.task import ImageClassifier
 
@@ -42,7 +43,7 @@ class FeatureStore:
         precision: of the trainer.
     """
 
-    def __init__(self, prefix: FrozenPrefix, classifier: ImageClassifier, limit: float, precision: str) -> None:
+    def __init__(self, prefix: Prefix, classifier: ImageClassifier, limit: float, precision: str) -> None:
         self.prefix, self.classifier, self.limit, self.precision = prefix, classifier, limit, precision
         self.folder = user_cache_path("zoo") / "features"
         #: Size of all features, and where they are, in words.
@@ -148,8 +149,8 @@ class FeatureStore:
         facts = [torch.__version__, __version__, self.precision, self.classifier.device.type, torch.get_num_threads()]
         facts += [batch_size, self.classifier.architecture, self.classifier.spec.to_dict()]
         digest = hashlib.sha256(json.dumps(facts, default=str).encode())
-        digest.update(str(self.prefix.prefix).encode())
-        for name, tensor in self.prefix.prefix.state_dict().items():
+        digest.update(self.prefix.description.encode())
+        for name, tensor in self.prefix.state().items():
             digest.update(name.encode())
             digest.update(_bytes(tensor))
         labels = torch.empty(len(source), dtype=torch.int64)

@@ -22,7 +22,7 @@ from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
-from zoo.models.frozen_prefix import FrozenPrefix
+from zoo.models.head_prefix import Prefix
 from zoo.training import optim
 from zoo.training.distillation import Distillation
 from zoo.training.epoch_metrics import EpochMetrics
@@ -130,7 +130,7 @@ class ImageClassifier(Classifier, HookNameModule):
             logger=False,
         )
         #: Set while batches hold the output of frozen layers instead of images (zoo.training.feature_cache).
-        self.prefix: FrozenPrefix | None = None
+        self.prefix: Prefix | None = None
         self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
 
     def train(self, mode: bool = True) -> Self:
