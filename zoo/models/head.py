@@ -121,10 +121,9 @@ def find_head(network: nn.Module, spec: InputSpec) -> Head:
         raise NoHead("it has no linear layer that works by itself")
     last = calls[-1]
     alike = [call for call in calls if call.output.shape == last.output.shape == logits.shape]
-    for group in ([last], alike[-2:]):
+    for group in (alike[-1:], alike[-2:]):
         names = [call.name for call in group]
-        once = all(sum(call.name == name for call in calls) == 1 for name in names)
-        if once and group[0].output.shape == logits.shape:
+        if names and all(sum(call.name == name for call in calls) == 1 for name in names):
             mean = torch.stack([call.output for call in group]).mean(dim=0)
             if torch.allclose(mean, logits, rtol=1e-4, atol=1e-5 * float(logits.abs().max())):
                 return Head({name: layers[name] for name in names})
