@@ -9,7 +9,8 @@ https://arxiv.org/abs/2202.10054.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,6 +28,9 @@ FOLDS, MAX_OPERATIONS = 5, 2e11
 
 #: Passes over the features that one solution takes, about; the most that it may take.
 USUAL_PASSES, MAX_PASSES = 15, 200
+
+#: Up to so many numbers one thread solves: several would wait for each other thousands of times.
+ONE_THREAD = 2**20
 
 #: The loss, a scalar, of logits ``(batch, classes)`` to labels ``(batch,)``.
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -78,12 +82,24 @@ def solve(
         basis, triangle = torch.linalg.qr(scaled.T)
         scaled = triangle.T
     problem = _Problem(scaled, labels, loss, others, rows, biased)
-    strength, accuracy = problem.cross_validated()
-    own, shift = problem.minimum(problem.zero(), strength)
+    with _threads(1 if scaled.numel() <= ONE_THREAD else torch.get_num_threads()):
+        strength, accuracy = problem.cross_validated()
+        own, shift = problem.minimum(problem.zero(), strength)
     own = (own if basis is None else own @ basis.T) / scale
     weight[rows] = own
     bias[rows] = shift - own @ centre
     return Solution(weight, bias, strength, accuracy)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use so many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
