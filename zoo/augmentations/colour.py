@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torchvision.transforms import v2
+from typing import TYPE_CHECKING
 
 from zoo.core.spec import InputSpec
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 
 def colour_jitter(
@@ -19,6 +22,8 @@ def colour_jitter(
         saturation: the same for the saturation.
         hue: largest turn of the colour circle to either side, as a share of the circle, 0 to 0.5.
     """
+    from torchvision.transforms import v2
+
     return v2.ColorJitter(brightness, contrast, saturation, hue)
 
 
@@ -29,4 +34,6 @@ def grayscale(spec: InputSpec, p: float = 0.1) -> v2.Transform:
         spec: of the data.
         p: share of the images, 0 to 1.
     """
+    from torchvision.transforms import v2
+
     return v2.RandomGrayscale(p)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from torchvision.transforms import v2
+from typing import TYPE_CHECKING
 
 from zoo.core.spec import InputSpec
 
-BILINEAR = v2.InterpolationMode.BILINEAR
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 
 def rotate(spec: InputSpec, degrees: float = 15) -> v2.Transform:
@@ -16,7 +17,9 @@ def rotate(spec: InputSpec, degrees: float = 15) -> v2.Transform:
         spec: of the data.
         degrees: largest angle to either side, 0 to 180.
     """
-    return v2.RandomRotation(degrees, interpolation=BILINEAR)
+    from torchvision.transforms import v2
+
+    return v2.RandomRotation(degrees, interpolation=v2.InterpolationMode.BILINEAR)
 
 
 def affine(
@@ -35,7 +38,11 @@ def affine(
         scale: smallest and largest factor of the size, above 0.
         shear: largest angle of the shear to either side, in degrees.
     """
-    return v2.RandomAffine(degrees, (translate, translate), tuple(scale), shear, interpolation=BILINEAR)
+    from torchvision.transforms import v2
+
+    return v2.RandomAffine(
+        degrees, (translate, translate), tuple(scale), shear, interpolation=v2.InterpolationMode.BILINEAR
+    )
 
 
 def perspective(spec: InputSpec, distortion: float = 0.3, p: float = 0.5) -> v2.Transform:
@@ -46,4 +53,6 @@ def perspective(spec: InputSpec, distortion: float = 0.3, p: float = 0.5) -> v2.
         distortion: how far corners move at most, as a share of half the side, 0 to 1.
         p: share of the images, 0 to 1.
     """
-    return v2.RandomPerspective(distortion, p, interpolation=BILINEAR)
+    from torchvision.transforms import v2
+
+    return v2.RandomPerspective(distortion, p, interpolation=v2.InterpolationMode.BILINEAR)

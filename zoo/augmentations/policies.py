@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torchvision.transforms import v2
+from typing import TYPE_CHECKING
 
 from zoo.core.spec import InputSpec
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 
 def randaugment(spec: InputSpec, operations: int = 2, magnitude: int = 9) -> v2.Transform:
@@ -21,6 +24,8 @@ def randaugment(spec: InputSpec, operations: int = 2, magnitude: int = 9) -> v2.
     Raises:
         ValueError: a value is not allowed.
     """
+    from torchvision.transforms import v2
+
     if operations < 1 or not 0 <= magnitude <= 30:
         raise ValueError(f"{operations} operations of magnitude {magnitude}; allowed are 1 or more, of 0 to 30")
     return v2.RandAugment(operations, magnitude)
@@ -35,6 +40,8 @@ def trivialaugment(spec: InputSpec) -> v2.Transform:
     Args:
         spec: of the data.
     """
+    from torchvision.transforms import v2
+
     return v2.TrivialAugmentWide()
 
 
@@ -49,4 +56,6 @@ def augmix(spec: InputSpec, severity: int = 3, chains: int = 3) -> v2.Transform:
         severity: strength of the operations, 1 to 10.
         chains: number of versions.
     """
+    from torchvision.transforms import v2
+
     return v2.AugMix(severity, chains)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from torchvision.transforms import v2
+from typing import TYPE_CHECKING
 
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation import Flip, PaddedCrop
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 
 def flip(spec: InputSpec) -> Flip:
@@ -27,6 +30,8 @@ def vflip(spec: InputSpec, p: float = 0.5) -> v2.Transform:
         spec: of the data.
         p: share of the images, 0 to 1.
     """
+    from torchvision.transforms import v2
+
     return v2.RandomVerticalFlip(p)
 
 
@@ -59,6 +64,8 @@ def random_resized_crop(
     Raises:
         ValueError: a value is not allowed.
     """
+    from torchvision.transforms import v2
+
     if not 0 < scale[0] <= scale[1] <= 1:
         raise ValueError(f"scale is {list(scale)}; allowed are two shares above 0 and up to 1, the smaller first")
     if not 0 < ratio[0] <= ratio[1]:
