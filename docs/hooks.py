@@ -21,6 +21,11 @@ import packages
 
 from zoo.cli import main
 
+KINDS = (
+    ("model", "architecture", "Architectures"),
+    ("data", "dataset", "Data sets"),
+    ("data", "augmentation", "Augmentations"),
+)
 MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 ELSEWHERE = re.compile(r"<(?:script|img|iframe|source|link\b[^>]*stylesheet)[^>]*(?:src|href)=.?(?:https?:)?//[^>]*>")
 
@@ -87,14 +92,14 @@ def configuration() -> str:
     single = {name: values for name, values in sections.items() if name not in ("model", "data", "trainer", "$schema")}
     parts = ["## Top level", table(single)]
     for name in ("model", "data", "trainer"):
-        parts += [f"## {name}", table(options(name), f"{name}.")]
+        parts += [f"## {name}", table(options(name), f"--{name}.")]
     return "\n\n".join(parts)
 
 
 def names() -> str:
     """Return what each name of zoo's own is, with its options."""
     parts = []
-    for section, key, title in (("model", "architecture", "Architectures"), ("data", "dataset", "Data sets")):
+    for section, key, title in KINDS:
         parts.append(f"## {title}")
         forms = options(section)[key]["anyOf"]
         known = {form["properties"]["name"]["const"]: form["properties"] for form in forms if "const" in _name(form)}
@@ -104,7 +109,7 @@ def names() -> str:
             if summary is None:
                 raise RuntimeError(f"zoo info {name} begins in an unexpected way: {text[:200]}")
             own = {option: values for option, values in known[name].items() if option not in ("name", "from")}
-            rows = table(own, f"{section}.{key}.") if own else "It has no options."
+            rows = table(own, None if key == "augmentation" else f"--{section}.{key}.") if own else "It has no options."
             parts += [f"### {name}", re.sub(r"(https?://[^\s,]+)", r"<\1>", summary[1]), rows]
     return "\n\n".join(parts)
 
@@ -117,18 +122,18 @@ def _name(form: Mapping[str, Any]) -> Mapping[str, Any]:
 def _own(kind: str) -> Iterator[str]:
     """Yield the names that zoo itself registers, without those of families."""
     for line in zoo("list", kind).splitlines():
-        if (row := re.match(r"(?:architecture|data set) +([^ /]+) +zoo-classifiers ", line)) is not None:
+        if (row := re.match(r"(?:architecture|data set|augmentation) +([^ /]+) +zoo-classifiers ", line)) is not None:
             yield row[1]
 
 
-def table(rows_of: Mapping[str, Mapping[str, Any]], prefix: str = "") -> str:
-    """Return options of the schema as a Markdown table."""
+def table(rows_of: Mapping[str, Mapping[str, Any]], prefix: str | None = "--") -> str:
+    """Return options of the schema as a Markdown table; without a prefix they stand in config files alone."""
     rows = ["| option | value | default | what it does |", "|---|---|---|---|"]
     for name, values in rows_of.items():
         if name == "$schema":
             continue
         default = json.dumps(values["default"]) if values.get("default") is not None else ""
-        cells = (f"`--{prefix}{name}`", kind(values), f"`{default}`" if default else "", _line(values))
+        cells = (f"`{prefix or ''}{name}`", kind(values), f"`{default}`" if default else "", _line(values))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
 

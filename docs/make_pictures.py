@@ -1,5 +1,6 @@
 """Make the pictures of README and docs: ``python docs/make_pictures.py`` trains LeNet-5 on digits and shows the result.
 
+docs/images/augmentation/   what each augmentation does in four epochs, if ZOO_DATA_ROOT has hymenoptera/
 docs/images/terminal.svg    what ``zoo fit`` and ``zoo test`` print
 docs/images/report.png      the report, in Chromium
 docs/images/page.png        the page of ``zoo export --web``, if chromedriver is there and ZOO_NODE_MODULES
@@ -20,13 +21,20 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
+from zoo.core import registry
+from zoo.data.image_data import ImageData
+from zoo.data.views import augmented_views
+
 IMAGES = Path(__file__).parent / "images"
 COLUMNS = 92
+#: Pixels of the side of an augmented photograph.
+SIDE = 112
 FIT = ("fit", "--model", "lenet5", "--data", "digits")
 RUN = "runs/digits-lenet5/version_0"
 STREAMS = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -37,6 +45,7 @@ WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 def main() -> None:
     """Make all pictures."""
     IMAGES.mkdir(exist_ok=True)
+    augmentations(IMAGES / "augmentation")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fit, test = zoo(folder, *FIT), zoo(folder, "test", RUN)
@@ -44,6 +53,23 @@ def main() -> None:
         screenshot(folder / RUN / "report.html", IMAGES / "report.png", (1200, 1045))
         zoo(folder, "export", RUN, "--web", "page")
         page(folder / "page", IMAGES / "page.png")
+
+
+def augmentations(folder: Path) -> None:
+    """Draw a photograph under each augmentation of zoo's own, in the epochs 1 to 4, side by side."""
+    root = Path(os.environ.get("ZOO_DATA_ROOT", ""), "hymenoptera")
+    if not root.is_dir():
+        print(f"{folder} stays as it is: ZOO_DATA_ROOT names no folder with hymenoptera", file=sys.stderr)
+        return
+    folder.mkdir(exist_ok=True)
+    for entry in registry.entries("augmentation"):
+        if entry.distribution == registry.OWN_DISTRIBUTION:
+            options = [option.name for option in registry.options("augmentation", entry.load())]
+            setting = {"name": entry.name} | ({"p": 1.0} if "p" in options else {})  # otherwise some show nothing
+            data = ImageData("folder", root, image_size=SIDE, augmentation=setting, memory_gib=0, num_workers=0)
+            _, views = augmented_views(data, "train", 1, 4)
+            pixels = np.concatenate(list(views[0].numpy()), axis=1)
+            Image.fromarray(pixels).save(folder / f"{entry.name}.jpg", quality=80)
 
 
 def zoo(folder: Path, *argv: str) -> str:

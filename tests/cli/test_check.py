@@ -59,6 +59,21 @@ def test_nothing_is_found_where_nothing_is_wrong(check):
     assert "has train/ but no test/" in text
 
 
+def test_the_augmentation_is_drawn_in_place_of_checking(zoo, photos, tmp_path):
+    words = ("check", "folder", "--data.root", photos, "--data.num_workers", 0, "--augmentation", "views.png")
+    status, out, err = zoo(*words, "--data.augmentation", "[random_resized_crop, rotate]", "--data.image_size", 32)
+    assert (status, out, err) == (0, "views.png\n", "")
+    with Image.open(tmp_path / "views.png") as picture:
+        assert picture.width > 900
+        assert len(picture.convert("RGB").getcolors(2**24)) > 1000
+    status, _, err = zoo(*words[:-1], "views.jpg")
+    assert status == 2
+    assert "--augmentation is 'views.jpg'; allowed are names that end in .png, .svg, .pdf" in err
+    status, _, err = zoo(*words, "--data.augmentation", "rotat")
+    assert status == 2
+    assert "did you mean 'rotate'?" in err
+
+
 def test_digits_are_clean_and_said_to_have_no_val_split(zoo):
     status, out, err = zoo("check", "digits")
     assert (status, err) == (0, "")

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 #: Pixels of the side of the blur's window: two of the largest usual deviation to either side.
 WINDOW = 9
 
+#: The level of what covers an image.
+GREY = 128
+
 
 def blur(spec: InputSpec, sigma: tuple[float, float] = (0.1, 2.0), p: float = 0.5) -> v2.Transform:
     """Blur images by a Gaussian filter of 9x9 pixels.
@@ -53,16 +56,15 @@ def jpeg(spec: InputSpec, quality: tuple[int, int] = (30, 95)) -> v2.Transform:
 
 
 def erasing(spec: InputSpec, p: float = 0.5, scale: tuple[float, float] = (0.02, 0.33)) -> v2.Transform:
-    """Cover a rectangle of the image with the mean colour of the data.
+    """Cover a rectangle of the image with grey.
 
     Z. Zhong et al., "Random Erasing Data Augmentation" (2017), https://arxiv.org/abs/1708.04896.
 
     Args:
-        spec: of the data: the mean colour.
+        spec: of the data.
         p: share of the images, 0 to 1.
         scale: smallest and largest area of the rectangle, as shares of the image's.
     """
     from torchvision.transforms import v2
 
-    colour = [round(255 * mean) for mean in spec.mean]
-    return v2.Compose([v2.PILToTensor(), v2.RandomErasing(p, tuple(scale), value=colour)])
+    return v2.Compose([v2.PILToTensor(), v2.RandomErasing(p, tuple(scale), value=GREY)])

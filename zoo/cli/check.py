@@ -1,4 +1,4 @@
-"""zoo check: read every image of every split before training, and report what is wrong."""
+"""zoo check: read every image of every split before training, and report what is wrong; or show the augmentation."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 #: Issues of a kind, and images of an issue, that are shown; the file of --output has all.
 SHOWN, SHOWN_IMAGES = 10, 4
 
+#: Options of ImageData that decide how images are changed.
+INPUT_OPTIONS = ("augmentation", "image_size", "resize", "channels")
+
+#: Images in a picture of --augmentation, and views of each.
+PICTURED = 8
+
 EPILOG = (
     "As in 'zoo fit': --data.num_workers; --data.val_fraction, .test_fraction, .split_seed, .group, .split, .folds and "
     ".fold, by which splits are drawn; and --data.dataset.<name>, the data set's own."
@@ -42,6 +48,12 @@ def parser() -> Parser:
         help="in place of DATA: rank the labels of a run's data, or of a folder of folds, by how likely they are to be "
         "wrong; writes labels.csv and labels.html into it",
     )
+    parser.add_argument(
+        "--augmentation",
+        metavar="FILE",
+        help="in place of checking: draw training images and what the network gets of each in eight epochs, into a "
+        ".png, .svg or .pdf file; takes --data.augmentation, .image_size, .resize and .channels as 'zoo fit'",
+    )
     return parser
 
 
@@ -54,6 +66,10 @@ def main(argv: Sequence[str]) -> None:
     if options.dataset is None:
         raise UserError("which data set? zoo check DATA, as 'zoo list datasets' shows it, or zoo check --labels RUN")
     root = [] if options.root is None else [f"--data.root={options.root}"]
+    if options.augmentation is not None:
+        if options.output is not None:
+            raise UserError(f"--augmentation writes one picture and no findings; leave --output {options.output} out")
+        return draw_augmentation(options.dataset, [*root, *rest], options.augmentation)
     check(options.dataset, [*root, *rest], options.output)
 
 
@@ -109,6 +125,30 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
     return issues
 
 
+def draw_augmentation(name: str, args: Sequence[str], picture: str) -> None:
+    """Draw training images and what their augmentation makes of them.
+
+    Args:
+        name: registered name of the data set.
+        args: as ``check``, and INPUT_OPTIONS as in fit.
+        picture: the file to write.
+
+    Raises:
+        UserError, DownloadError: as ``check``, or the file cannot be written.
+    """
+    from zoo.data.image_data import ImageData
+    from zoo.data.views import augmented_views
+    from zoo.reports.plots import draw_views, require_plot
+
+    path = require_plot("--augmentation", picture)
+    options = _parsed(name, args, INPUT_OPTIONS)
+    silence_libraries()
+    data = ImageData(**options | {"dataset": {"name": name, **options["dataset"]}}, memory_gib=0)
+    images, views = augmented_views(data, "train", PICTURED, PICTURED)
+    draw_views(path, f"{name}: {data.augmentation_name()}", list(images.numpy()), [list(row) for row in views.numpy()])
+    print(path)
+
+
 def show_labels(rows: Sequence[RankedLabel], notes: Sequence[str]) -> None:
     """Print the labels that are most likely to be wrong, then sentences about them."""
     from rich.console import Console
@@ -131,13 +171,15 @@ def show_labels(rows: Sequence[RankedLabel], notes: Sequence[str]) -> None:
         console.print(_printable(note), soft_wrap=True)
 
 
-def _parsed(name: str, args: Sequence[str]) -> dict[str, Any]:
-    """Return values by their names in ``ImageData``: root, num_workers, those of SplitOptions, and ``dataset``."""
+def _parsed(name: str, args: Sequence[str], others: Sequence[str] = ()) -> dict[str, Any]:
+    """Return values by their names in ``ImageData``: root, num_workers, SplitOptions, ``others``, and ``dataset``."""
     from zoo.config.data_options import parse_data_options
+    from zoo.data.image_data import ImageData
     from zoo.data.split_options import SplitOptions
 
     types: dict[str, tuple[Any, Any]] = {"root": (str | None, None), "num_workers": (int | None, None)}
     types |= {option: (kind, getattr(SplitOptions, option)) for option, kind in get_type_hints(SplitOptions).items()}
+    types |= {name: (kind, None) for name, kind in get_type_hints(ImageData.__init__).items() if name in others}
     return parse_data_options("check", name, args, types)
 
 

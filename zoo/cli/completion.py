@@ -126,6 +126,7 @@ def _paths(prefix: str, runs: bool = False, **_: Any) -> Iterator[str]:
 COMPLETERS: Mapping[str, Any] = {
     **{f"--{section}": partial(_names, kind) for section, kind in NAMED.items()},
     **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
+    "--data.augmentation": partial(_names, "augmentation"),
     "name": partial(_names, *registry.GROUPS),
     "architecture": partial(_names, "architecture"),
     "dataset": partial(_names, "dataset"),

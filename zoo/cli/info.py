@@ -20,6 +20,19 @@ from zoo.core.file_builder import is_file_name
 from zoo.core.spec import InputSpec
 from zoo.models.weights import offered_weights
 
+#: What stands before a name where it is used, and before its options.
+PREFIXES: dict[registry.Kind, str] = {
+    "architecture": "--model",
+    "dataset": "--data",
+    "augmentation": "--data.augmentation",
+    "command": "zoo",
+}
+OPTION_PREFIXES: dict[registry.Kind, str] = {
+    "architecture": "--model.architecture.",
+    "dataset": "--data.dataset.",
+    "augmentation": "",
+}
+
 
 def parser() -> Parser:
     """Return the command's parser."""
@@ -72,16 +85,17 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
     name = options.name
     kinds: list[registry.Kind] = ["architecture"] if is_file_name(name) else registry.kinds(name)
     if not kinds:
-        names = [*registry.list_names("architecture"), *registry.list_names("dataset")]
+        names = [name for kind in OPTION_PREFIXES for name in registry.list_names(kind)]
         raise UserError(f"unknown name '{name}'{did_you_mean(name, names)} ('zoo list' shows all)")
     if options.plot is not None and "dataset" not in kinds:
-        raise UserError(f"--plot draws the samples of a data set; '{name}' is an architecture")
+        raise UserError(f"--plot draws the samples of a data set; '{name}' is an {registry.KIND_NAMES[kinds[0]]}")
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
         entry = registry.find(kind, name)
         builder = registry.load(kind, name)
-        prefix = {"architecture": "--model", "dataset": "--data", "command": "zoo"}[kind]
-        print(f"{registry.KIND_NAMES[kind]} {name}, from {entry.distribution} {entry.version} ({prefix} {name})\n")
+        print(
+            f"{registry.KIND_NAMES[kind]} {name}, from {entry.distribution} {entry.version} ({PREFIXES[kind]} {name})\n"
+        )
         print(inspect.getdoc(builder) or "(its author wrote no documentation)")
         if kind == "command":
             continue
@@ -90,7 +104,7 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
             print()
             _show_weights(builder)
             _show_layers(console, options, hyperparameters)
-        elif options.plot is not None:
+        elif kind == "dataset" and options.plot is not None:
             print()
             _show_samples(console, name, options.root, options.plot, of_data)
 
@@ -101,8 +115,7 @@ def _show_options(console: Console, kind: registry.Kind, builder: Any) -> None:
         table.add_column(column)
     for option in registry.options(kind, builder):
         default = "required" if option.default is inspect.Parameter.empty else repr(option.default)
-        key = "--model.architecture" if kind == "architecture" else "--data.dataset"
-        table.add_row(f"{key}.{option.name}", option.type, default)
+        table.add_row(f"{OPTION_PREFIXES[kind]}{option.name}", option.type, default)
     if table.row_count:
         print()
         console.print(table)

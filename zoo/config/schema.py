@@ -12,6 +12,7 @@ from zoo.config.builder import ZooCLI, add_builder
 from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.data.augmentation_setting import SHORT_NAMES
 from zoo.runs.config_file import SECTIONS
 
 #: Options of Trainer that take objects of many classes; jsonargparse 4.53 raises TypeError when it describes those of
@@ -41,6 +42,7 @@ def schema() -> dict[str, Any]:
         names, described = _names(kinds[key], default), content["properties"][section]
         described["properties"][key] = names
         content["properties"][section] = {"anyOf": [names["anyOf"][0], described]}
+    _describe_augmentation(content["properties"]["data"]["anyOf"][1]["properties"]["augmentation"])
     for name in CLASSES:
         _allow_others(content["$defs"][name])
     return content
@@ -62,6 +64,20 @@ def _names(kind: registry.Kind, default: str) -> dict[str, Any]:
     members = {"type": "string", "anyOf": [{"enum": [name for name in registered if name not in singles]}, others]}
     with_any = {"type": "object", "required": ["name"], "properties": {"name": members}}
     return {"anyOf": [name, *(_with_arguments(kind, single, default) for single in singles), with_any]}
+
+
+def _describe_augmentation(setting: dict[str, Any]) -> None:
+    """Let the setting be none, crop_flip, a registered name or the class path of a transform, or a list of these."""
+    named = _names("augmentation", "")["anyOf"]
+    short = {"enum": [None, *SHORT_NAMES]}
+    path = {"type": "string", "pattern": r"\."}
+    with_path = {
+        "type": "object",
+        "required": ["class_path"],
+        "properties": {"class_path": path, "init_args": {"type": "object"}},
+    }
+    entry = {"anyOf": [short, path, *named, with_path]}
+    setting["anyOf"] = [*entry["anyOf"], {"type": "array", "items": entry}]
 
 
 def _is_open(family: registry.Entry) -> bool:

@@ -57,7 +57,7 @@ def build_augmentation(setting: Setting, spec: InputSpec) -> Augmentation:
 
     Args:
         setting: as the user gave it.
-        spec: of the data.
+        spec: of the data; mean and standard deviation may be anything.
 
     Raises:
         UserError: as ``parse_setting``; a transform refuses its arguments or images such as these, or changes their

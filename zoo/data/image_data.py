@@ -114,8 +114,7 @@ class ImageData:
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
         self.wanted = InputOptions(None if image_size is None else parse_size(image_size), resize, channels)
-        self.batch_size = batch_size
-        self.augmentation = augmentation
+        self.batch_size, self.augmentation = batch_size, augmentation
         self.memory_bytes = memory_gib * 2**30
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
         self.balanced = balanced
@@ -198,8 +197,8 @@ class ImageData:
 
         Args:
             split: train, val or test.
-            rank: number of this process.
-            world_size: number of processes that share each epoch.
+            rank: number of this process among those that share each epoch.
+            world_size: number of these.
 
         Raises:
             UserError: the training split has fewer images than a batch; others as ``source``.
@@ -225,13 +224,14 @@ class ImageData:
         Raises:
             UserError: the augmentation cannot change such images; others as ``source``.
         """
-        source, augmentation = self.source(split), build_augmentation(self.augmentation_setting(), self.spec)
+        spec = self._require_geometry()
+        source, augmentation = self.source(split), build_augmentation(self.augmentation_setting(), spec)
         if augmentation.cuts_whole:
             dataset, items = self.splits.items(split)
             whole = self._streamed(dataset)
             source = whole if items is None else whole.subset(items)
         if isinstance(source, MemorySource) and augmentation.steps:
-            source = source.streamed(self.spec, self.num_workers)
+            source = source.streamed(spec, self.num_workers)
         return source.quickly(augmentation) if isinstance(source, StreamSource) else source, augmentation
 
     def stop_workers(self) -> None:

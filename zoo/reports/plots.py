@@ -117,6 +117,27 @@ def draw_samples(path: Path, title: str, rows: Sequence[ClassRow]) -> None:
     _save(figure, path)
 
 
+def draw_views(path: Path, title: str, images: Sequence[np.ndarray], views: Sequence[Sequence[np.ndarray]]) -> None:
+    """Draw images and, beside each, what training makes of it in the first epochs.
+
+    Args:
+        path: the file to write.
+        title: at the top.
+        images: uint8 ``(height, width, channels)``.
+        views: of each image, as many.
+    """
+    columns = 1 + len(views[0])
+    figure = Figure(figsize=(columns * 1.2, 0.5 + len(images) * 1.2), layout="constrained")
+    figure.suptitle(_drawable(title), fontsize=10, **PLAIN)
+    axes = figure.subplots(len(images), columns, squeeze=False)
+    for place, text in zip(axes[0], ["as it is", *(f"epoch {number}" for number in range(1, columns))], strict=True):
+        place.set_title(text, fontsize=8)
+    for line, image, row in zip(axes, images, views, strict=True):
+        for place, pixels in zip(line, [image, *row], strict=True):
+            _show(place, pixels)
+    _save(figure, path)
+
+
 def draw_with(path: Path, plot: Callable[..., Any]) -> None:
     """Write a plot that a library draws.
 
