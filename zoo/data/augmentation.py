@@ -83,6 +83,10 @@ class Augmentation:
     flip: bool = False
     steps: tuple[Step, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Tell whether it changes anything."""
+        return self.pad > 0 or self.flip or bool(self.steps)
+
     @property
     def cuts_whole(self) -> bool:
         """Whether single images are taken as they are stored."""

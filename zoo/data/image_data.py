@@ -26,6 +26,7 @@ from zoo.data.augmentation import Augmentation
 from zoo.data.augmentation_setting import Setting, build_augmentation, parse_setting, title
 from zoo.data.contract import Split, require_labels
 from zoo.data.default_augmentation import default_augmentation
+from zoo.data.feature_source import FeatureSource
 from zoo.data.input_options import InputOptions, parse_size
 from zoo.data.item_reader import BAD
 from zoo.data.loader import Loader
@@ -47,6 +48,8 @@ class ImageData:
         augmentation: of training images: a name that ``zoo list augmentations`` shows, the class path of a transform of
             torchvision.transforms.v2, ``{"name": ..., option: value}``, or a list of these; none; crop_flip for crop
             and flip. By default the data decides: photographs get random_resized_crop and flip, digits no flip.
+        views: where frozen layers come first, run them once on so many views of each image, each drawn as augmentation
+            draws it, and let epochs take the views in turn. Flips alone are kept both without this.
         val_fraction: share of the images that becomes ``val`` where the data set has none.
         test_fraction: share that becomes ``test`` where the data set has none; by default a tenth of a data set that
             has no splits at all, such as class folders alone, and nothing of others.
@@ -84,6 +87,7 @@ class ImageData:
         image_size: int | tuple[int, int] | str | None = None,
         batch_size: int = 32,
         augmentation: list[str | dict[str, Any]] | dict[str, Any] | str | None = None,
+        views: int | None = None,
         val_fraction: float = 0.1,
         test_fraction: float | None = None,
         split_seed: int | None = SPLIT_SEED,
@@ -109,16 +113,17 @@ class ImageData:
             raise UserError(f"data.memory_gib is {memory_gib}; allowed is 0 or more")
         if num_workers is not None and num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers}; allowed is 0 or more")
+        if views is not None and views < 1:
+            raise UserError(f"data.views is {views}; allowed is 1 or more")
         parse_setting("none" if augmentation is None else augmentation)
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
         self.wanted = InputOptions(None if image_size is None else parse_size(image_size), resize, channels)
-        self.batch_size, self.augmentation = batch_size, augmentation
+        self.batch_size, self.augmentation, self.views = batch_size, augmentation, views
         self.memory_bytes = memory_gib * 2**30
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
-        self.balanced = balanced
-        self.skip_bad = skip_bad
+        self.balanced, self.skip_bad = balanced, skip_bad
         self.seed = seed
         if spec is not None:
             self.wanted.require_spec(spec)
@@ -145,13 +150,7 @@ class ImageData:
         return self._spec
 
     def opened(self, split: Split) -> Any:
-        """Return one of the data set's own splits, whose images are as they are; of ``train`` all of it.
-
-        Raises:
-            NoSplitError: the data set has no such split.
-            DownloadError: files are missing and cannot be downloaded.
-            UserError: the split is empty, its classes differ from the others', or the data set breaks its contract.
-        """
+        """Return one of the data set's own splits, images as they are; errors as ``DatasetSplits.opened``."""
         return self.splits.opened(split)
 
     def source(self, split: Split) -> Source:
@@ -173,10 +172,7 @@ class ImageData:
     def paths(self, split: Split) -> list[str] | None:
         """Return the file of each item of a split, in the order of its source; None where the data set has no files.
 
-        A loader of val or test serves its images in this order; damaged images stand in the list too.
-
-        Raises:
-            NoSplitError, DownloadError, UserError: as ``source``.
+        A loader of val or test serves its images in this order, damaged ones left out. Errors: as ``source``.
         """
         return self.splits.paths(split)
 
@@ -215,8 +211,8 @@ class ImageData:
         source, augmentation = self.augmented_source("train")
         if isinstance(source, StreamSource):
             source = self._training_source = source.for_training()
-        balance, changes = self.train_labels() if self.balanced else None, augmentation != Augmentation()
-        return loader(source, augmentation=augmentation if changes else None, shuffle=True, balance=balance)
+        balance = self.train_labels() if self.balanced else None
+        return loader(source, augmentation=augmentation or None, shuffle=True, balance=balance)
 
     def augmented_source(self, split: Split) -> tuple[Source, Augmentation]:
         """Return a split's images as training changes them: a source that takes the augmentation's steps, and the rest.
@@ -224,8 +220,12 @@ class ImageData:
         Raises:
             UserError: the augmentation cannot change such images; others as ``source``.
         """
-        spec = self._require_geometry()
-        source, augmentation = self.source(split), build_augmentation(self.augmentation_setting(), spec)
+        source, spec = self.source(split), self._require_geometry()
+        if isinstance(source, FeatureSource):
+            return source, Augmentation()
+        augmentation = build_augmentation(self.augmentation_setting(), spec)
+        if self.views is not None and not augmentation:
+            raise UserError(f"data.views is {self.views}, but data.augmentation changes nothing; leave one out")
         if augmentation.cuts_whole:
             dataset, items = self.splits.items(split)
             whole = self._streamed(dataset)

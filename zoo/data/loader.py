@@ -17,6 +17,7 @@ from torch import Tensor
 
 from zoo.core.errors import ImageError
 from zoo.data.augmentation import Augmentation
+from zoo.data.feature_source import FeatureSource
 from zoo.data.item_reader import BAD
 from zoo.data.sampling import EpochSampler
 from zoo.data.sources import Batch, Source
@@ -93,8 +94,8 @@ class Loader:
                 yield _without_bad(*batch) if damaged else batch
 
     def _of_steps(self, choices: Tensor | None, groups: list[list[Tensor]]) -> list[Tensor] | None:
-        """Return what the source's workers need for the steps of single images; None where there are none."""
-        if choices is None or self.augmentation is None or not self.augmentation.steps:
+        """Return what the source needs for the steps of single images, or which views; None where it needs nothing."""
+        if choices is None or (self.augmentation is not None and not self.augmentation.steps):
             return None
         return [choices[torch.cat(group)] for group in groups]
 
@@ -121,6 +122,8 @@ class Loader:
         """Return the epoch's order, int64 ``(count,)``, and what its augmentation draws, both by position."""
         sampler, generator = self.sampler, self.sampler.generator()
         order = sampler.draw(generator)
+        if isinstance(self.source, FeatureSource):
+            return order, torch.full((len(order), 1), sampler.epoch % self.source.views)
         if self.augmentation is None:
             return order, None
         of_run = sampler.generator_of_run()
