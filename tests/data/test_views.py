@@ -117,7 +117,7 @@ def test_views_of_one_image_differ_and_flips_take_turns(photographs):
 def test_files_get_the_augmentation_that_suits_them(tmp_path, classes, size, setting):
     for name in classes:
         (tmp_path / name).mkdir()
-        for number in range(2):
+        for number in range(10):
             Image.fromarray(np.zeros((size, size, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
     assert ImageData("folder", tmp_path).augmentation_setting() == setting
 

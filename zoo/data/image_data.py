@@ -106,15 +106,12 @@ class ImageData:
         like: InputSpec | None = None,
     ) -> None:
         super().__init__()  # a LightningDataModule's, where it is one
-        if batch_size < 1:
-            raise UserError(f"data.batch_size is {batch_size}; allowed is 1 or more")
+        least: dict[str, tuple[int, float | None]] = {"batch_size": (1, batch_size), "memory_gib": (0, memory_gib)}
+        least |= {"num_workers": (0, num_workers), "views": (1, views)}
+        for option, (limit, value) in least.items():
+            if value is not None and value < limit:
+                raise UserError(f"data.{option} is {value}; allowed is {limit} or more")
         rule = SplitOptions(val_fraction, test_fraction, split_seed, group, split, folds, fold)
-        if memory_gib < 0:
-            raise UserError(f"data.memory_gib is {memory_gib}; allowed is 0 or more")
-        if num_workers is not None and num_workers < 0:
-            raise UserError(f"data.num_workers is {num_workers}; allowed is 0 or more")
-        if views is not None and views < 1:
-            raise UserError(f"data.views is {views}; allowed is 1 or more")
         parse_setting("none" if augmentation is None else augmentation)
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
@@ -150,7 +147,12 @@ class ImageData:
         return self._spec
 
     def opened(self, split: Split) -> Any:
-        """Return one of the data set's own splits, images as they are; errors as ``DatasetSplits.opened``."""
+        """Return one of the data set's own splits, images as they are.
+
+        Raises:
+            NoSplitError, DownloadError: there is no such split, or files are missing.
+            UserError: the split is empty, its classes differ from the others', or the data set breaks its contract.
+        """
         return self.splits.opened(split)
 
     def source(self, split: Split) -> Source:
@@ -163,16 +165,14 @@ class ImageData:
         """
         if split not in self._sources:
             dataset, items = self.splits.items(split)
-            if items is None:
-                self._sources[split] = self._held(split, self._streamed(dataset))
-            else:
-                self._sources[split] = self._held(split, self._training_whole().subset(items))
+            source = self._streamed(dataset) if items is None else self._training_whole().subset(items)
+            self._sources[split] = self._held(split, source)
         return self._sources[split]
 
     def paths(self, split: Split) -> list[str] | None:
         """Return the file of each item of a split, in the order of its source; None where the data set has no files.
 
-        A loader of val or test serves its images in this order, damaged ones left out. Errors: as ``source``.
+        Loaders of val and test serve images in this order, without the damaged ones. Errors as ``source``.
         """
         return self.splits.paths(split)
 

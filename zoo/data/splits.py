@@ -63,13 +63,7 @@ class DatasetSplits:
         self._missing: dict[Split, NoSplitError] = {}
 
     def opened(self, split: Split) -> Any:
-        """Return the data set of one of its own splits.
-
-        Raises:
-            NoSplitError: the data set has no such split.
-            DownloadError: files are missing and cannot be downloaded.
-            UserError: the split is empty, its classes differ from the others', or the data set breaks its contract.
-        """
+        """Return the data set of one of its own splits; errors as ``ImageData.opened``."""
         if split in self._missing:
             raise self._missing[split]
         if split not in self._opened:
