@@ -29,7 +29,7 @@ from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
 from zoo.training.graceful_stop import Interrupted
-from zoo.training.predictions import predict_batches
+from zoo.training.predictions import CollectPredictions, predict_batches
 from zoo.training.progress_bar import show_result, show_summary
 from zoo.training.summary import training_summary
 
@@ -150,7 +150,12 @@ def _limit_of_new(
 
 def _finish_solved(cli: FitCLI) -> None:
     """Validate a network whose solved head is the whole training, and write its row and its checkpoints."""
+    predictions = _no_predictions(cli)
+    collected = CollectPredictions(predictions.add)
+    cli.trainer.callbacks.append(collected)  # type: ignore[attr-defined]  # set by a connector
     cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
+    cli.trainer.callbacks.remove(collected)  # type: ignore[attr-defined]
+    cli.predictions = predictions
     if cli.head is not None and cli.head.figures is not None:
         cli.metrics.add_solved(cli.head.figures)
     for callback in (cli.metrics, cli.lines, cli.checkpoints):
@@ -175,6 +180,11 @@ def _dropped_output(
         yield
 
 
+def _no_predictions(cli: FitCLI) -> Predictions:
+    """Return what collects the predictions of the validation images."""
+    return Predictions(len(cli.model.spec.classes), fit_on=len(cli.datamodule.source("val")))
+
+
 def _report(cli: FitCLI) -> None:
     """Write the run's report, of its best checkpoint on the validation split; the run is trained whatever happens."""
     if cli.trainer.world_size > 1:
@@ -188,9 +198,10 @@ def _report(cli: FitCLI) -> None:
         checkpoint = read_checkpoint(path)
         load_weights(cli.model, checkpoint, path)
         device, fitted = cli.trainer.strategy.root_device, cli.trainer.global_step != cli.first_step
-        batches = predict_batches(cli.trainer, cli.model, cli.datamodule, "val")
-        count = len(cli.datamodule.source("val"))
-        predictions = Predictions(len(cli.model.spec.classes), batches, fit_on=count)
+        predictions = cli.predictions or _no_predictions(cli)
+        if cli.predictions is None:
+            for batch in predict_batches(cli.trainer, cli.model, cli.datamodule, "val"):
+                predictions.add(*batch)
         if line := record_temperature(cli.run, checkpoint, path, predictions):
             cli.notify(line)
         context = ReportContext(cli.run, cli.model, cli.datamodule, device, checkpoint["epoch"])

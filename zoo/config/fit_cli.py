@@ -25,6 +25,7 @@ from zoo.data.split_file import write_split
 from zoo.data.splits import SPLITS
 from zoo.models.checkpoint import load_weights
 from zoo.models.pretrained import FreshHead
+from zoo.reports.evaluation import Predictions
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -81,6 +82,8 @@ class FitCLI(ZooCLI):
     head_plan = HeadPlan()
     #: Computes its first weights; None where it keeps those that it has.
     head: HeadStart | None = None
+    #: Of the validation images by the trained network, where they are there before the report.
+    predictions: Predictions | None = None
     #: Whether the run was there before.
     resumed: bool
 

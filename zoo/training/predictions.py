@@ -25,7 +25,7 @@ def served_positions(loader: Loader) -> Iterator[int]:
 
 
 class CollectPredictions(Callback):
-    """Pass on the predictions of a test while it runs, so that no image is classified twice.
+    """Pass on the predictions of a validation or test while it runs, so that no image is classified twice.
 
     Args:
         add: is called with a PredictedBatch as its arguments.
@@ -35,14 +35,27 @@ class CollectPredictions(Callback):
         self.add = add
         self._positions: Iterator[int] = iter(())
 
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin at the first image."""
+        self._positions = served_positions(cast(Loader, trainer.val_dataloaders))
+
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin at the first image."""
         self._positions = served_positions(cast(Loader, trainer.test_dataloaders))
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
+    ) -> None:
+        """Pass on a batch."""
+        self._add(outputs, batch)
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
     ) -> None:
         """Pass on a batch."""
+        self._add(outputs, batch)
+
+    def _add(self, outputs: Any, batch: Batch) -> None:
         images, labels = batch
         self.add(images, labels, outputs["logits"], list(islice(self._positions, len(labels))))
 

@@ -165,9 +165,9 @@ class ImageClassifier(Classifier, HookNameModule):
             self._log_training(output)
         return output
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Add a batch to the validation metrics."""
-        self._evaluate(batch, self.val_metrics)
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Add a batch to the validation metrics, and return its logits."""
+        return {"logits": self._evaluate(batch, self.val_metrics)}
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Add a batch to the test metrics, and return its logits."""
