@@ -1,6 +1,6 @@
 """Make the pictures of README and docs: ``python docs/make_pictures.py`` trains LeNet-5 on digits and shows the result.
 
-docs/images/augmentation/   what each augmentation does in four epochs, if ZOO_DATA_ROOT has hymenoptera/
+docs/images/augmentation/   what each augmentation does to a drawn scene in four epochs
 docs/images/terminal.svg    what ``zoo fit`` and ``zoo test`` print
 docs/images/report.png      the report, in Chromium
 docs/images/page.png        the page of ``zoo export --web``, if chromedriver is there and ZOO_NODE_MODULES
@@ -22,7 +22,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
@@ -33,7 +33,7 @@ from zoo.data.views import augmented_views
 
 IMAGES = Path(__file__).parent / "images"
 COLUMNS = 92
-#: Pixels of the side of an augmented photograph.
+#: Pixels of the side of an augmented picture.
 SIDE = 112
 FIT = ("fit", "--model", "lenet5", "--data", "digits")
 RUN = "runs/digits-lenet5/version_0"
@@ -56,20 +56,44 @@ def main() -> None:
 
 
 def augmentations(folder: Path) -> None:
-    """Draw a photograph under each augmentation of zoo's own, in the epochs 1 to 4, side by side."""
-    root = Path(os.environ.get("ZOO_DATA_ROOT", ""), "hymenoptera")
-    if not root.is_dir():
-        print(f"{folder} stays as it is: ZOO_DATA_ROOT names no folder with hymenoptera", file=sys.stderr)
-        return
+    """Draw a scene under each augmentation of zoo's own, in the epochs 1 to 4, side by side."""
     folder.mkdir(exist_ok=True)
-    for entry in registry.entries("augmentation"):
-        if entry.distribution == registry.OWN_DISTRIBUTION:
-            options = [option.name for option in registry.options("augmentation", entry.load())]
-            setting = {"name": entry.name} | ({"p": 1.0} if "p" in options else {})  # otherwise some show nothing
-            data = ImageData("folder", root, image_size=SIDE, augmentation=setting, memory_gib=0, num_workers=0)
-            _, views = augmented_views(data, "train", 1, 4)
-            pixels = np.concatenate(list(views[0].numpy()), axis=1)
-            Image.fromarray(pixels).save(folder / f"{entry.name}.jpg", quality=80)
+    with tempfile.TemporaryDirectory() as name:
+        for split in ("train", "val"):
+            place = Path(name, split, "house")
+            place.mkdir(parents=True)
+            scene().save(place / "scene.png")
+            shutil.copytree(place, place.with_name("tree"))
+        for entry in registry.entries("augmentation"):
+            if entry.distribution == registry.OWN_DISTRIBUTION:
+                options = [option.name for option in registry.options("augmentation", entry.load())]
+                setting = {"name": entry.name} | ({"p": 1.0} if "p" in options else {})  # otherwise some show nothing
+                data = ImageData("folder", name, image_size=SIDE, augmentation=setting, memory_gib=0, num_workers=0)
+                _, views = augmented_views(data, "train", 1, 4)
+                pixels = np.concatenate(list(views[0].numpy()), axis=1)
+                Image.fromarray(pixels).save(folder / f"{entry.name}.jpg", quality=80)
+
+
+def scene() -> Image.Image:
+    """Draw a house, a tree and the sun, which look different when they are mirrored, turned or coloured."""
+    width, height = 4 * SIDE, 3 * SIDE
+    rows, columns = np.mgrid[:height, :width]
+    random = np.random.default_rng(0)
+    sky = np.stack([120 + 90 * rows / height, 170 + 60 * rows / height, 235 - 20 * rows / height], axis=2)
+    meadow = np.stack([90 + 30 * np.sin(columns / 9), 150 + 25 * np.sin(rows / 5), 60 + 0 * rows], axis=2)
+    pixels = np.where((rows > 0.7 * height + 8 * np.sin(columns / 60))[..., None], meadow, sky)
+    image = Image.fromarray((pixels + random.normal(0, 6, pixels.shape)).clip(0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((30, 24, 90, 84), fill=(255, 221, 80))
+    draw.rectangle((170, 150, 300, 270), fill=(214, 196, 170))
+    draw.polygon([(155, 152), (235, 80), (315, 152)], fill=(170, 62, 50))
+    draw.rectangle((266, 90, 284, 130), fill=(120, 60, 50))
+    draw.rectangle((190, 205, 222, 270), fill=(96, 66, 44))
+    draw.rectangle((244, 180, 284, 216), fill=(120, 190, 220), outline=(80, 80, 80), width=3)
+    draw.rectangle((366, 190, 382, 280), fill=(101, 67, 33))
+    for x, y, radius in ((374, 150, 44), (346, 176, 30), (402, 178, 30)):
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(46, 110 + radius, 52))
+    return image
 
 
 def zoo(folder: Path, *argv: str) -> str:
