@@ -42,16 +42,16 @@ def test_epochs_fill_the_time(seconds, every, length):
 
 
 def test_a_run_ends_in_time_and_its_configuration_repeats_it(zoo, tmp_path, monkeypatch):
-    monkeypatch.setattr(time_budget, "MARGIN", 6)  # or a busy machine stops it early
+    monkeypatch.setattr(time_budget, "MARGIN", 10)  # or a busy machine stops it early
     options = ("--model.architecture.dropout", 0.3, "--lr_scheduler", "OneCycleLR", "--lr_scheduler.max_lr", 0.01)
     begin = time.monotonic()
-    status, out, err = zoo("fit", *options, "--time", "6s", "--trainer.default_root_dir", "timed")
+    status, out, err = zoo("fit", *options, "--time", "20s", "--trainer.default_root_dir", "timed")
     assert status == 0
-    assert time.monotonic() - begin < 12
+    assert time.monotonic() - begin < 20
     run = tmp_path / out.splitlines()[-1]
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     epochs = config["trainer"]["max_epochs"]
-    assert f"--time 6s: {epochs} epoch" in err
+    assert f"--time 20s: {epochs} epoch" in err
     assert f"epoch {epochs}/{epochs}" in out
     status, out, _ = zoo("fit", "--config", run / "config.yaml", "--run", "again")
     assert status == 0
@@ -60,9 +60,9 @@ def test_a_run_ends_in_time_and_its_configuration_repeats_it(zoo, tmp_path, monk
 
 def test_a_slow_training_ends_early_and_can_be_resumed(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr(TimeBudget, "_measure", lambda *_: Costs(0.002, 0.001, 0.001))
-    status, out, err = zoo("fit", "--time", "3s", "--trainer.check_val_every_n_epoch", 50)
+    status, out, err = zoo("fit", "--time", "6s", "--trainer.check_val_every_n_epoch", 50)
     assert status == 0
-    assert "training is slower than measured, and --time 3s is over" in err
+    assert "training is slower than measured, and --time 6s is over" in err
     run = tmp_path / out.splitlines()[-1]
     assert (run / "report.html").is_file()
     assert (run / "checkpoints" / "best.ckpt").is_file()  # it was validated
@@ -74,9 +74,9 @@ def test_a_slow_training_ends_early_and_can_be_resumed(zoo, tmp_path, monkeypatc
 
 def test_a_resumed_run_keeps_its_epochs(zoo, monkeypatch):
     monkeypatch.setattr(TimeBudget, "_measure", lambda *_: Costs(0.1, 0.01, 0.01))
-    monkeypatch.setattr(time_budget, "MARGIN", 10)
-    assert zoo("fit", "--time", "3s", "--run", "mine")[0] == 0
-    status, _, err = zoo("fit", "--time", "3s", "--run", "mine")
+    monkeypatch.setattr(time_budget, "MARGIN", 20)
+    assert zoo("fit", "--time", "6s", "--run", "mine")[0] == 0
+    status, _, err = zoo("fit", "--time", "6s", "--run", "mine")
     assert status == 0
     assert "run runs/mine keeps its epochs" in err
     assert "is finished" in err
@@ -84,6 +84,6 @@ def test_a_resumed_run_keeps_its_epochs(zoo, monkeypatch):
 
 def test_a_time_too_short_for_a_step_names_the_least_and_leaves_no_folder(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr(TimeBudget, "_measure", lambda *_: Costs(41, 2, 1))
-    error = error_of(zoo("fit", "--time", "3s"))
-    assert "--time is 3s, too short for a single step; allowed is" in error
+    error = error_of(zoo("fit", "--time", "6s"))
+    assert "--time is 6s, too short for a single step; allowed is" in error
     assert not list(tmp_path.glob("runs/*/version_0"))
