@@ -80,7 +80,7 @@ def load(run_or_checkpoint: str | Path) -> Classifier:
     Its ``predict`` takes image files, PIL images and arrays; in a notebook it shows itself as a table.
 
     Args:
-        run_or_checkpoint: a run folder, or a ``.ckpt`` file in one.
+        run_or_checkpoint: a run folder, a ``.ckpt`` file in one, or the name of an installed model.
 
     Raises:
         CheckpointError: there is no checkpoint, or it is unreadable or not zoo's.

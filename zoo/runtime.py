@@ -27,6 +27,7 @@ import argparse
 import base64
 import binascii
 import hashlib
+import importlib.util
 import io
 import itertools
 import json
@@ -39,6 +40,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, NamedTuple
 
@@ -55,6 +57,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
 HEIF_BRANDS = tuple(
     b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 )
+
+#: The group of entry points by which distributions bring models.
+MODELS = "zoo.models"
 
 #: How files of numpy and TIFF files begin.
 NPY = b"\x93NUMPY"
@@ -226,7 +231,7 @@ class Classifier:
     """A model file, ready to classify; safe to use from several threads at once.
 
     Args:
-        model: the ``.onnx`` file.
+        model: the ``.onnx`` file, or the name of an installed model.
         providers: execution providers in order of preference, as ``onnxruntime.get_available_providers()`` names them,
             with or without ``ExecutionProvider``: ``["CUDA", "CPU"]``; by default the CPU.
         threads: number of CPU threads; by default one for each core.
@@ -256,7 +261,7 @@ class Classifier:
         threads: int | None = None,
         invert: bool = False,
     ) -> None:
-        path = Path(model)
+        path = model_file(model)
         content = _content(path)
         self.session = _session(path, content, providers, threads)
         self.metadata = _metadata(path, self.session)
@@ -793,7 +798,7 @@ def verify(
     """
     import onnxruntime
 
-    path = Path(model)
+    path = model_file(model)
     content = _content(path)
     stored = DIGEST.search(content)
     classifier = Classifier(path, providers=providers, threads=threads)
@@ -842,11 +847,70 @@ def digest(content: bytes) -> str:
     return whole.hexdigest()
 
 
+def model_file(model: str | os.PathLike[str]) -> Path:
+    """Return the file that a path, or the name of an installed model, means; errors as ``installed_model``."""
+    folder = None if Path(model).exists() or not isinstance(model, str) else installed_model(model)
+    return Path(model) if folder is None else folder / "model.onnx"
+
+
+def installed_model(name: str) -> Path | None:
+    """Return the folder of a model that a distribution brings by an entry point of the group ``zoo.models``.
+
+    Nothing of the distribution is imported. ``zoo package`` writes such distributions.
+
+    Args:
+        name: of the model, or ``distribution:name``.
+
+    Returns:
+        The folder with ``model.onnx``; None if no distribution has the name.
+
+    Raises:
+        ModelError: several distributions have the name; or a file is missing, or not the one that was installed.
+    """
+    wanted, _, bare = name.rpartition(":")
+    registered = entry_points(group=MODELS, name=bare)
+    points = {_plain_name(point.dist.name): point for point in registered if point.dist is not None}
+    if wanted:
+        points = {owner: point for owner, point in points.items() if owner == _plain_name(wanted)}
+    if len(points) > 1:
+        choices = ", ".join(f"{owner}:{bare}" for owner in sorted(points))
+        raise ModelError(f"model '{bare}' is of {len(points)} distributions; select one of: {choices}")
+    for owner, point in points.items():
+        spec = importlib.util.find_spec(point.module.partition(".")[0])
+        places = list(spec.submodule_search_locations or ()) if spec is not None else []
+        if not places or not Path(places[0], "model.onnx").is_file():
+            raise ModelError(f"model '{bare}' of {owner} has no model.onnx; reinstall {owner}")
+        _require_as_installed(point.dist, Path(places[0]), f"model '{bare}' of {owner}")
+        return Path(places[0])
+    return None
+
+
+def _require_as_installed(distribution: Any, folder: Path, title: str) -> None:
+    """Compare the model files of a distribution with the SHA-256 that it was installed with."""
+    for file in distribution.files or ():
+        path = Path(distribution.locate_file(file))
+        if path.suffix not in (".onnx", ".safetensors") or file.hash is None or path.parent.name != folder.name:
+            continue
+        with path.open("rb") as content:
+            digits = base64.urlsafe_b64encode(hashlib.file_digest(content, "sha256").digest()).decode().rstrip("=")
+        if file.hash.mode == "sha256" and digits != file.hash.value:
+            raise ModelError(
+                f"{title} was changed after it was installed: the SHA-256 of {path} is another; reinstall it"
+            )
+
+
+def _plain_name(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}; 'zoo export RUN' writes a model.onnx") from error
+        raise ModelError(
+            f"{path}: {error.strerror or error}; 'zoo export RUN' writes a model.onnx, and no installed model has "
+            "this name"
+        ) from error
 
 
 def _session(path: Path, content: bytes, providers: Sequence[str] | None, threads: int | None) -> Any:

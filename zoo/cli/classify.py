@@ -16,6 +16,7 @@ from zoo.core.errors import ImageError, UserError
 from zoo.core.spec import InputSpec
 from zoo.images.address import is_address, read_address
 from zoo.images.files import as_user_errors
+from zoo.models.installed import installed_folder
 from zoo.models.many import Network
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def opened_network(
     Raises:
         UserError: the model is wrong, or an exported file averages already.
     """
-    if isinstance(model, str) and model.endswith(".onnx"):
+    if isinstance(model, str) and (model.endswith(".onnx") or installed_folder(model) is not None):
         with as_user_errors():
             yield ExportedNetwork(runtime.Classifier(model, threads=threads), invert, tta)
         return

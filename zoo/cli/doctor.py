@@ -23,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
 from typing import Any
 
+from zoo import runtime
 from zoo.cli.app import DEBUG
 from zoo.cli.parser import Parser
 from zoo.core import registry
@@ -135,6 +136,8 @@ def _broken_clause(entry: Entry, value: Any) -> str:
         return (
             f"breaks the contract: {registry.KIND_NAMES[entry.kind]} must be callable, received {type(value).__name__}"
         )
+    if entry.kind == "model":
+        return _broken_model(entry)
     passed = registry.PASSED_BY_ZOO[entry.kind]
     try:
         inspect.signature(value).bind_partial(*passed)
@@ -142,6 +145,15 @@ def _broken_clause(entry: Entry, value: Any) -> str:
         return f"breaks the contract: it is called with ({', '.join(passed)}, ...)"
     except ValueError:  # a builtin without a signature
         return ""
+    return ""
+
+
+def _broken_model(entry: Entry) -> str:
+    """Return what is wrong with the files of an installed model, or an empty string."""
+    try:
+        runtime.verify(f"{entry.distribution}:{entry.name}")
+    except runtime.ModelError as error:
+        return str(error)
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import is_file_name
 from zoo.core.spec import InputSpec
+from zoo.models.installed import installed_folder
 from zoo.models.weights import offered_weights
 
 #: What stands before a name where it is used, and before its options.
@@ -25,6 +27,7 @@ PREFIXES: dict[registry.Kind, str] = {
     "architecture": "--model",
     "dataset": "--data",
     "augmentation": "--data.augmentation",
+    "model": "zoo predict",
     "command": "zoo",
 }
 OPTION_PREFIXES: dict[registry.Kind, str] = {
@@ -85,17 +88,18 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
     name = options.name
     kinds: list[registry.Kind] = ["architecture"] if is_file_name(name) else registry.kinds(name)
     if not kinds:
-        names = [name for kind in OPTION_PREFIXES for name in registry.list_names(kind)]
+        names = [name for kind in registry.GROUPS if kind != "command" for name in registry.list_names(kind)]
         raise UserError(f"unknown name '{name}'{did_you_mean(name, names)} ('zoo list' shows all)")
     if options.plot is not None and "dataset" not in kinds:
         raise UserError(f"--plot draws the samples of a data set; '{name}' is an {registry.KIND_NAMES[kinds[0]]}")
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
         entry = registry.find(kind, name)
+        print(f"{registry.KIND_NAMES[kind]} {name}, from {entry.distribution} {entry.version} ({PREFIXES[kind]} {name})\n")
+        if kind == "model":
+            _show_card(name)
+            continue
         builder = registry.load(kind, name)
-        print(
-            f"{registry.KIND_NAMES[kind]} {name}, from {entry.distribution} {entry.version} ({PREFIXES[kind]} {name})\n"
-        )
         print(inspect.getdoc(builder) or "(its author wrote no documentation)")
         if kind == "command":
             continue
@@ -107,6 +111,15 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
         elif kind == "dataset" and options.plot is not None:
             print()
             _show_samples(console, name, options.root, options.plot, of_data)
+
+
+def _show_card(name: str) -> None:
+    """Print the model card in the package of an installed model, without the Hub's front matter."""
+    card = (installed_folder(name) or Path()) / "README.md"
+    if not card.is_file():
+        print("(its package holds no model card)")
+        return
+    print(re.sub(r"\A\s*---\n.*?\n---\n", "", card.read_text(encoding="utf-8"), flags=re.DOTALL).strip())
 
 
 def _show_options(console: Console, kind: registry.Kind, builder: Any) -> None:

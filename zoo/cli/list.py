@@ -14,6 +14,7 @@ KINDS: dict[str, registry.Kind] = {
     "architectures": "architecture",
     "datasets": "dataset",
     "augmentations": "augmentation",
+    "models": "model",
 }
 
 #: Names in a hint.
@@ -29,7 +30,7 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """List the registered architectures, data sets and augmentations."""
+    """List the registered architectures, data sets and augmentations, and the installed models."""
     show_names(parser().parse_args(argv).what)
 
 

@@ -22,11 +22,13 @@ GROUPS = {
     "use": {
         "predict": "classify images with a run, an exported model or a pretrained network",
         "export": "write a run as one ONNX file with preprocessing and class names inside",
+        "card": "write the model card of a run, in Markdown",
+        "package": "write a run as a wheel, which pip installs and whose name is a model",
         "verify": "check that an exported model computes the right result on this machine",
     },
     "look around and extend": {
         "check": "read all images of a data set: damage, duplicates, leaks, odd sizes; or rank labels",
-        "list": "list the registered architectures and data sets",
+        "list": "list the registered architectures, data sets, augmentations and installed models",
         "info": "describe a registered name: its options, a network's layers",
         "doctor": "show versions, devices and data root, and load every entry point",
         "new": "write a package that adds names to zoo",

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from zoo.models.tta import TestTimeAugmentation
 
 IMAGES_HELP = (
-    "a run folder, checkpoint or .onnx file, then images: files, folders, patterns in quotes ('photos/**/*.jpg'), "
-    "@list.txt (a file of paths, one a line), - (such a list from standard input), http and https addresses; with "
-    "--model or --config images alone"
+    "a run folder, checkpoint, .onnx file or installed model, then images: files, folders, patterns in quotes "
+    "('photos/**/*.jpg'), @list.txt (a file of paths, one a line), - (such a list from "
+    "standard input), http and https addresses; with --model or --config images alone"
 )
 
 

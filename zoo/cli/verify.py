@@ -10,7 +10,8 @@ from zoo.cli.parser import Parser
 def parser() -> Parser:
     """Return the command's parser."""
     parser = Parser("verify")
-    parser.add_argument("model", metavar="MODEL", help="the .onnx file that 'zoo export' wrote")
+    what = "the .onnx file that 'zoo export' wrote, or the name of an installed model"
+    parser.add_argument("model", metavar="MODEL", help=what)
     return parser
 
 

@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 from zoo.core.errors import UserError
 
-Kind = Literal["architecture", "dataset", "augmentation", "command"]
+Kind = Literal["architecture", "dataset", "augmentation", "model", "command"]
 
 GROUPS: Mapping[Kind, str] = {
     "architecture": "zoo.architectures",
     "dataset": "zoo.datasets",
     "augmentation": "zoo.augmentations",
+    "model": "zoo.models",
     "command": "zoo.commands",
 }
 FAMILY_GROUPS: Mapping[Kind, str] = {
@@ -31,6 +32,7 @@ KIND_NAMES: Mapping[Kind, str] = {
     "architecture": "architecture",
     "dataset": "data set",
     "augmentation": "augmentation",
+    "model": "model",
     "command": "command",
 }
 

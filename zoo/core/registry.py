@@ -1,4 +1,4 @@
-"""Names become builders: finds, loads and calls what a name of a network, data set, augmentation or command means.
+"""Names become builders: finds, loads and calls what a name of a network, data set, model or command means.
 
     pyproject.toml of any distribution                 zoo
     [project.entry-points."zoo.architectures"]
@@ -61,6 +61,7 @@ PASSED_BY_ZOO: Mapping[Kind, tuple[str, ...]] = {
     "architecture": ("spec",),
     "dataset": ("root", "split"),
     "augmentation": ("spec",),
+    "model": (),
     "command": ("argv",),
 }
 

@@ -13,6 +13,7 @@ from zoo.core.errors import CheckpointError
 from zoo.core.file_builder import is_file_name, locate
 from zoo.core.spec import InputSpec
 from zoo.models.classifier import Classifier
+from zoo.models.installed import WEIGHTS, described_checkpoint, installed_folder
 from zoo.runs.folder import Run
 
 #: The hyperparameters of a checkpoint that a plain classifier takes; the others are for training.
@@ -51,13 +52,18 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
-    """Return the trained classifier of a run or checkpoint file, on the CPU, in evaluation mode.
+    """Return the trained classifier of a run, checkpoint file or installed model, on the CPU, in evaluation mode.
 
     Raises:
         UserError: there is no such run, or its architecture is not installed.
         CheckpointError: as ``read_checkpoint``, or the weights do not fit the architecture.
     """
-    path = Path(run_or_checkpoint)
+    path, folder = Path(run_or_checkpoint), installed_folder(str(run_or_checkpoint))
+    if folder is not None:
+        path = folder / WEIGHTS
+        classifier = classifier_of(described_checkpoint(path), path, Classifier, folder)
+        classifier.run = Run(folder)
+        return classifier
     if path.is_file():
         run = Run(path.parent.parent)  # where training saved the checkpoint
     else:

@@ -20,6 +20,7 @@ from zoo.core.errors import UserError, did_you_mean
 from zoo.core.spec import InputSpec
 from zoo.models.checkpoint import require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
+from zoo.models.installed import WEIGHTS, installed_folder
 from zoo.models.layers import Layer, layers
 from zoo.models.weight_files import address_file, likeliest, published_file, read_weights, recognised
 from zoo.models.weights import PublishedWeights, is_state, offered_weights, unpacked
@@ -218,8 +219,9 @@ def find_weights(architecture: str | Mapping[str, Any], source: str) -> Weights:
     Args:
         architecture: registered name of the network, or ``{"name": ..., hyperparameter: value, ...}``, with which a
             checkpoint must agree.
-        source: a name of published weights such as ``DEFAULT``; a run folder; a ``.safetensors`` file, a file of
-            ``torch.save`` or a zoo checkpoint; or an ``http(s)`` address that ends in ``#sha256=`` and 64 digits.
+        source: a name of published weights such as ``DEFAULT``; a run folder; an installed model; a ``.safetensors``
+            file, a file of ``torch.save`` or a zoo checkpoint; or an ``http(s)`` address that ends in ``#sha256=`` and
+            64 digits.
 
     Raises:
         UserError: there are no such weights, or the file holds none.
@@ -233,14 +235,16 @@ def find_weights(architecture: str | Mapping[str, Any], source: str) -> Weights:
     if "://" in source:
         return _load(source, wanted, address_file(source), published)
     path = Path(source).expanduser()
+    if (folder := installed_folder(source)) is not None:
+        return _load(source, wanted, folder / WEIGHTS, {})
     if os.path.isdir(path):
         return _load(source, wanted, Run.open(path).trained(), {})
     if not os.path.isfile(path):
         offered = f"{', '.join(published)}" if published else f"architecture '{wanted['name']}' has none"
         raise UserError(
-            f"model.weights is '{source}'; there is no such file or run, and no published weights of that name "
-            f"({offered}){did_you_mean(source, published)}; allowed is such a name, a file, a run, or an address "
-            "ending in #sha256=..."
+            f"model.weights is '{source}'; there is no such file, run or installed model, and no published weights "
+            f"of that name ({offered}){did_you_mean(source, published)}; allowed is such a name, a file, a run, or an "
+            "address ending in #sha256=..."
         )
     return _load(source, wanted, path, published)
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 import torch.hub
-from safetensors.torch import load_file
 from torch import Tensor
 
 from zoo.core.download import RemoteFile, fetch
 from zoo.core.errors import DownloadError, UserError
 from zoo.models.checkpoint import reading
+from zoo.models.installed import read_described
 from zoo.models.weights import PublishedWeights, last_part
 
 
@@ -93,7 +93,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     """Return the content of a file, tensors on the CPU; nothing in it is run."""
     with reading(path, "file of weights"):
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return read_described(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, no state_dict; save model.state_dict()")

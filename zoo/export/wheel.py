@@ -1,0 +1,130 @@
+"""Write a trained network as a wheel, the file that pip installs.
+
+    flower_classifier/            model.onnx  weights.safetensors  training_images.json  README.md  __init__.py
+    flower_classifier-1.0.dist-info/   METADATA  WHEEL  entry_points.txt (group zoo.models)  RECORD (SHA-256 of each)
+
+The format is that of https://packaging.python.org/en/latest/specifications/binary-distribution-format.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from zoo.core.errors import UserError
+from zoo.core.version import __version__
+from zoo.runs.files import replacing
+from zoo.runtime import MODELS
+
+#: What a wheel's module holds: where its files are, and nothing that runs when it is listed.
+MODULE = '''"""{summary}"""
+
+from pathlib import Path
+
+
+def folder() -> Path:
+    """Return the folder with model.onnx and weights.safetensors."""
+    return Path(__file__).parent
+'''
+
+WHEEL = "Wheel-Version: 1.0\nGenerator: zoo {version}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+#: The time of every file in a wheel, so that equal contents make equal wheels.
+TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def require_name(name: str) -> str:
+    """Return the name of the module of a model.
+
+    Raises:
+        UserError: the name is none that pip takes, or another package has the module.
+    """
+    if not re.fullmatch(r"[A-Za-z]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        raise UserError(f"--name is '{name}'; allowed are letters, digits, '-', '_' and '.', a letter first")
+    module = re.sub(r"[-_.]+", "_", name).lower()
+    if module in sys.stdlib_module_names or not _is_free(module):
+        raise UserError(f"--name is '{name}', but the Python package {module} is there and no model; choose another")
+    return module
+
+
+def _is_free(module: str) -> bool:
+    """Tell whether no package has a module, or an earlier version of the model has it."""
+    spec = find_spec(module)
+    return spec is None or any(Path(place, "model.onnx").is_file() for place in spec.submodule_search_locations or ())
+
+
+def require_version(version: str) -> str:
+    """Return a version in its usual form; UserError where it is none (PEP 440)."""
+    try:
+        return str(Version(version))
+    except InvalidVersion as error:
+        raise UserError(f"--version is '{version}'; allowed is a version such as 1.0 or 1.2.3rc1 (PEP 440)") from error
+
+
+def write_wheel(
+    folder: Path, name: str, version: str, files: Mapping[str, Path | str], needs: Mapping[str, Sequence[str]]
+) -> Path:
+    """Write a wheel.
+
+    Args:
+        folder: where it goes; it is made where it is missing.
+        name: of the distribution and of its entry point, as ``require_name`` takes it.
+        version: as ``require_version`` returns it.
+        files: by their names in the package, the files or their texts; README.md is the description.
+        needs: requirements by the name of their extra.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UserError: the name is not allowed, or the folder cannot be made.
+        RunError: the file cannot be written.
+    """
+    module = require_name(name)
+    info, summary = f"{module}-{version}.dist-info", f"{name} {version}, a trained image classifier for zoo."
+    path = folder / f"{module}-{version}-py3-none-any.whl"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output is '{folder}', which cannot be made: {error.strerror}") from error
+    contents: dict[str, Path | str] = {f"{module}/__init__.py": MODULE.format(summary=summary)}
+    contents |= {f"{module}/{file}": content for file, content in files.items()}
+    contents |= {
+        f"{info}/METADATA": _metadata(name, version, summary, needs, str(files["README.md"])),
+        f"{info}/WHEEL": WHEEL.format(version=__version__),
+        f"{info}/entry_points.txt": f"[{MODELS}]\n{name} = {module}:folder\n",
+    }
+    with replacing(path) as target, zipfile.ZipFile(target, "w") as wheel:
+        rows = []
+        for file, content in contents.items():
+            data = content.read_bytes() if isinstance(content, Path) else content.encode()
+            stored = zipfile.ZIP_STORED if isinstance(content, Path) else zipfile.ZIP_DEFLATED  # weights do not shrink
+            _add(wheel, file, data, stored)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+            rows.append(f"{file},sha256={digest},{len(data)}\n")
+        _add(wheel, f"{info}/RECORD", "".join([*rows, f"{info}/RECORD,,\n"]).encode(), zipfile.ZIP_DEFLATED)
+    return path
+
+
+def _add(wheel: zipfile.ZipFile, name: str, data: bytes, compression: int) -> None:
+    entry = zipfile.ZipInfo(name, TIME)
+    entry.external_attr = 0o644 << 16
+    wheel.writestr(entry, data, compression)
+
+
+def _metadata(name: str, version: str, summary: str, needs: Mapping[str, Sequence[str]], description: str) -> str:
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", f"Summary: {summary}"]
+    lines += ["Requires-Python: >=3.11", "Description-Content-Type: text/markdown"]
+    for extra, requirements in needs.items():
+        lines += [f"Provides-Extra: {extra}"]
+        lines += [f"Requires-Dist: {requirement}; extra == '{extra}'" for requirement in requirements]
+    body = re.sub(r"\A---\n.*?\n---\n", "", description.lstrip(), flags=re.DOTALL)  # the Hub's front matter
+    return "\n".join([*lines, "", body])
