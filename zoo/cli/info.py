@@ -95,7 +95,8 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
         entry = registry.find(kind, name)
-        print(f"{registry.KIND_NAMES[kind]} {name}, from {entry.distribution} {entry.version} ({PREFIXES[kind]} {name})\n")
+        origin = f"{entry.distribution} {entry.version}"
+        print(f"{registry.KIND_NAMES[kind]} {name}, from {origin} ({PREFIXES[kind]} {name})\n")
         if kind == "model":
             _show_card(name)
             continue
