@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import pytest
-from support import REPOSITORY
+from PIL import Image
+from support import REPOSITORY, error_of
 
 import zoo as library
 from zoo.cli.new import PLACES
@@ -120,3 +127,48 @@ def test_an_unknown_kind_is_an_error_that_names_the_three(zoo):
     status, _, err = zoo("new", "a-name", "--kind", "network")
     assert status == 2
     assert "invalid choice: 'network' (choose from" in err
+
+
+def test_a_web_page_for_a_model_classifies_without_torch(zoo, tmp_path, digits_model):
+    status, out, err = zoo("new", "my-app", "--app", digits_model)
+    assert status == 0, err
+    assert "python app.py" in out
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "torch.py").write_text("raise ImportError('torch')")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    paths = os.pathsep.join([str(tmp_path / "without"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "app.py", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path / "my-app", env=os.environ | {"PYTHONPATH": paths}) as server:
+        try:
+            assert "<h1>model.onnx</h1>" in answer(port, None)[1]
+            picture = io.BytesIO()
+            Image.new("L", (8, 8)).save(picture, "PNG")
+            status, text = answer(port, picture.getvalue())
+            assert (status, len(json.loads(text))) == (200, 5)
+            status, text = answer(port, b"no picture")
+            assert status == 400
+            assert "not a readable image" in json.loads(text)["error"]
+        finally:
+            server.terminate()
+
+
+def answer(port, body):
+    """Return status and text of the page, or of the answer to a picture; the server may still be starting."""
+    for _ in range(100):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/classify", body, timeout=30) as response:
+                return response.status, response.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+        except URLError:
+            time.sleep(0.2)
+    raise AssertionError("no answer in 20 s")
+
+
+def test_a_web_page_for_no_model_is_refused(zoo):
+    assert "--app is 'nothing', which is neither an installed model" in error_of(
+        zoo("new", "my-app", "--app", "nothing")
+    )
+    assert "leave one of them out" in error_of(zoo("new", "my-app", "--app", "x", "--kind", "command"))

@@ -1,17 +1,20 @@
-"""zoo new: copy the plugin ``zoo-example`` under a new name, with tests that pass."""
+"""zoo new: copy the plugin ``zoo-example`` under a new name, with tests that pass; or write a web page for a model."""
 
 from __future__ import annotations
 
 import keyword
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo import runtime
 from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.images.files import as_user_errors
 
 #: Where the plugin is: beside this file in a wheel, among the plugins in a checkout.
 PLACES = (Path(__file__).parent / "zoo-example", Path(__file__).parents[2] / "plugins" / "zoo-example")
@@ -49,12 +52,21 @@ def parser() -> Parser:
     parser.add_argument("package", metavar="PACKAGE", help="the folder to make, named like the package: my-plugin")
     kind = "what it adds; repeat it to add several (default: architecture and dataset)"
     parser.add_argument("--kind", action="append", choices=tuple(PARTS), default=[], help=kind)
+    app = (
+        "in place of a package: write a web page that classifies with an installed model or a .onnx file, without torch"
+    )
+    parser.add_argument("--app", metavar="MODEL", help=app)
     return parser
 
 
 def main(argv: Sequence[str]) -> None:
     """Write a package that adds names to zoo."""
     options = parser().parse_args(argv)
+    if options.app is not None:
+        if options.kind:
+            raise UserError("--app writes a web page, and --kind parts of a package; leave one of them out")
+        new_app(options.package, options.app)
+        return
     new_package(options.package, options.kind)
 
 
@@ -82,17 +94,50 @@ def new_package(path: str, kinds: Sequence[str]) -> Path:
         raise UserError(
             f"the name '{name}' is registered already ('zoo info {name}' shows by whom); choose another one"
         )
+    _write(folder, _files(name, package, kinds or ["architecture", "dataset"]))
+    print(f"{folder}: now pip install -e {folder}, and zoo doctor; {folder / 'README.md'} says more")
+    return folder
+
+
+def new_app(path: str, model: str) -> Path:
+    """Write a web page that classifies pictures, as a program of the standard library and ``zoo_runtime``.
+
+    Args:
+        path: the folder to make.
+        model: the name of an installed model, or a ``.onnx`` file, which is copied.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: there is no such model, or the folder exists or cannot be made.
+    """
+    folder, file = Path(path), Path(model)
+    with as_user_errors():
+        installed = None if file.is_file() else runtime.installed_model(model)
+    if installed is None and not (file.is_file() and file.suffix == ".onnx"):
+        raise UserError(f"--app is '{model}', which is neither an installed model ('zoo list models') nor a .onnx file")
+    text = (Path(__file__).parent / "web_form" / "app.py").read_text(encoding="utf-8")
+    needed = ["zoo-runtime"] if installed is None else ["zoo-runtime", model.rpartition(":")[2]]
+    name = "model.onnx" if installed is None else model
+    _write(folder, {"app.py": text.replace("MODEL", name), "requirements.txt": "\n".join(needed) + "\n"})
+    if installed is None:
+        shutil.copyfile(file, folder / name)
+    print(f"{folder}: now pip install -r {folder / 'requirements.txt'}, then: cd {folder} && python app.py")
+    return folder
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Make a folder with these texts; UserError where it is there or cannot be made."""
     try:
         folder.mkdir(parents=True)
-        for file, text in _files(name, package, kinds or ["architecture", "dataset"]).items():
+        for file, text in files.items():
             (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_text(text, encoding="utf-8")
     except FileExistsError as error:
         raise UserError(f"{folder} is there already; choose another name, or remove it") from error
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror}") from error
-    print(f"{folder}: now pip install -e {folder}, and zoo doctor; {folder / 'README.md'} says more")
-    return folder
 
 
 def _files(name: str, package: str, kinds: Sequence[str]) -> dict[str, str]:
