@@ -74,6 +74,7 @@ def test_its_answers_are_those_of_the_run(site, digits_run, digits_model):
     loaded, run = library.load("Digit.classifier"), library.load(digits_run)
     with torch.inference_mode():
         assert torch.equal(loaded(torch.from_numpy(images)), run(torch.from_numpy(images)))
+    assert loaded.temperature == run.temperature
     assert loaded.run.known_training_images() == run.run.known_training_images()
     exported = Classifier("Digit.classifier")
     assert np.array_equal(exported.probabilities(images), Classifier(digits_model).probabilities(images))

@@ -70,5 +70,5 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
         needed.append(origin.replace("==", ">="))
     with tempfile.TemporaryDirectory() as folder:
         files[WEIGHTS] = Path(folder, WEIGHTS)
-        write_description(checkpoint, PLAIN, Path(folder, WEIGHTS))
+        write_description(checkpoint, PLAIN, Path(folder, WEIGHTS), run.temperature(checkpoint["global_step"]))
         return write_wheel(Path(output), name, version, files, {"zoo": needed, "runtime": ["zoo-runtime"]})

@@ -61,8 +61,9 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     path, folder = Path(run_or_checkpoint), installed_folder(str(run_or_checkpoint))
     if folder is not None:
         path = folder / WEIGHTS
-        classifier = classifier_of(described_checkpoint(path), path, Classifier, folder)
-        classifier.run = Run(folder)
+        content = described_checkpoint(path)
+        classifier = classifier_of(content, path, Classifier, folder)
+        classifier.run, classifier.temperature = Run(folder), content["temperature"]
         return classifier
     if path.is_file():
         run = Run(path.parent.parent)  # where training saved the checkpoint

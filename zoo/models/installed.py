@@ -30,27 +30,30 @@ def installed_folder(name: str) -> Path | None:
         return runtime.installed_model(name)
 
 
-def write_description(checkpoint: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> None:
+def write_description(
+    checkpoint: Mapping[str, Any], keys: tuple[str, ...], path: Path, temperature: float = 1.0
+) -> None:
     """Write a checkpoint's weights as safetensors, with what describes their network.
 
     Args:
         checkpoint: as ``zoo.models.checkpoint.read_checkpoint`` returns it.
         keys: hyperparameters of the checkpoint to keep.
         path: the file to write.
+        temperature: by which logits are divided for probabilities.
     """
     from safetensors.torch import save_file  # loads torch, which finding a folder does not need
 
     described = {key: value for key, value in checkpoint["hyper_parameters"].items() if key in keys}
     # Tied weights share memory, which the format does not hold.
     tensors = {key: value.clone().contiguous() for key, value in checkpoint["state_dict"].items()}
-    save_file(tensors, path, {KEY: json.dumps({"hyper_parameters": described})})
+    save_file(tensors, path, {KEY: json.dumps({"hyper_parameters": described, "temperature": temperature})})
 
 
 def read_described(path: Path) -> dict[str, Any]:
     """Return the weights of a ``.safetensors`` file; of one that describes its network, what a checkpoint holds.
 
     Returns:
-        Tensors by their keys; or ``{"state_dict": ..., "hyper_parameters": ...}``.
+        Tensors by their keys; or ``{"state_dict": ..., "hyper_parameters": ..., "temperature": ...}``.
     """
     from safetensors import safe_open
     from safetensors.torch import load_file
