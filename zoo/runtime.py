@@ -613,6 +613,8 @@ def _tiff_levels(file: str | os.PathLike[str] | BinaryIO) -> str:
     """Return what is wrong with the levels of a TIFF file that Pillow does not know; empty for any other file."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2  # loaded by Pillow when it meets such a file
 
+    if isinstance(file, str | os.PathLike) and not os.path.isfile(file):
+        return ""  # a pipe, which is read once
     try:
         with open(file, "rb") if isinstance(file, str | os.PathLike) else nullcontext(file) as content:
             content.seek(0)

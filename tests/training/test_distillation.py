@@ -102,6 +102,11 @@ def test_a_teacher_that_cannot_teach_is_one_line(digits_run, teacher, options, m
     assert "\n" not in str(caught.value)
 
 
+def test_options_of_a_teacher_without_one_are_refused(teacher):
+    with pytest.raises(UserError, match=r"model\.teacher_temperature and model\.teacher_weight need a teacher"):
+        ImageClassifier(teacher.spec, "lenet5", teacher_weight=0.5)
+
+
 def test_a_training_with_a_teacher_resumes(zoo, digits_run, tmp_path):
     options = ("--model.teacher", digits_run, "--model.teacher_temperature", 2, "--trainer.limit_train_batches", 3)
     status, out, err = zoo("fit", *options, "--trainer.max_epochs", 1)

@@ -144,7 +144,8 @@ def _show_weights(builder: Any) -> None:
     for url, same in names.items():
         offer = offers[same[0]]
         size = f"{offer.size}, " if offer.size else ""
-        print(f"--model.weights {' or '.join(same)}: {size}{offer.spec.height}x{offer.spec.width}, {url}")
+        use = "" if offer.predicts else " (to train from)"
+        print(f"--model.weights {' or '.join(same)}: {size}{offer.spec.height}x{offer.spec.width}, {url}{use}")
     if names:
         print()
 

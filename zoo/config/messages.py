@@ -42,6 +42,7 @@ OTHER_NAMES = {
     "freeze": "model.freeze",
     "dropout": "model.architecture.dropout",
     "mixup": "model.mixup",
+    "teacher": "model.teacher",
     "device": "trainer.accelerator",
     "gpus": "trainer.devices",
     "devices": "trainer.devices",

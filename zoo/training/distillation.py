@@ -21,6 +21,9 @@ from zoo.core.spec import InputSpec
 from zoo.images.files import as_user_errors
 from zoo.models.checkpoint import load_classifier
 
+#: By default; usual values for image classifiers.
+TEMPERATURE, WEIGHT = 4.0, 0.9
+
 #: Classes that an error names; there may be hundreds.
 LISTED = 6
 

@@ -24,7 +24,7 @@ from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
 from zoo.models.head_prefix import Prefix
 from zoo.training import optim
-from zoo.training.distillation import Distillation
+from zoo.training.distillation import TEMPERATURE, WEIGHT, Distillation
 from zoo.training.epoch_metrics import EpochMetrics
 from zoo.training.lightning_internals import HookNameModule
 from zoo.training.loss import Loss
@@ -90,8 +90,8 @@ class ImageClassifier(Classifier, HookNameModule):
         mixup: float | None = None,
         cutmix: float | None = None,
         teacher: str | None = None,
-        teacher_temperature: float = 4.0,
-        teacher_weight: float = 0.9,
+        teacher_temperature: float = TEMPERATURE,
+        teacher_weight: float = WEIGHT,
         layer_decay: float | None = None,
         freeze: int | str | None = None,
         batch_norm: Literal["train", "eval"] | None = None,
@@ -110,6 +110,8 @@ class ImageClassifier(Classifier, HookNameModule):
         self.distillation: Distillation | None = None
         if teacher is not None:
             self.distillation = Distillation(teacher, teacher_temperature, teacher_weight, self.spec)
+        elif (teacher_temperature, teacher_weight) != (TEMPERATURE, WEIGHT):
+            raise UserError("model.teacher_temperature and model.teacher_weight need a teacher: --model.teacher RUN")
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.batch_norm = batch_norm or "train"
         self.train()  # Lightning keeps the modes that modules have when training begins
