@@ -28,13 +28,13 @@ def decided(zoo):
 def test_from_pretrained_weights_adamw_starts_low_and_its_rate_falls(decided):
     config = decided("--model.weights", "network.pth")
     assert config["optimizer"]["class_path"] == "torch.optim.AdamW"
-    assert config["optimizer"]["init_args"]["lr"] == 1e-4
+    assert config["optimizer"]["init_args"]["lr"] == 5e-5
     assert config["lr_scheduler"]["class_path"] == COSINE
 
 
 def test_the_rate_grows_with_the_square_root_of_the_batch(decided):
     config = decided("--model.weights", "network.pth", "--data.batch_size", 128)
-    assert config["optimizer"]["init_args"]["lr"] == 2e-4
+    assert config["optimizer"]["init_args"]["lr"] == 1e-4
 
 
 def test_a_single_option_changes_the_rate_alone(decided):
@@ -73,7 +73,7 @@ def test_a_fit_records_epochs_and_mode_and_keeps_the_statistics_of_the_weights(z
     assert status == 0, err
     run = tmp_path / out.splitlines()[-1]
     config = yaml.safe_load((run / "config.yaml").read_text())
-    assert "fine-tuning   AdamW, rate 0.0001, CosineAnnealingLR, 3 epochs, BatchNorm eval" in err
+    assert "fine-tuning   AdamW, rate 5e-05, CosineAnnealingLR, 3 epochs, BatchNorm eval" in err
     assert config["trainer"]["max_epochs"] == 3
     assert config["model"]["batch_norm"] == "eval"
     state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]

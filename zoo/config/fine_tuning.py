@@ -19,7 +19,7 @@ FINE_TUNING_EPOCHS = 3
 
 #: Learning rate at a batch of BATCH_SIZE images; it grows with the square root of the batch, as suits Adam (S. Malladi
 #: et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022, https://arxiv.org/abs/2205.10287).
-LEARNING_RATE, BATCH_SIZE = 1e-4, 32
+LEARNING_RATE, BATCH_SIZE = 5e-5, 32
 
 #: Up to so many training images BatchNorm keeps the statistics of the pretrained weights.
 FEW_IMAGES = 5_000

@@ -20,6 +20,7 @@ from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.datamodule import ImageDataModule
+from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
 from zoo.models.checkpoint import load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
@@ -103,7 +104,7 @@ def _train(cli: FitCLI) -> None:
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
         if not cli.quiet:
-            for note in cli.split_notes() if is_first_process() else []:
+            for note in _split_notes(cli) if is_first_process() else []:
                 print_stderr(note)
             rows = training_summary(cli.model, cli.datamodule, cli.trainer)
             show_summary(rows | summary_row(cli.config) | {"seed": seed, "run": str(cli.run.path)})
@@ -121,6 +122,21 @@ def _train(cli: FitCLI) -> None:
             cli.discard_new_run()
             limits = "--trainer.limit_train_batches, ..."
             raise UserError(f"nothing was trained: the trainer's limits ({limits}) leave no step")
+
+
+def _split_notes(cli: FitCLI) -> list[str]:
+    """Return what a user should know about the splits before training; images of a resumed run are compared."""
+    splits, train = cli.datamodule.splits, cli.datamodule.opened("train")
+    rule = splits.rule
+    listed = [] if rule.split is None else [f"split by      {rule.source}"]
+    return [
+        *getattr(train, "notes", ()),
+        *listed,
+        *splits.notes,
+        # A test names what has changed since its run began; a new run with another's split records the files anew.
+        *splits.changes(("train", "val") if cli.resumed else SPLITS),
+        *splits.equal_files(),
+    ]
 
 
 def _limit_of_new(

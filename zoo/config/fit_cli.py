@@ -22,7 +22,6 @@ from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
 from zoo.data.split_file import write_split
-from zoo.data.splits import SPLITS
 from zoo.models.checkpoint import load_weights
 from zoo.models.pretrained import FreshHead
 from zoo.reports.evaluation import Predictions
@@ -273,20 +272,6 @@ class FitCLI(ZooCLI):
         """Record which image is in which split, where splits were drawn; a resumed run keeps its record."""
         if not self.resumed and (rows := self.datamodule.splits.recorded()):
             write_split(self.run.split, rows)
-
-    def split_notes(self) -> list[str]:
-        """Return what a user should know about the splits before training; images of a resumed run are compared."""
-        splits, train = self.datamodule.splits, self.datamodule.opened("train")
-        rule = splits.rule
-        listed = [] if rule.split is None else [f"split by      {rule.source}"]
-        return [
-            *getattr(train, "notes", ()),
-            *listed,
-            *splits.notes,
-            # A test names what has changed since its run began; a new run with another's split records the files anew.
-            *splits.changes(("train", "val") if self.resumed else SPLITS),
-            *splits.equal_files(),
-        ]
 
     def is_finished(self) -> bool:
         """Tell whether the run came to its end, and trains no further epoch or step now either."""
