@@ -22,7 +22,7 @@ from zoo.core.errors import ImageError, RunError, UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
-from zoo.models.checkpoint import load_weights, read_checkpoint
+from zoo.models.checkpoint import last_epoch, load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
@@ -220,7 +220,7 @@ def _report(cli: FitCLI) -> None:
                 predictions.add(*batch)
         if line := record_temperature(cli.run, checkpoint, path, predictions):
             cli.notify(line)
-        context = ReportContext(cli.run, cli.model, cli.datamodule, device, checkpoint["epoch"])
+        context = ReportContext(cli.run, cli.model, cli.datamodule, device, last_epoch(checkpoint))
         cli.notify(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
 
 

@@ -22,7 +22,7 @@ from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import FileBuilder
 from zoo.data.sampling import balanced_weights
 from zoo.data.split_file import write_split
-from zoo.models.checkpoint import load_weights
+from zoo.models.checkpoint import last_epoch, load_weights
 from zoo.models.pretrained import FreshHead
 from zoo.reports.evaluation import Predictions
 from zoo.runs.config_file import read_config
@@ -75,7 +75,7 @@ class FitCLI(ZooCLI):
     checkpoints: RunCheckpoints
     #: Optimizer steps in the checkpoint it starts from; None where it starts from fresh weights.
     first_step: int | None = None
-    #: The epoch in which that checkpoint was saved, from 0.
+    #: The epoch in which that checkpoint was saved, from 0; -1 where it is of a solved last layer.
     first_epoch: int = 0
     #: How the last layer starts.
     head_plan = HeadPlan()
@@ -174,7 +174,7 @@ class FitCLI(ZooCLI):
         self.build_model(config)
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
-            self.first_step, self.first_epoch = self.checkpoint["global_step"], self.checkpoint["epoch"]
+            self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)
             # Training reads it once more, and must not hold its optimizer's state beside its own.
             self.checkpoint = None
         self.config.data.augmentation = self.datamodule.augmentation_setting()
@@ -276,8 +276,7 @@ class FitCLI(ZooCLI):
     def is_finished(self) -> bool:
         """Tell whether the run came to its end, and trains no further epoch or step now either."""
         trainer = self.config.trainer
-        done = self.first_epoch + 1 if self.first_step else 0  # a solved head has trained no epoch
-        epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= done
+        epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= self.first_epoch + 1
         steps = 0 <= trainer.max_steps <= (self.first_step or 0)
         ended = self.first_step is not None and (epochs or steps)
         return self.resumed and ended and read_state(self.run)[0] == "finished"

@@ -19,7 +19,7 @@ from zoo.core.errors import UserError
 from zoo.core.version import __version__
 from zoo.data.contract import Split
 from zoo.data.items import item_names
-from zoo.models.checkpoint import classifier_of
+from zoo.models.checkpoint import classifier_of, last_epoch
 from zoo.models.tta import TestTimeAugmentation
 from zoo.reports.evaluation import Predictions
 from zoo.reports.page import require_page
@@ -226,7 +226,7 @@ def _predictions_csv(cli: EvaluateCLI, split: Literal["val", "test"] | None) -> 
 
 def _report_context(cli: EvaluateCLI) -> ReportContext:
     device = cli.trainer.strategy.root_device
-    return ReportContext(cli.run, cli.model, cli.datamodule, device, cli.checkpoint["epoch"])
+    return ReportContext(cli.run, cli.model, cli.datamodule, device, last_epoch(cli.checkpoint))
 
 
 def show_results(title: str, results: Mapping[str, float]) -> None:

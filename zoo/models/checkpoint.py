@@ -114,6 +114,11 @@ def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path)
         raise CheckpointError(f"{path}: its weights do not fit its architecture: {detail}") from error
 
 
+def last_epoch(checkpoint: Mapping[str, Any]) -> int:
+    """Return the epoch, from 0, in which a checkpoint was saved; -1 for that of a solved last layer, before any."""
+    return int(checkpoint["epoch"]) if checkpoint["global_step"] else -1
+
+
 def spec_of(checkpoint: dict[str, Any], path: Path) -> InputSpec:
     """Return the spec that a checkpoint was trained for; CheckpointError if it has none."""
     try:

@@ -93,7 +93,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 def _results(run: Run, history: History) -> dict[str, Any]:
     """Return a run's figures: of its best epoch, of its test and of its report."""
     best, reported = history.best(Monitor.of(read_config(run.config))), read_figures(run.report)
-    results: dict[str, Any] = {"epochs": len(history.epochs)}
+    results: dict[str, Any] = {"epochs": history.trained}
     if best:
         results["best epoch"] = int(best["epoch"]) + 1
     results |= {key: value for key, value in best.items() if key.startswith("val/")}

@@ -62,7 +62,7 @@ class ReportContext:
         classifier: with the weights of the checkpoint.
         data: the run's data.
         device: where the classifier runs.
-        epoch: of the checkpoint, from 0.
+        epoch: of the checkpoint, from 0; -1 where it has trained none.
     """
 
     run: Run
@@ -137,7 +137,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
         data=context.data,
         parameters=sum(parameter.numel() for parameter in parameters),
         frozen=sum(parameter.numel() for parameter in parameters if not parameter.requires_grad),
-        epochs=len(history.epochs),
+        epochs=history.trained,
         epoch=context.epoch + 1,
         legend=charts.legend(("train", "val")),
         curves=_curves(history, context.epoch + 1),
@@ -217,7 +217,7 @@ def _curves(history: History, best_epoch: int) -> list[tuple[str, str]]:
         if lines:
             form = ".1%" if percent else ".4f"
             last = "; ".join(f"{name} {points[-1][1]:{form}}" for name, points in curves.items() if points)
-            epochs = f"{len(history.epochs)} epoch{'s' * (len(history.epochs) != 1)}"
+            epochs = f"{history.trained} epoch{'s' * (history.trained != 1)}"
             caption = f"{title.capitalize()} over {epochs}; in the last: {last or 'not measured'}"
             drawings.append((charts.draw_curves(title, caption, lines, best_epoch, percent), caption))
     return drawings

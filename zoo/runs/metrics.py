@@ -58,7 +58,8 @@ class History:
     """A training's rows, in order.
 
     Args:
-        epochs: a row an epoch: epoch (from 0), step, train/loss, val/loss, images_per_second ...
+        epochs: a row an epoch: epoch (from 0), step, train/loss, val/loss, images_per_second ...; a row at step 0 is of
+            a solved last layer.
         steps: a row every so many steps: epoch, step, train/loss_step, train/accuracy_step ...
         validations: a row a validation: epoch, step, val/loss ...; the epoch's own row where it ended the epoch.
     """
@@ -89,6 +90,11 @@ class History:
                 validations.append(row)
         return cls(epochs, steps, validations)
 
+    @property
+    def trained(self) -> int:
+        """Epochs trained; the row of a solved last layer, at step 0, is none."""
+        return sum(row.get("step") != 0 for row in self.epochs)
+
     def curve(self, column: str) -> list[tuple[float, float]]:
         """Return ``(epochs done, value)`` wherever the column has one: 1.5 is the middle of the second epoch."""
         if column.endswith("_step"):
@@ -98,7 +104,9 @@ class History:
 
     def _epochs_done(self, row: Row) -> float:
         """Return the epochs trained at a row: 1.5 is the middle of the second."""
-        if "train/loss" in row or not self.epochs:
+        if row.get("step") == 0:  # a solved last layer
+            return 0
+        if "train/loss" in row or not self.trained:
             return row["epoch"] + 1
         return row["step"] / (self.epochs[-1]["step"] / (self.epochs[-1]["epoch"] + 1))
 

@@ -127,7 +127,7 @@ def _read_config(run: Run, row: Row) -> None:
 
 def _read_metrics(run: Run, row: Row) -> None:
     history = History.of(run)
-    row.epochs = len(history.epochs)
+    row.epochs = history.trained
     row.val = history.best(Monitor.of(read_config(run.config))).get("val/accuracy")
 
 
