@@ -101,6 +101,25 @@ def test_a_run_keeps_what_it_froze(zoo, tmp_path):
     assert [line.split()[-2] for line in out.splitlines() if "Conv2d" in line] == ["yes", "yes"]
 
 
+class Distilled(nn.Module):
+    """Two last layers side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head, self.head_dist = nn.Conv2d(3, 4, 64), nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, images):
+        features = self.body(images).flatten(1)
+        return self.head(features) + self.head_dist(features)
+
+
+def test_the_backbone_ends_before_last_layers_side_by_side(spec):
+    network = Distilled()
+    assert freeze(network, spec, "backbone").parameters == {"body.weight", "body.bias"}
+    chain = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 3), nn.Linear(3, 3))
+    assert freeze(chain, spec, "backbone").parameters == {"1.weight", "1.bias"}
+
+
 class NormAct(nn.BatchNorm2d):
     """A normalisation that holds its activation, as those of timm do."""
 

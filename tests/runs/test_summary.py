@@ -23,7 +23,7 @@ def add(tmp_path):
         run = tmp_path / "runs" / path
         (run / "checkpoints").mkdir(parents=True)
         (run / "config.yaml").write_text(CONFIG.format(data=data, model=model))
-        rows = [f"{number},{number},1,1,{accuracy if number == 1 else 0}\n" for number in range(epochs)]
+        rows = [f"{number},{number + 1},1,1,{accuracy if number == 1 else 0}\n" for number in range(epochs)]
         (run / "metrics.csv").write_text(METRICS + "".join(rows))
         return run
 

@@ -74,7 +74,7 @@ class FrozenPrefix:
         with torch.no_grad():
             values = self.prefix(example)
             _require_equal(values, train_prefix(example))
-            if not all(isinstance(value, Tensor) and len(value) == len(example) for value in values):
+            if not all(isinstance(value, Tensor) and value.ndim > 0 and len(value) == len(example) for value in values):
                 raise NoPrefix("their output is not a batch of features")
             self.layouts = [_Layout.of(value) for value in values]
             #: Type of the features: the widest of their parts.

@@ -94,8 +94,8 @@ def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> FrozenLayers
         network: the network.
         spec: the input's channels and size.
         what: how many of the first layers; the path of a module such as ``features``; a range of modules such as
-            ``blocks.0-3``; ``backbone``, all layers but the last; or ``stem``, the layers before the first block of
-            several. A module that is called backbone or stem wins.
+            ``blocks.0-3``; ``backbone``, all layers but the last, or the last ones side by side, as distilled networks
+            have them; or ``stem``, the layers before the first block of several. A module of these names wins.
 
     Raises:
         UserError: the network has fewer layers, or no such module, or nothing would be left to train.
@@ -104,7 +104,7 @@ def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> FrozenLayers
     numbered = trace.layers()
     paths = {name for name, _ in network.named_modules() if name}
     if what == "backbone" and what not in paths:
-        frozen = _first(network, trace, numbered, len(numbered) - 1)
+        frozen = _first(network, trace, numbered, len(numbered) - _heads(network, spec, numbered))
     elif what == "stem" and what not in paths:
         frozen = _first(network, trace, numbered, _stem(numbered))
     elif isinstance(what, str):
@@ -135,6 +135,18 @@ def _first(network: nn.Module, trace: _Trace, numbered: list[Layer], count: int)
     done = [name for name in before if not any(call.startswith(f"{name}.") for call in after)]
     modules = [network.get_submodule(name) for name in done]
     return FrozenLayers({name for layer in numbered[:count] for name in layer.parameters}, modules)
+
+
+def _heads(network: nn.Module, spec: InputSpec, numbered: list[Layer]) -> int:
+    """Return the number of last layers that give logits side by side; a distilled network has two, most have one."""
+    count = 1
+    for layer, after in zip(reversed(numbered[:-1]), reversed(numbered), strict=False):
+        weight = getattr(network.get_submodule(after.name), "weight", None)
+        fed = weight is None or weight[0].numel() == len(spec.classes)  # it may work on the output of the one before
+        if layer.shape != (len(spec.classes),) or fed:
+            break
+        count += 1
+    return count
 
 
 def _stem(numbered: list[Layer]) -> int:
