@@ -86,6 +86,11 @@ def test_predict_and_verify_take_its_name(zoo, site, tmp_path):
     assert zoo("verify", "digit-classifier:Digit.classifier")[0] == 0
 
 
+def test_a_name_that_is_nearly_that_of_a_model_is_answered_with_it(zoo, site):
+    error = error_of(zoo("predict", "Digit.clasifier", "a.png"))
+    assert "neither a run, a checkpoint nor an installed model; did you mean 'Digit.classifier'?" in error
+
+
 def test_training_starts_from_it_and_keeps_the_rows_of_its_classes(zoo, site, tmp_path, digits_run):
     options = ("--optimizer", "SGD", "--optimizer.lr", "0", "--trainer.max_epochs", 1, "--run", "next")
     status, _, err = zoo("fit", "--model.weights", "Digit.classifier", *options)

@@ -13,6 +13,7 @@ from support import error_of, weights
 from zoo.core import registry
 from zoo.data.datamodule import ImageDataModule
 from zoo.training.head_start import evenly_by_class
+from zoo.training.time_budget import Costs, TimeBudget
 
 
 @pytest.fixture
@@ -119,3 +120,17 @@ def test_images_are_chosen_evenly_by_class_without_damaged_ones():
     assert torch.bincount(labels[chosen]).tolist() == [10, 5, 10]
     assert torch.equal(chosen, chosen.sort().values)
     assert len(evenly_by_class(labels, 1000)) == 75
+
+
+def test_within_a_time_a_solved_head_is_the_result_where_no_step_fits(zoo, tmp_path, pretrained, monkeypatch):
+    monkeypatch.setattr(TimeBudget, "_measure", lambda *_: Costs(1000.0, 1.0, 1.0))
+    result = zoo("fit", *pretrained, "--time", "20s")
+    run = run_of(result, tmp_path)
+    assert "--time 20s: no time for an epoch, the solved last layer is the result" in result[2]
+    assert float(rows(run)[0]["val/accuracy"]) > 0.8
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["max_epochs"] == 0
+
+
+def test_within_a_time_a_solved_head_is_the_training_where_nothing_else_trains(zoo, tmp_path, pretrained):
+    result = zoo("fit", *pretrained, "--time", "1h", "--model.freeze", "backbone")
+    assert len(rows(run_of(result, tmp_path))) == 1

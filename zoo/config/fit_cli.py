@@ -166,8 +166,9 @@ class FitCLI(ZooCLI):
         self.config.model.head_start = self.head_plan.start
         if self.head_plan.note:
             self.notify(self.head_plan.note)
-        if self.head_plan.start == "solve" and self.head_plan.alone and not (self.length_chosen or self.limit):
+        if self.head_plan.start == "solve" and self.head_plan.alone and not self.length_chosen:
             self.config.trainer.max_epochs = self.config_init.trainer.max_epochs = 0
+            self.limit = None
 
     def build(self, config: dict[str, Any]) -> None:
         """Build the model and the trainer."""
@@ -225,7 +226,9 @@ class FitCLI(ZooCLI):
             first.append(self.head)
         length = {}
         if self.limit is not None:  # behind the others: the time that they take is over when the speed is measured
-            first.append(TimeBudget(self.run, self.limit.seconds, self.limit.begin, self._keep_length, self.notify))
+            solved = self.head is not None and self.head.solved
+            limit = self.limit.seconds, self.limit.begin
+            first.append(TimeBudget(self.run, *limit, self._keep_length, self.notify, solved=solved))
             length = {"max_epochs": MOST_EPOCHS}
         return length | {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],

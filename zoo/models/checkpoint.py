@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from zoo.core.errors import CheckpointError
+from zoo.core import registry
+from zoo.core.errors import CheckpointError, UserError, did_you_mean
 from zoo.core.file_builder import is_file_name, locate
 from zoo.core.spec import InputSpec
 from zoo.models.classifier import Classifier
@@ -65,6 +66,8 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
         classifier = classifier_of(content, path, Classifier, folder)
         classifier.run, classifier.temperature = Run(folder), content["temperature"]
         return classifier
+    if not path.exists() and (near := did_you_mean(str(path), registry.list_names("model"))):
+        raise UserError(f"{path} is neither a run, a checkpoint nor an installed model{near}")
     if path.is_file():
         run = Run(path.parent.parent)  # where training saved the checkpoint
     else:

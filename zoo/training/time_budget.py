@@ -107,6 +107,7 @@ class TimeBudget(Callback):
         begin: when the time began, of ``time.monotonic()``.
         record: takes the length, before the first epoch, and puts it into the run's configuration.
         notify: prints a line.
+        solved: whether the last layer is solved, which is the training where there is no time for a step.
     """
 
     def __init__(
@@ -116,9 +117,11 @@ class TimeBudget(Callback):
         begin: float,
         record: Callable[[Length], None],
         notify: Callable[[str], None] = print_stderr,
+        *,
+        solved: bool = False,
     ) -> None:
         self.run, self.seconds, self.begin, self.text = run, seconds, begin, f"{seconds:g}s"
-        self.record, self.notify = record, notify
+        self.record, self.notify, self.solved = record, notify, solved
         self._stop_at = math.inf
         self._stopped = False
 
@@ -134,6 +137,8 @@ class TimeBudget(Callback):
         costs = self._measure(trainer, pl_module, batches)
         spent = time.monotonic() - self.begin
         length = costs.fitting(self.seconds - spent, batches, trainer.check_val_every_n_epoch or 1)
+        if length is None and self.solved:
+            length = Length(0, None, 1)
         if length is None:
             least = math.ceil(spent + costs.report + MARGIN * (costs.train / batches + costs.val + 2 * costs.save))
             raise UserError(f"--time is {self.text}, too short for a single step; allowed is {least}s or more")
@@ -144,6 +149,8 @@ class TimeBudget(Callback):
         self.record(length)
         self._stop_at = self.begin + self.seconds - costs.report - costs.val - 2 * costs.save
         count = "1 epoch" if length.epochs == 1 else f"{length.epochs:,} epochs"
+        if length.epochs == 0:
+            count = "no time for an epoch, the solved last layer is the result"
         part = "" if length.batches is None else f" of {length.batches:,} steps"
         self.notify(
             f"--time {self.text}: {count}{part}; measured: {costs.train:.3g} s for {batches:,} steps, which are all "
