@@ -86,7 +86,8 @@ def test_predict_and_verify_take_its_name(zoo, site, tmp_path):
     assert zoo("verify", "digit-classifier:Digit.classifier")[0] == 0
 
 
-def test_a_name_that_is_nearly_that_of_a_model_is_answered_with_it(zoo, site):
+def test_a_name_that_is_nearly_that_of_a_model_is_answered_with_it(zoo, site, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
     error = error_of(zoo("predict", "Digit.clasifier", "a.png"))
     assert "neither a run, a checkpoint nor an installed model; did you mean 'Digit.classifier'?" in error
 
