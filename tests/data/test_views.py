@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.core.errors import ImageError
 from zoo.data.image_data import ImageData
+from zoo.data.pixel_cache import PixelCache
 from zoo.data.views import augmented_views
 
 AUGMENTATION = ["random_resized_crop", "flip", {"name": "rotate", "degrees": 20}]
@@ -50,6 +52,29 @@ def test_workers_and_memory_change_no_pixel(photographs, options):
     assert torch.equal(labels, other_labels)
     assert torch.equal(images, others)
     assert not torch.equal(images, served(opened(photographs), epoch=2)[0])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_file_is_decoded_once_while_memory_lasts(photographs, workers):
+    data = opened(photographs, num_workers=workers)
+    loader = data.loader("train")
+    first = list(loader)
+    for path in photographs.glob("*/*.jpg"):
+        path.write_bytes(b"")
+    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(first, loader, strict=True))
+    with pytest.raises(ImageError, match="cannot be read"):
+        list(opened(photographs, num_workers=workers, memory_gib=0).loader("train"))
+
+
+def test_images_beyond_the_limit_are_not_held():
+    cache = PixelCache(3, 40)
+    images = [torch.full((2, 3, 3), value, dtype=torch.uint8) for value in range(3)]
+    for item, image in enumerate(images):
+        cache.put(item, image, 10 + item)
+    assert [cache.get(item) is not None for item in range(3)] == [True, True, False]
+    pixels, label = cache.get(1)
+    assert torch.equal(pixels, images[1])
+    assert label == 11
 
 
 def test_a_resumed_epoch_serves_the_rest_with_the_same_pixels(photographs):

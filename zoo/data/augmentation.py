@@ -186,7 +186,7 @@ def as_pillow(image: OneImage) -> OneImage:
     """Return a tensor of 1 or 3 channels as a PIL image, which Pillow changes faster; others as they are."""
     if isinstance(image, Image.Image) or image.shape[0] not in (1, 3):
         return image
-    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    pixels = image.permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
 
 

@@ -228,11 +228,13 @@ class ImageData:
             raise UserError(f"data.views is {self.views}, but data.augmentation changes nothing; leave one out")
         if augmentation.cuts_whole:
             dataset, items = self.splits.items(split)
-            whole = self._streamed(dataset)
-            source = whole if items is None else whole.subset(items)
+            source = self._streamed(dataset) if items is None else self._streamed(dataset).subset(items)
         if isinstance(source, MemorySource) and augmentation.steps:
             source = source.streamed(spec, self.num_workers)
-        return source.quickly(augmentation) if isinstance(source, StreamSource) else source, augmentation
+        if not isinstance(source, StreamSource):
+            return source, augmentation
+        held = sum(other.images.nbytes for other in self._sources.values() if isinstance(other, MemorySource))
+        return source.quickly(augmentation, int(self.memory_bytes) - held), augmentation
 
     def stop_workers(self) -> None:
         """Stop the worker processes that live on between epochs; another pass over training images starts its own."""

@@ -13,6 +13,7 @@ from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation import Augmentation
 from zoo.data.contract import as_tensor
+from zoo.data.pixel_cache import PixelCache
 from zoo.images.files import to_mode
 from zoo.images.preprocess import to_uint8
 
@@ -42,6 +43,8 @@ class ItemReader:
     read_whole_quickly: Callable[[str, InputSpec], Tensor | None] | None = None
     #: Changes of single images; images come as they are without one.
     augmentation: Augmentation | None = None
+    #: Whole images that are decoded already.
+    cache: PixelCache | None = None
 
     def __init__(self, dataset: Any, indices: np.ndarray, spec: InputSpec, skip_bad: bool) -> None:
         self.dataset, self.indices, self.spec, self.skip_bad = dataset, indices, spec, skip_bad
@@ -73,6 +76,15 @@ class ItemReader:
         return to_uint8(as_tensor(image, spec.channels, spec.white_level), spec), int(label)
 
     def _whole(self, item: int) -> tuple[Tensor, int]:
+        """Return pixels of the whole image, and the label, from the cache where it is there."""
+        if self.cache is None:
+            return self._read_whole(item)
+        if (held := self.cache.get(item)) is None:
+            held = self._read_whole(item)
+            self.cache.put(item, *held)
+        return held
+
+    def _read_whole(self, item: int) -> tuple[Tensor, int]:
         """Return pixels of the whole image, and the label; a large image is read smaller."""
         spec = self.spec
         if self.read_whole_quickly and (pixels := self.read_whole_quickly(self.dataset.path(item), spec)) is not None:

@@ -18,6 +18,7 @@ from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation import Augmentation
 from zoo.data.item_reader import ItemReader
+from zoo.data.pixel_cache import PixelCache
 
 Batch = tuple[Tensor, Tensor]
 
@@ -188,10 +189,14 @@ class StreamSource:
         source.items, source._named, source._persistent = items, set(), None
         return source
 
-    def quickly(self, augmentation: Augmentation) -> StreamSource:
+    def quickly(self, augmentation: Augmentation, memory_bytes: int) -> StreamSource:
         """Return a source of the same images, whose workers take the steps of an augmentation.
 
         It decodes the files of a data set with ``plain_files`` (``zoo.data.contract``) by ``zoo.images.fast_jpeg``.
+
+        Args:
+            augmentation: of the images.
+            memory_bytes: so much of the whole images may be held, where the augmentation cuts out of them.
         """
         source, items = copy(self), copy(self.items)
         if vars(type(items.dataset)).get("plain_files"):  # not inherited: a subclass may read its files otherwise
@@ -199,6 +204,8 @@ class StreamSource:
 
             items.read_quickly, items.read_whole_quickly = read_for_training, read_whole_for_training
         items.augmentation = augmentation
+        if augmentation.cuts_whole and not hasattr(items.dataset, "images"):  # which are in memory already
+            items.cache = PixelCache(len(items.dataset), memory_bytes)
         source.items = items
         return source
 
