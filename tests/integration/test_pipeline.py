@@ -41,6 +41,7 @@ def test_fit_leaves_a_run_folder_as_documented(zoo, tmp_path):
     assert "\x1b" not in out + err
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()) == [
         ".training.lock",
+        "calibration.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "config.yaml",
