@@ -12,7 +12,7 @@ from torch import nn
 
 import zoo as library
 from zoo.core.errors import NoSplitError
-from zoo.testing import ContractError, check_architecture, check_dataset
+from zoo.testing import ContractError, check_architecture, check_augmentation, check_dataset
 
 SINGLE = [name for name in library.list_architectures() if "/" not in name]
 #: Of each of these 500 MB of weights are written as ONNX, which two of them show in every run of the tests.
@@ -168,3 +168,23 @@ def test_a_data_set_that_keeps_the_contract_passes(tmp_path, fault):
 def test_a_data_set_that_breaks_a_rule_is_told_which(tmp_path, fault, rule):
     with pytest.raises(ContractError, match=rule):
         check_dataset(build, root=tmp_path, fault=fault)
+
+
+@pytest.mark.parametrize("name", ["randaugment", ["random_resized_crop", "flip"], {"name": "noise", "sigma": 0.2}])
+def test_augmentations_of_its_own_keep_the_contract(name):
+    check_augmentation(name)
+
+
+def test_an_augmentation_with_random_numbers_of_its_own_breaks_the_contract(install):
+    source = (
+        "class Swap:\n"
+        "    calls = 0\n"
+        "    def __call__(self, image):\n"
+        "        self.calls += 1\n"
+        "        return image.transpose(self.calls % 2)\n"
+        "def swap(spec):\n"
+        "    return Swap()\n"
+    )
+    install("swap-plugin", "[zoo.augmentations]\nswap = swap_plugin:swap\n", source, "swap_plugin")
+    with pytest.raises(ContractError, match="its random numbers come from torch"):
+        check_augmentation("swap")

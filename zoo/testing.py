@@ -1,4 +1,4 @@
-"""The contract of architectures and data sets as tests, for plugins and for the built-in ones.
+"""The contract of architectures, data sets and augmentations as tests, for plugins and for the built-in ones.
 
 from zoo.testing import check_architecture, check_dataset
 
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.core.spec import InputSpec
+from zoo.data.augmentation_setting import Setting, build_augmentation
 from zoo.data.contract import as_tensor
 from zoo.export.graph import to_onnx
 from zoo.images.preprocess import Preprocess
@@ -217,6 +218,32 @@ def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **opti
             shared <= len(seen[split]) / 2,
             f"splits are disjoint; {shared} of {len(seen[split])} of {split} are in train",
         )
+
+
+def check_augmentation(setting: Setting, *, channels: Sequence[int] = (1, 3), size: tuple[int, int] = (32, 32)) -> None:
+    """Check that an augmentation keeps its contract: size and type of images, seeds, pickling.
+
+    Args:
+        setting: as ``--data.augmentation`` takes it: a registered name, or with its arguments.
+        channels: of the images; each is tried.
+        size: height and width that the network sees, in pixels.
+
+    Raises:
+        ContractError: a rule is broken; the message states the first one.
+        UserError: the name is unknown, or the augmentation refuses its arguments or such images.
+    """
+    for depth in channels:
+        spec = InputSpec(("a", "b"), depth, *size, (0.5,) * depth, (0.25,) * depth)
+        augmentation = build_augmentation(setting, spec)
+        image = _images(spec, 1).mul(64).add(128).clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0)
+        again = pickle.loads(pickle.dumps(augmentation))
+        for seed in range(8):
+            choice, untouched = [0, 0, seed % 2, seed], image.clone()
+            changed = augmentation.change(image, choice)
+            _require(torch.equal(image, untouched), "it leaves the image that it is given as it is")
+            _require(changed.shape == image.shape, f"it keeps the size, {tuple(image.shape)}: {tuple(changed.shape)}")
+            _require(torch.equal(changed, augmentation.change(image, choice)), "its random numbers come from torch")
+            _require(torch.equal(changed, again.change(image, choice)), "it is the same after pickling")
 
 
 def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
