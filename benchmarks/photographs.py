@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--ways", default="probe,by_hand,freeze,fit")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
@@ -200,7 +201,7 @@ def main() -> None:
         return
     ways = options.ways.split(",")
     results: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for seed in range(options.seeds):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
         for way in ways:
             words = [str(options.folder), str(options.weights), "--one", way, "--seed", str(seed)]
             output = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, check=True, text=True)
