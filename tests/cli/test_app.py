@@ -156,7 +156,7 @@ def test_help_names_every_command_in_a_group(zoo, install):
     for command in COMMANDS:
         assert len(re.findall(rf"^  {command} +\S", out, re.MULTILINE)) == 1
     assert "  greet     of plugin-greet 1.0" in out
-    assert "usage: zoo test [-h] [--on FOLDER] RUN" in zoo("test", "--help")[1]
+    assert "usage: zoo test [-h] [--on FOLDER]" in zoo("test", "--help")[1]
 
 
 def test_a_run_without_a_checkpoint_is_never_evaluated(zoo, tmp_path):

@@ -23,7 +23,6 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
 from typing import Any
 
-from zoo import runtime
 from zoo.cli.app import DEBUG
 from zoo.cli.parser import Parser
 from zoo.core import registry
@@ -150,6 +149,8 @@ def _broken_clause(entry: Entry, value: Any) -> str:
 
 def _broken_model(entry: Entry) -> str:
     """Return what is wrong with the files of an installed model, or an empty string."""
+    from zoo import runtime  # loads numpy
+
     try:
         runtime.verify(f"{entry.distribution}:{entry.name}")
     except runtime.ModelError as error:

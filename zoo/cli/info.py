@@ -19,7 +19,6 @@ from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import is_file_name
 from zoo.core.spec import InputSpec
-from zoo.models.installed import installed_folder
 from zoo.models.weights import offered_weights
 
 #: What stands before a name where it is used, and before its options.
@@ -116,6 +115,8 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
 
 def _show_card(name: str) -> None:
     """Print the model card in the package of an installed model, without the Hub's front matter."""
+    from zoo.models.installed import installed_folder  # loads numpy
+
     card = (installed_folder(name) or Path()) / "README.md"
     if not card.is_file():
         print("(its package holds no model card)")

@@ -10,11 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo import runtime
 from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.errors import UserError
-from zoo.images.files import as_user_errors
 
 #: Where the plugin is: beside this file in a wheel, among the plugins in a checkout.
 PLACES = (Path(__file__).parent / "zoo-example", Path(__file__).parents[2] / "plugins" / "zoo-example")
@@ -112,6 +110,9 @@ def new_app(path: str, model: str) -> Path:
     Raises:
         UserError: there is no such model, or the folder exists or cannot be made.
     """
+    from zoo import runtime  # loads numpy
+    from zoo.images.files import as_user_errors
+
     folder, file = Path(path), Path(model)
     with as_user_errors():
         installed = None if file.is_file() else runtime.installed_model(model)
