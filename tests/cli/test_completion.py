@@ -198,7 +198,7 @@ def test_options_of_a_run_are_those_that_it_can_follow(complete):
         found = [word.strip() for word in complete(f"zoo {command} runs/digits-lenet5/version_0 --")]
         assert {"--trainer.max_epochs", "--data.root"} <= set(found)
         assert ("--quiet" in found) == (command == "fit")
-        own = ("--on",) if command == "test" else ()
+        own = ("--on", "--tta") if command == "test" else ()
         assert all(option.startswith((*RESUME_OPTIONS, *own)) for option in found)
 
 
