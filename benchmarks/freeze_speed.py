@@ -1,12 +1,13 @@
-"""VGG16 on photographs, its first layers frozen: with their output computed once, without, and nothing frozen.
+"""VGG16 on photographs, its first layers frozen: with their output computed once (also of both flips), and without.
 
     python benchmarks/freeze_speed.py FOLDER [--freeze 10] [--images 64] [--rounds 3]
 
 FOLDER holds ``train/<class>/*.jpg`` and ``val/<class>/*.jpg``; ``--images`` of the one and a quarter as many of the
 other are taken, at 224 pixels, in batches of 32. Every fit is a ``zoo fit`` in a process of its own, from the same
-random weights; the three alternate in each round. Speeds are those of metrics.csv from the second epoch on, memory is
-the most a process held at once. Ratios are taken within a round; the weights that two fits of a round end with are
-compared.
+random weights; the kinds alternate in each round. In full nothing is frozen; flips is cached with
+``--data.augmentation flip``, the others do not augment. Speeds are those of metrics.csv from the second epoch on,
+memory is the most a process held at once. Ratios are taken within a round; the weights that cached and uncached end
+with are compared.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ def subset(source: Path, target: Path, count: int) -> None:
                 (target / split / folder.name / image.name).symlink_to(image.resolve())
 
 
-def fit(data: Path, out: Path, freeze: int | None, cached: bool, epochs: int) -> tuple[float, float]:
+def fit(data: Path, out: Path, freeze: int | None, cached: bool, augmentation: str, epochs: int) -> tuple[float, float]:
     """Run one fit; return images per second from the second epoch on, and the most memory it held, in GiB."""
-    command = ["fit", "--model", "vgg16", "--data", "folder", "--data.root", str(data), "--data.augmentation", "none"]
+    command = ["fit", "--model", "vgg16", "--data", "folder", "--data.root", str(data), "--data.augmentation"]
     command += [
+        augmentation,
         "--optimizer",
         "SGD",
         "--optimizer.lr",
@@ -79,7 +81,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    kinds = {"cached": (options.freeze, True), "uncached": (options.freeze, False), "full": (None, False)}
+    kinds = {
+        "cached": (options.freeze, True, "none"),
+        "flips": (options.freeze, True, "flip"),
+        "uncached": (options.freeze, False, "none"),
+        "full": (None, False, "none"),
+    }
     rounds: list[dict[str, tuple[float, float]]] = []
     for number in range(options.rounds):
         with tempfile.TemporaryDirectory() as temporary:
@@ -100,6 +107,8 @@ def main() -> None:
             ratios = [figures["cached"][position] / figures[peer][position] for figures in rounds]
             mean = statistics.mean(ratios)
             print(f"{what:8} cached / {peer:8} {mean:.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        ratios = [figures["flips"][position] / figures["cached"][position] for figures in rounds]
+        print(f"{what:8} flips / cached    {statistics.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from support import assert_equal_weights, error_of
 
 from zoo.data.feature_source import FeatureSource
 from zoo.data.loader import Loader
+from zoo.data.sources import MemorySource
 from zoo.models.frozen_prefix import FrozenPrefix
 from zoo.training import feature_store
 from zoo.training.feature_cache import FeatureCache
@@ -145,7 +146,7 @@ def test_as_many_views_are_stored_as_are_asked_for(zoo, passes, augmentation):
 
 def test_epochs_take_the_views_in_turn():
     features, labels = torch.arange(6.0)[:, None], torch.tensor([0, 1, 0, 1, 0, 1])
-    loader = Loader(FeatureSource(features, labels, 3), 2, shuffle=True)
+    loader = Loader(FeatureSource(features, labels, 3, MemorySource(features[:2], labels[:2])), 2, shuffle=True)
     served = []
     for epoch in range(4):
         loader.sampler.set_epoch(epoch)

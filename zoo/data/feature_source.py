@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from zoo.data.sources import Batch, MemorySource
+from zoo.data.sources import Batch, MemorySource, Source
 
 
 class FeatureSource(MemorySource):
@@ -17,11 +17,12 @@ class FeatureSource(MemorySource):
         features: floating-point ``(views * images, width)``, all images of a view after those of the view before.
         labels: int64 ``(views * images,)``.
         views: of each image.
+        original: the source of the images as they are.
     """
 
-    def __init__(self, features: Tensor, labels: Tensor, views: int) -> None:
+    def __init__(self, features: Tensor, labels: Tensor, views: int, original: Source) -> None:
         super().__init__(features, labels[: len(labels) // views])
-        self.views = views
+        self.views, self.original = views, original
 
     def fetch(self, index_batches: Sequence[Tensor], choices: Sequence[Tensor] | None = None) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices, of the views that ``choices``, int64 ``(batch, 1)``, names."""

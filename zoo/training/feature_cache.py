@@ -109,7 +109,9 @@ class FeatureCache(Callback):
                 raise NoPrefix(f"{reason}{fewer}") from reason
         for split, (values, labels) in features.items():
             self._replaced[split] = originals[split]
-            data.replace_source(split, FeatureSource(values, labels, views if split == "train" else 1))
+            data.replace_source(
+                split, FeatureSource(values, labels, views if split == "train" else 1, originals[split])
+            )
         classifier.prefix = prefix
         shown = "" if views == 1 else f" in {views} views"
         counts = f"{len(originals['train']):,} train{shown} and {len(originals['val']):,} val"

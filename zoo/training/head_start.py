@@ -17,6 +17,7 @@ from torch import Tensor
 
 from zoo.core.console import print_stderr
 from zoo.data.datamodule import ImageDataModule
+from zoo.data.feature_source import FeatureSource
 from zoo.data.item_reader import BAD
 from zoo.models.head import Head
 from zoo.training.epoch_metrics import SolvedFigures
@@ -115,6 +116,8 @@ def _features(classifier: ImageClassifier, head: Head, data: ImageDataModule, ch
     training, features, labels = classifier.training, [], []
     classifier.eval()
     source = data.source("train")
+    if isinstance(source, FeatureSource) and source.views > 1:  # it is solved for images as they are
+        source = source.original
     for images, batch_labels in source.fetch(list(torch.split(chosen, data.batch_size))):
         good = batch_labels != BAD
         if good.any():
