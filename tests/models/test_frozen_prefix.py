@@ -165,7 +165,6 @@ class Centred(nn.Module):
         (Forked, "cannot be traced"),
         (Noisy, "changes from call to call"),
         (Late, "not the first"),
-        (Sized, "not a batch of features"),
     ],
 )
 def test_a_network_that_cannot_be_cut_says_why(network, reason):
@@ -177,3 +176,37 @@ def test_a_network_that_cannot_be_cut_says_why(network, reason):
     assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())
     if not isinstance(network, Noisy):
         assert torch.equal(random_state, torch.get_rng_state())
+
+
+class Rest(nn.Module):
+    """A trained part that counts, and asks for values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(4, 2)
+        self.register_buffer("steps", torch.zeros(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        self.steps += 1
+        return self.last(features) if float(features.sum()) < 1e9 else features
+
+
+class Torn(nn.Module):
+    """A network whose trained part cannot be traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.rest = nn.Linear(4, 4), Rest()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.rest(self.first(images))
+
+
+@pytest.mark.parametrize("kind", [Sized, Torn])
+def test_sizes_and_the_code_of_what_trains_need_no_trace(kind):
+    network = kind()
+    network.first.requires_grad_(False)
+    images = torch.rand(5, 4)
+    prefix = FrozenPrefix(network, [network.first], images[:2])
+    for training in (False, True):
+        assert torch.equal(prefix.logits(prefix.features(images), training=training), network(images))

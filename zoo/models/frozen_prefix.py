@@ -68,14 +68,12 @@ class FrozenPrefix:
 
     def __init__(self, network: nn.Module, frozen: Sequence[nn.Module], example: Tensor) -> None:
         with frozen_mode(network, frozen, True):
-            train_prefix, self._train_suffix = _split(network, frozen)
+            train_prefix, self._train_suffix = _split(network, frozen, example)
         with frozen_mode(network, frozen, False):
-            self.prefix, self._eval_suffix = _split(network, frozen)
+            self.prefix, self._eval_suffix = _split(network, frozen, example)
         with torch.no_grad():
             values = self.prefix(example)
             _require_equal(values, train_prefix(example))
-            if not all(isinstance(value, Tensor) and value.ndim > 0 and len(value) == len(example) for value in values):
-                raise NoPrefix("their output is not a batch of features")
             self.layouts = [_Layout.of(value) for value in values]
             #: Type of the features: the widest of their parts.
             self.dtype = max((value.dtype for value in values), key=lambda dtype: dtype.itemsize)
@@ -159,24 +157,39 @@ def frozen_mode(network: nn.Module, frozen: Sequence[nn.Module], training: bool)
 
 
 class _Tracer(fx.Tracer):
-    """Records a network's operations; each frozen module is a single operation."""
+    """Records a network's operations; a module is a single one unless it holds both frozen modules and others.
+
+    So the code of a module that trains need not be recorded: it may draw random numbers, count, or ask for values.
+    """
 
     def __init__(self, frozen: set[nn.Module]) -> None:
         super().__init__()
         self.frozen = frozen
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return m in self.frozen or super().is_leaf_module(m, module_qualified_name)
+        inside = any(module in self.frozen for module in m.modules())
+        return m in self.frozen or not inside or super().is_leaf_module(m, module_qualified_name)
 
 
-def _split(network: nn.Module, frozen: Sequence[nn.Module]) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """Return prefix (network input to a tuple of values) and suffix (those values to logits)."""
+def _split(network: nn.Module, frozen: Sequence[nn.Module], example: Tensor) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """Return prefix (network input to a tuple of batches) and suffix (those batches to logits).
+
+    A frozen operation whose result is no batch, such as a size or a table of positions, is done in the suffix.
+    """
     inside = {module for top in frozen for module in top.modules()}
     graph = _trace(network, inside)
     fixed = _fixed_nodes(graph, network, inside)
+    batches = _Batches(fx.GraphModule(network, graph), fixed).of(example)
+    for node in reversed(graph.nodes):
+        if node in fixed and node not in batches and node.op != "get_attr" and node.users.keys() - fixed:
+            if node.op == "call_module" and batches.intersection(node.all_input_nodes):
+                raise NoPrefix("their output is not a batch of features")
+            fixed.remove(node)
     crossing = [node for node in graph.nodes if node in fixed and node.op != "get_attr" and node.users.keys() - fixed]
     if not any(node.op == "call_module" for node in fixed):
         raise NoPrefix("they are not the first layers of the network")
+    if all(node.op == "placeholder" for node in crossing):
+        raise NoPrefix("their output is not a batch of features")
     prefix, suffix = fx.Graph(), fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     needed = set(crossing)
@@ -192,6 +205,30 @@ def _split(network: nn.Module, frozen: Sequence[nn.Module]) -> tuple[fx.GraphMod
         if node not in copies and (node not in fixed or (node.op == "get_attr" and node.users.keys() - fixed)):
             copies[node] = suffix.node_copy(node, copies.__getitem__)
     return fx.GraphModule(network, prefix), fx.GraphModule(network, suffix)
+
+
+class _Batches(fx.Interpreter):
+    """Finds the operations whose result has a row for each image."""
+
+    def __init__(self, module: fx.GraphModule, fixed: set[fx.Node]) -> None:
+        super().__init__(module)
+        self.fixed = {node.name for node in fixed}
+        self.names: set[str] = set()
+        self.count = 0
+
+    def of(self, example: Tensor) -> set[fx.Node]:
+        """Return them, of the fixed operations, which run on an example."""
+        self.count = len(example)
+        with torch.no_grad():
+            self.run(example)
+        return {node for node in self.graph.nodes if node.name in self.names}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run a fixed operation; skip the others."""
+        value = super().run_node(n) if n.name in self.fixed else None
+        if isinstance(value, Tensor) and value.ndim > 0 and len(value) == self.count:
+            self.names.add(n.name)
+        return value
 
 
 def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:

@@ -100,7 +100,7 @@ class FeatureCache(Callback):
         with trainer.precision_plugin.forward_context():
             [(images, _)] = sources["train"].fetch([torch.arange(min(2, len(loader.source)))])
             inputs = classifier.preprocess(images.to(classifier.device))
-            prefix = _prefix(classifier, inputs)
+            prefix = split_network(classifier, inputs)
             store = FeatureStore(prefix, classifier, data.memory_bytes, str(trainer.precision))
             try:
                 features = store.fill(sources, loader.batch_size)
@@ -121,7 +121,7 @@ class FeatureCache(Callback):
         )
 
 
-def _prefix(classifier: ImageClassifier, inputs: Tensor) -> Prefix:
+def split_network(classifier: ImageClassifier, inputs: Tensor) -> Prefix:
     """Return the network in two parts, by what its last layer gets where that alone trains, else by tracing."""
     network, frozen = classifier.network, classifier.frozen
     with suppress(NoHead):
