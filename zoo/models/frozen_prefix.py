@@ -219,8 +219,12 @@ class _Batches(fx.Interpreter):
     def of(self, example: Tensor) -> set[fx.Node]:
         """Return them, of the fixed operations, which run on an example."""
         self.count = len(example)
-        with torch.no_grad():
-            self.run(example)
+        try:
+            with torch.no_grad():
+                self.run(example)
+        except Exception as error:  # tracing has recorded what the network's own code does for proxies alone
+            reason = (str(error).splitlines() or [""])[0]
+            raise NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})") from error
         return {node for node in self.graph.nodes if node.name in self.names}
 
     def run_node(self, n: fx.Node) -> Any:
