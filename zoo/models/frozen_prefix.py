@@ -8,6 +8,7 @@ modules alone. Prefix and suffix share their modules with the network, so traini
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import random
 import re
@@ -241,9 +242,11 @@ def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:
     A number that its own code draws or counts would become a constant of the record.
     """
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    options = inspect.signature(network.forward).parameters.values()
+    defaults = {option.name: option.default for option in options if option.default is not option.empty}
     states = random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()
     try:
-        graph = _Tracer(inside).trace(network)
+        graph = _Tracer(inside).trace(network, concrete_args=defaults)
     except Exception as error:  # tracing runs the network's own code, on proxies of tensors
         reason = (str(error).splitlines() or [""])[0]
         raise NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})") from error
