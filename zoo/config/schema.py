@@ -22,6 +22,9 @@ ANY_OBJECT = ("accelerator", "callbacks", "logger", "plugins", "profiler", "stra
 #: Definitions of classes whose own paths a config may name as well.
 CLASSES = ("Optimizer", "LRScheduler", "ReduceLROnPlateau")
 
+#: Schedules whose length, which their class requires, is that of the training where a config leaves it out.
+ENDS_WITH_TRAINING = ("torch.optim.lr_scheduler.CosineAnnealingLR",)
+
 
 class SchemaCLI(ZooCLI):
     """The parser of zoo fit that lets objects of Trainer be anything."""
@@ -108,6 +111,9 @@ def _allow_others(definition: dict[str, Any]) -> None:
     """Let a class be named in short, as the parser does, and one of other packages than torch and lightning in full."""
     for form in definition["anyOf"]:
         path = form.get("properties", {}).get("class_path", {}).pop("const", None)
+        if path in ENDS_WITH_TRAINING:
+            for part in (form, form["properties"]["init_args"]):
+                part["required"] = [name for name in part.get("required", []) if name not in ("init_args", "T_max")]
         if path is not None:
             form["properties"]["class_path"]["enum"] = [path, path.rpartition(".")[2]]
     path = {"type": "string", "pattern": r"^(?!torch\.|lightning\.).+\."}
