@@ -36,8 +36,9 @@ def rows(run):
 
 
 def test_a_solved_head_is_the_whole_training_where_nothing_else_trains(zoo, tmp_path, pretrained):
-    result = zoo("fit", *pretrained, "--model.freeze", "backbone")
+    result = zoo("fit", *pretrained, "--model.freeze", "backbone", "--model.mixup", 0.2)
     run = run_of(result, tmp_path)
+    assert "--model.mixup: no effect without epochs; --trainer.max_epochs N" in result[2]
     assert "was solved on 1,295 training images" in result[2]
     assert ", of the solved last layer: " in result[2]
     [row] = rows(run)

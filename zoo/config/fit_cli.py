@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
-from zoo.config.head_plan import HeadPlan, plan_head
+from zoo.config.head_plan import HeadPlan, idle_options, plan_head
 from zoo.config.help import FIT
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
@@ -169,6 +169,8 @@ class FitCLI(ZooCLI):
         if self.head_plan.start == "solve" and self.head_plan.alone and not self.length_chosen:
             self.config.trainer.max_epochs = self.config_init.trainer.max_epochs = 0
             self.limit = None
+            if idle := idle_options(self.config.model):
+                self.notify(f"{', '.join(idle)}: no effect without epochs; --trainer.max_epochs N trains N of them")
 
     def build(self, config: dict[str, Any]) -> None:
         """Build the model and the trainer."""

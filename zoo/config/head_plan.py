@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from zoo.core.errors import UserError
 from zoo.models.classifier import Classifier
@@ -53,3 +54,8 @@ def plan_head(wanted: Start | None, fresh: FreshHead | None, classifier: Classif
         return HeadPlan("fresh", note=f"the last layer starts with the network's own random weights: {reason}")
     classes = classes or tuple(range(len(classifier.spec.classes)))
     return HeadPlan(start, head, classes, head.trains_alone(classifier.network))
+
+
+def idle_options(model: Any) -> list[str]:
+    """Return the options of a model's configuration that have an effect in epochs alone, where the user sets them."""
+    return [f"--model.{name}" for name in ("mixup", "cutmix", "l1", "ema") if getattr(model, name, None)]
