@@ -104,7 +104,12 @@ def freeze(network: nn.Module, spec: InputSpec, what: int | str) -> FrozenLayers
     numbered = trace.layers()
     paths = {name for name, _ in network.named_modules() if name}
     if what == "backbone" and what not in paths:
-        frozen = _first(network, trace, numbered, len(numbered) - _heads(network, spec, numbered))
+        heads = _heads(network, spec, numbered)
+        frozen = _first(network, trace, numbered, len(numbered) - heads)
+        for layer in numbered[-heads:-1]:  # a normalisation before the next one is none of its own
+            others = [name for name in layer.parameters if not name.startswith(f"{layer.name}.")]
+            frozen.parameters.update(others)
+            frozen.modules += [network.get_submodule(name.rpartition(".")[0]) for name in others]
     elif what == "stem" and what not in paths:
         frozen = _first(network, trace, numbered, _stem(numbered))
     elif isinstance(what, str):
