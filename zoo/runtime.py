@@ -851,7 +851,7 @@ def digest(content: bytes) -> str:
 
 def model_file(model: str | os.PathLike[str]) -> Path:
     """Return the file that a path, or the name of an installed model, means; errors as ``installed_model``."""
-    folder = None if Path(model).exists() or not isinstance(model, str) else installed_model(model)
+    folder = None if os.path.exists(model) or not isinstance(model, str) else installed_model(model)
     return Path(model) if folder is None else folder / "model.onnx"
 
 

@@ -93,3 +93,8 @@ def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, "new")
     assert path.read_text() == "old"
+
+
+def test_a_name_that_no_file_can_have_is_no_run():
+    with pytest.raises(UserError, match="is not a run folder: it does not exist"):
+        Run.open("x" * 300)

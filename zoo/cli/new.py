@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -115,8 +116,8 @@ def new_app(path: str, model: str) -> Path:
 
     folder, file = Path(path), Path(model)
     with as_user_errors():
-        installed = None if file.is_file() else runtime.installed_model(model)
-    if installed is None and not (file.is_file() and file.suffix == ".onnx"):
+        installed = None if os.path.isfile(file) else runtime.installed_model(model)
+    if installed is None and not (os.path.isfile(file) and file.suffix == ".onnx"):
         raise UserError(f"--app is '{model}', which is neither an installed model ('zoo list models') nor a .onnx file")
     text = (Path(__file__).parent / "web_form" / "app.py").read_text(encoding="utf-8")
     needed = ["zoo-runtime"] if installed is None else ["zoo-runtime", model.rpartition(":")[2]]

@@ -6,6 +6,7 @@ zoo package ─► wheel ─► pip install ─► entry point (zoo.models) ─�
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def installed_folder(name: str) -> Path | None:
     Raises:
         UserError: several distributions have the name, or its files are not those that were installed.
     """
-    if Path(name).exists():
+    if os.path.exists(name):  # False too for a name that no file can have
         return None
     with as_user_errors():
         return runtime.installed_model(name)

@@ -10,6 +10,7 @@ Every file in it is complete at every moment: it is written beside its place and
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,8 +87,8 @@ class Run:
             UserError: there is no run there.
         """
         run = cls(Path(path))
-        if not run.config.is_file():
-            what = "has no config.yaml" if run.path.is_dir() else "does not exist"
+        if not os.path.isfile(run.config):  # False too for a name that no file can have
+            what = "has no config.yaml" if os.path.isdir(run.path) else "does not exist"
             raise UserError(f"{path} is not a run folder: it {what}; 'zoo fit' prints the folder it made")
         return run
 
