@@ -58,14 +58,19 @@ def batch_norm_mode(fine_tuning: bool, count_images: Callable[[], int]) -> str:
     return "eval" if fine_tuning and count_images() <= FEW_IMAGES else "train"
 
 
-def summary_row(config: Namespace) -> dict[str, str]:
-    """Return the row of the training's summary that says how pretrained weights are trained on; empty without them."""
+def summary_row(config: Namespace, *, timed: bool) -> dict[str, str]:
+    """Return the row of the training's summary that says how pretrained weights are trained on; empty without them.
+
+    Args:
+        config: of the training.
+        timed: whether the time decides on the epochs, later.
+    """
     epochs, scheduler = config.trainer.max_epochs, config.lr_scheduler
     if config.model.weights is None or epochs == 0:
         return {}
     facts = [_class_name(config.optimizer), f"rate {config.optimizer.init_args.get('lr')}"]
     facts += [] if scheduler is None else [_class_name(scheduler)]
-    facts += [f"{epochs} epochs"] if epochs is not None and epochs > 0 else []
+    facts += [f"{epochs} epochs"] if epochs is not None and epochs > 0 and not timed else []
     return {"fine-tuning": ", ".join([*facts, f"BatchNorm {config.model.batch_norm or 'train'}"])}
 
 

@@ -107,7 +107,8 @@ def _train(cli: FitCLI) -> None:
             for note in _split_notes(cli) if is_first_process() else []:
                 print_stderr(note)
             rows = training_summary(cli.model, cli.datamodule, cli.trainer)
-            show_summary(rows | summary_row(cli.config) | {"seed": seed, "run": str(cli.run.path)})
+            rows |= summary_row(cli.config, timed=cli.limit is not None)
+            show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
         if is_first_process() and not cli.run.training_images.exists():
             write_json(cli.run.training_images, describe_training_images(cli.datamodule))
         try:
