@@ -704,6 +704,10 @@ def measure(images: np.ndarray) -> dict[str, np.ndarray]:
     """
     at_once = max(1, MEASURED_PIXELS // math.prod(images.shape[1:3]))
     parts = [_measure_few(images[first : first + at_once]) for first in range(0, len(images), at_once)]
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([np.empty(0, np.float32), *(part[name] for part in parts)]) for name in EXTREMES}
 
 
@@ -730,7 +734,7 @@ def measure_filled(geometry: Geometry, images: np.ndarray, sizes: Sequence[tuple
     for image, size in zip(images, sizes, strict=True):
         rows, columns = geometry.filled(*size)
         parts.append(measure(image[None, rows, columns]))
-    return {name: np.concatenate([np.empty(0, np.float32), *(part[name] for part in parts)]) for name in EXTREMES}
+    return _joined(parts)
 
 
 def differences(

@@ -21,7 +21,7 @@ def test_an_interval_is_that_of_wilson(correct, count, low, high):
 
 def test_a_card_has_the_figures_of_the_test_in_text_and_front_matter(tmp_path, digits_run, digits_model):
     run = Run(shutil.copytree(digits_run, tmp_path / "run"))
-    run.predictions.write_text("label,prediction\n3,3\n3,3\n3,5\n7,7\n")
+    run.predictions.write_text("path,label,prediction\n0,3,3\n1,3,3\n2,3,5\n3,7,7\n")
     card = model_card(run, "digit-classifier")
     _, front, text = card.split("---\n", 2)
     content = yaml.safe_load(front)

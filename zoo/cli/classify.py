@@ -41,22 +41,20 @@ def opened_network(
     Raises:
         UserError: the model is wrong, or an exported file averages already.
     """
-    if isinstance(model, str) and (model.endswith(".onnx") or installed_folder(model) is not None):
-        with as_user_errors():
-            yield ExportedNetwork(runtime.Classifier(model, threads=threads), invert, tta)
-        return
-    import torch
-
+    if isinstance(model, str):
+        folder = None if model.endswith(".onnx") else installed_folder(model)
+        if folder is not None or model.endswith(".onnx"):
+            file = model if folder is None else folder / "model.onnx"
+            with as_user_errors():
+                yield ExportedNetwork(runtime.Classifier(file, threads=threads), invert, tta)
+            return
+    from zoo.images.threads import torch_threads  # loads torch, which exported files do not need
     from zoo.models.checkpoint import load_classifier
 
     classifier = load_classifier(model) if isinstance(model, str) else _as_published(model)
     classifier.tta = tta
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)  # threads that are started later begin with this number
-    try:
+    with torch_threads(threads):
         yield TorchNetwork(classifier, invert)
-    finally:
-        torch.set_num_threads(before)
 
 
 class OpenedNetwork(Network):

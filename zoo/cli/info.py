@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,13 +114,13 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
 
 def _show_card(name: str) -> None:
     """Print the model card in the package of an installed model, without the Hub's front matter."""
-    from zoo.models.installed import installed_folder  # loads numpy
+    from zoo.models.installed import installed_folder, without_front_matter  # loads numpy
 
     card = (installed_folder(name) or Path()) / "README.md"
     if not card.is_file():
         print("(its package holds no model card)")
         return
-    print(re.sub(r"\A\s*---\n.*?\n---\n", "", card.read_text(encoding="utf-8"), flags=re.DOTALL).strip())
+    print(without_front_matter(card.read_text(encoding="utf-8")).strip())
 
 
 def _show_options(console: Console, kind: registry.Kind, builder: Any) -> None:

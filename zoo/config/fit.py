@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from zoo.config.resume import find_run
 from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import ImageError, RunError, UserError
+from zoo.core.errors import ImageError, RunError, UserError, first_line
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
@@ -30,7 +30,7 @@ from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.runs.status import require_free, training
 from zoo.training.graceful_stop import Interrupted
-from zoo.training.predictions import CollectPredictions, predict_batches
+from zoo.training.predictions import CollectPredictions, PredictedBatch, predict_batches
 from zoo.training.progress_bar import show_result, show_summary
 from zoo.training.summary import training_summary
 
@@ -167,7 +167,7 @@ def _limit_of_new(
 
 def _finish_solved(cli: FitCLI) -> None:
     """Validate a network whose solved head is the whole training, and write its row and its checkpoints."""
-    predictions = _no_predictions(cli)
+    predictions = _predictions(cli)
     collected = CollectPredictions(predictions.add)
     cli.trainer.callbacks.append(collected)  # type: ignore[attr-defined]  # set by a connector
     cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
@@ -197,9 +197,9 @@ def _dropped_output(
         yield
 
 
-def _no_predictions(cli: FitCLI) -> Predictions:
-    """Return what collects the predictions of the validation images."""
-    return Predictions(len(cli.model.spec.classes), fit_on=len(cli.datamodule.source("val")))
+def _predictions(cli: FitCLI, batches: Iterable[PredictedBatch] = ()) -> Predictions:
+    """Return what collects the predictions of the validation images, and has those of the batches."""
+    return Predictions(len(cli.model.spec.classes), batches, fit_on=len(cli.datamodule.source("val")))
 
 
 def _report(cli: FitCLI) -> None:
@@ -215,10 +215,8 @@ def _report(cli: FitCLI) -> None:
         checkpoint = read_checkpoint(path)
         load_weights(cli.model, checkpoint, path)
         device, fitted = cli.trainer.strategy.root_device, cli.trainer.global_step != cli.first_step
-        predictions = cli.predictions or _no_predictions(cli)
-        if cli.predictions is None:
-            for batch in predict_batches(cli.trainer, cli.model, cli.datamodule, "val"):
-                predictions.add(*batch)
+        batches = predict_batches(cli.trainer, cli.model, cli.datamodule, "val")  # which it computes when it is used
+        predictions = cli.predictions or _predictions(cli, batches)
         if line := record_temperature(cli.run, checkpoint, path, predictions):
             cli.notify(line)
         context = ReportContext(cli.run, cli.model, cli.datamodule, device, last_epoch(checkpoint))
@@ -247,12 +245,8 @@ def _failures(cli: FitCLI) -> Iterator[None]:
                 f"try a smaller batch: --data.batch_size {max(1, size // 2)}"
             ) from error
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            reason = _first_line(error)
+            reason = first_line(error)
             raise RunError(f"the network cannot be compiled: {reason}; leave --model.compile out") from error
         if "DataLoader worker" in str(error):
-            raise RunError(f"a process that reads images died: {_first_line(error)}; {remedy}") from error
+            raise RunError(f"a process that reads images died: {first_line(error)}; {remedy}") from error
         raise
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

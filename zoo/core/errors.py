@@ -57,6 +57,11 @@ class CheckpointError(UserError):
     """A checkpoint is missing, unreadable, unsafe or of another network."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its class where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` with the one of ``names`` nearest to ``name``, or an empty string."""
     near = get_close_matches(name, list(names), n=1, cutoff=0.6)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from zoo.core import registry
-from zoo.core.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean, first_line
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation import SEED, Augmentation, Flip, PaddedCrop, Step
 
@@ -122,7 +122,7 @@ def _built(name: str, arguments: Mapping[str, Any], spec: InputSpec) -> Step:
             raise
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise UserError(
-            f"augmentation '{name}' does not take {shown or 'no arguments'}: {_first_line(error)}"
+            f"augmentation '{name}' does not take {shown or 'no arguments'}: {first_line(error)}"
         ) from error
     cuts_whole = isinstance(transform, v2.RandomResizedCrop)
     # torch cuts and scales faster than Pillow; not every class of v2 takes PIL images.
@@ -153,7 +153,7 @@ def _try(step: Step, spec: InputSpec) -> None:
         changed = Augmentation(steps=(certain,)).change(black, choice)
     except Exception as error:  # of a transform that anyone may have written
         images = f"images of {spec.height}x{spec.width} pixels and {spec.channels} channels"
-        raise UserError(f"augmentation '{step.name}' cannot change {images}: {_first_line(error)}") from error
+        raise UserError(f"augmentation '{step.name}' cannot change {images}: {first_line(error)}") from error
     if changed.shape != black.shape or changed.dtype != black.dtype:
         raise UserError(
             f"augmentation '{step.name}' makes {changed.dtype} {tuple(changed.shape)} of uint8 {size}; it must keep "
@@ -170,7 +170,3 @@ def _certain(transform: Any) -> Any:
         if isinstance(getattr(module, "p", None), int | float):
             module.p = 1.0  # type: ignore[assignment]  # nn.Module's attributes are tensors and modules to mypy
     return certain
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -21,6 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
+from zoo.models.installed import without_front_matter
 from zoo.runs.files import replacing
 from zoo.runtime import MODELS
 
@@ -126,5 +127,4 @@ def _metadata(name: str, version: str, summary: str, needs: Mapping[str, Sequenc
     for extra, requirements in needs.items():
         lines += [f"Provides-Extra: {extra}"]
         lines += [f"Requires-Dist: {requirement}; extra == '{extra}'" for requirement in requirements]
-    body = re.sub(r"\A---\n.*?\n---\n", "", description.lstrip(), flags=re.DOTALL)  # the Hub's front matter
-    return "\n".join([*lines, "", body])
+    return "\n".join([*lines, "", without_front_matter(description)])

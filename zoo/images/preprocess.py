@@ -12,8 +12,6 @@ libraries; exact halves are common, and round in different directions then.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +19,7 @@ from torch import Tensor, nn
 
 from zoo.core.spec import InputSpec
 from zoo.images.files import as_user_errors
+from zoo.images.threads import torch_threads
 from zoo.runtime import Geometry
 
 if TYPE_CHECKING:
@@ -76,7 +75,8 @@ class Preprocess(nn.Module):
         if pixels.shape[-2:] != (self.spec.height, self.spec.width):
             pixels = resize_and_crop(pixels, self.spec)
         if self.memory_format == torch.channels_last:
-            with _one_thread():
+            # The work is small: a second thread would wait for it in a busy loop, on a core that worker processes need.
+            with torch_threads(1):
                 rows = pixels.permute(0, 2, 3, 1).flatten(2).to(self.scale.dtype)
                 torch.addcmul(self.row_shift, rows, self.row_scale, out=rows)
             return rows.view(-1, self.spec.height, self.spec.width, self.spec.channels).permute(0, 3, 1, 2)
@@ -90,21 +90,6 @@ class Preprocess(nn.Module):
         """Return network input ``(batch, channels, height, width)`` as the nearest uint8 images, channels last."""
         pixels = (inputs - self.shift) / self.scale
         return pixels.float().round().clamp(0, 255).byte().movedim(1, -1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute on one CPU thread.
-
-    Small work takes little time; a second thread would wait for it in a busy loop, on a core that the worker processes
-    need.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def resize_and_crop(pixels: Tensor, spec: InputSpec) -> Tensor:

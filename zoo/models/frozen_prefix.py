@@ -224,8 +224,7 @@ class _Batches(fx.Interpreter):
             with torch.no_grad():
                 self.run(example)
         except Exception as error:  # tracing has recorded what the network's own code does for proxies alone
-            reason = (str(error).splitlines() or [""])[0]
-            raise NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})") from error
+            raise _not_traced(error) from error
         return {node for node in self.graph.nodes if node.name in self.names}
 
     def run_node(self, n: fx.Node) -> Any:
@@ -234,6 +233,11 @@ class _Batches(fx.Interpreter):
         if isinstance(value, Tensor) and value.ndim > 0 and len(value) == self.count:
             self.names.add(n.name)
         return value
+
+
+def _not_traced(error: Exception) -> NoPrefix:
+    reason = (str(error).splitlines() or [""])[0]
+    return NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})")
 
 
 def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:
@@ -248,8 +252,7 @@ def _trace(network: nn.Module, inside: set[nn.Module]) -> fx.Graph:
     try:
         graph = _Tracer(inside).trace(network, concrete_args=defaults)
     except Exception as error:  # tracing runs the network's own code, on proxies of tensors
-        reason = (str(error).splitlines() or [""])[0]
-        raise NoPrefix(f"the network cannot be traced ({type(error).__name__}: {reason})") from error
+        raise _not_traced(error) from error
     finally:
         now = random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()
         random.setstate(states[0])

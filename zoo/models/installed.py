@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ def installed_folder(name: str) -> Path | None:
         return None
     with as_user_errors():
         return runtime.installed_model(name)
+
+
+def without_front_matter(card: str) -> str:
+    """Return a model card without what the Hugging Face Hub reads before its text."""
+    return re.sub(r"\A---\n.*?\n---\n", "", card.lstrip(), flags=re.DOTALL)
 
 
 def write_description(

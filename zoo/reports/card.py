@@ -6,7 +6,6 @@ Model Reporting", 2019, https://arxiv.org/abs/1810.03993.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
@@ -17,7 +16,9 @@ from typing import Any
 import yaml
 
 from zoo.core.version import __version__
+from zoo.data.split_file import read_split
 from zoo.models.checkpoint import read_checkpoint, spec_of
+from zoo.reports.mcnemar import read_answers
 from zoo.reports.page import render
 from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
@@ -139,9 +140,8 @@ def _counts(run: Run, classes: tuple[str, ...]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
     none = dict.fromkeys(classes, 0)
     if run.split.is_file():
-        with run.split.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            for row in csv.DictReader(file):
-                counts.setdefault(row["split"], Counter(none))[row["class"]] += 1
+        for row in read_split(run.path).values():
+            counts.setdefault(row.split, Counter(none))[row.class_name or ""] += 1
     return {split: counts[split] for split in ("train", "val", "test") if split in counts}
 
 
@@ -151,10 +151,9 @@ def _per_class(run: Run, classes: tuple[str, ...]) -> list[tuple[str, int, str, 
         return []
     total: Counter[str] = Counter()
     correct: Counter[str] = Counter()
-    with run.predictions.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        for row in csv.DictReader(file):
-            total[row["label"]] += 1
-            correct[row["label"]] += row["label"] == row["prediction"]
+    for label, prediction in read_answers(run.predictions).values():
+        total[label] += 1
+        correct[label] += label == prediction
     rows = []
     for name in filter(total.__contains__, classes):
         low, high = interval(correct[name], total[name])

@@ -9,12 +9,13 @@ https://arxiv.org/abs/2202.10054.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from zoo.images.threads import torch_threads
 
 #: Weights of the sum of squared weights that cross-validation tries, the strongest first; features are scaled so that
 #: their mean squared distance from their mean is 1.
@@ -82,24 +83,13 @@ def solve(
         basis, triangle = torch.linalg.qr(scaled.T)
         scaled = triangle.T
     problem = _Problem(scaled, labels, loss, others, rows, biased)
-    with _threads(1 if scaled.numel() <= ONE_THREAD else torch.get_num_threads()):
+    with torch_threads(1 if scaled.numel() <= ONE_THREAD else torch.get_num_threads()):
         strength, accuracy = problem.cross_validated()
         own, shift = problem.minimum(problem.zero(), strength)
     own = (own if basis is None else own @ basis.T) / scale
     weight[rows] = own
     bias[rows] = shift - own @ centre
     return Solution(weight, bias, strength, accuracy)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch use so many CPU threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, OneCycleLR, Re
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 from zoo.models.layers import layers
+from zoo.training.progress import limited
 
 #: A class and its arguments, as LightningCLI writes them: ``{"class_path": ..., "init_args": {...}}``.
 ClassConfig = Mapping[str, Any]
@@ -104,8 +105,7 @@ def planned_steps(trainer: Trainer, batches: int) -> float:
         trainer: its limits count.
         batches: in the training loader.
     """
-    limit = trainer.limit_train_batches
-    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    batches = limited(batches, trainer.limit_train_batches)
     epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else float("inf")
     steps = epochs * math.ceil(batches / trainer.accumulate_grad_batches)
     return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.data.loader import Loader
 from zoo.data.sources import Batch
+from zoo.training.progress import limited
 
 #: Images, uint8 ``(batch, height, width, channels)``; labels, int64 ``(batch,)``; logits ``(batch, classes)``; and the
 #: positions of the images in their split, from 0.
@@ -97,7 +98,7 @@ def predict_batches(
     limit = trainer.limit_val_batches if split == "val" else trainer.limit_test_batches
     positions = served_positions(loader)
     precision.convert_module(model).to(device).eval()
-    for images, labels in islice(loader, limit if isinstance(limit, int) else int(len(loader) * limit)):
+    for images, labels in islice(loader, limited(len(loader), limit)):
         with torch.inference_mode(), precision.forward_context():
             logits = model(images.to(device))
         yield images, labels, logits, list(islice(positions, len(labels)))

@@ -23,6 +23,7 @@ from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.runs.folder import Run
 from zoo.training.checkpoints import AtomicCheckpointIO
+from zoo.training.progress import limited
 from zoo.training.task import ImageClassifier
 
 #: Share of the time that measuring may take for each split, and its bounds in seconds.
@@ -133,7 +134,7 @@ class TimeBudget(Callback):
                 "--trainer.devices 1, or give --trainer.max_epochs in its place"
             )
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
-        batches = _limited(len(data.train_dataloader()), trainer.limit_train_batches)
+        batches = limited(len(data.train_dataloader()), trainer.limit_train_batches)
         costs = self._measure(trainer, pl_module, batches)
         spent = time.monotonic() - self.begin
         length = costs.fitting(self.seconds - spent, batches, trainer.check_val_every_n_epoch or 1)
@@ -208,7 +209,7 @@ class TimeBudget(Callback):
             save_seconds = self._save_seconds({"state_dict": before, "optimizer": optimizer.state_dict()})
             module.eval()
             with torch.no_grad():
-                val_seconds = spent(val_loader, validate, _limited(len(val_loader), trainer.limit_val_batches))
+                val_seconds = spent(val_loader, validate, limited(len(val_loader), trainer.limit_val_batches))
         module.val_metrics.reset()
         module.train(training)
         optimizer.zero_grad()
@@ -247,8 +248,3 @@ def _now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-def _limited(batches: int, limit: int | float) -> int:
-    """Return the batches of an epoch, as Trainer's limits have it."""
-    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
