@@ -11,6 +11,9 @@ from typing import Any
 from zoo.core.errors import UserError
 from zoo.runs.config_file import read_config
 
+#: A section of a config file: its keys, or the one name that it is about.
+Section = str | Mapping[str, Any]
+
 #: Arguments of ``fit`` that are sections of a config file.
 SECTION_NAMES: tuple[str, ...] = ("model", "data", "trainer", "optimizer", "lr_scheduler")
 SECTION_NAMES += ("seed_everything", "monitor", "early_stopping", "logger", "ckpt_path")

@@ -1,0 +1,138 @@
+"""TrainedRun: a run folder in Python, and the classifier in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.config.host_process import quiet_lightning
+from zoo.config.sections import Section, plain_sections
+from zoo.runs.folder import Run
+
+if TYPE_CHECKING:
+    from zoo.models.classifier import Classifier
+
+
+def load(run_or_checkpoint: str | Path) -> Classifier:
+    """Return the trained classifier of a run (its best checkpoint) or of one checkpoint file, on the CPU, evaluating.
+
+    Its ``predict`` takes image files, PIL images and arrays; in a notebook it shows itself as a table.
+
+    Args:
+        run_or_checkpoint: a run folder, a ``.ckpt`` file in one, or the name of an installed model.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or it is unreadable or not zoo's.
+    """
+    from zoo.models.checkpoint import load_classifier
+
+    return load_classifier(run_or_checkpoint)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run folder, and what to do with it; ``zoo fit`` on the command line leaves the same.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        UserError: there is no run.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Run.open(self.path).path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def load(self) -> Classifier:
+        """Return the classifier of the best checkpoint; as ``zoo.load``."""
+        return load(self.path)
+
+    @property
+    def metrics(self) -> list[dict[str, float]]:
+        """A row an epoch: ``epoch`` (from 0), ``step``, ``train/loss``, ``val/accuracy``, ``images_per_second`` ..."""
+        from zoo.runs.metrics import History
+
+        return History.of(Run(self.path)).epochs
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the last test measured, as in results.json: ``test/accuracy``, ``images`` ...; empty before a test."""
+        results = Run(self.path).results
+        return json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+
+    @property
+    def report(self) -> Path:
+        """The page about the run, which ``fit`` writes and ``test`` writes anew."""
+        return Run(self.path).report
+
+    def validate(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
+        """Measure the best checkpoint on the validation split; otherwise as ``test``."""
+        return self._evaluate("validate", data=data, trainer=trainer)
+
+    def test(
+        self,
+        *,
+        data: Section | None = None,
+        trainer: Section | None = None,
+        on: str | Path | None = None,
+        tta: Literal["flip"] | None = None,
+    ) -> dict[str, float]:
+        """Measure the best checkpoint on the test split, print a table, and write results.json and the report.
+
+        Args:
+            on: test on all images of this folder of class folders, or of this table, instead; results and predictions
+                get files of their own.
+            data: what differs from the training, such as ``{"root": "/data"}``.
+            trainer: likewise, such as ``{"accelerator": "cpu"}``.
+            tta: flip averages each image and its mirror image.
+
+        Returns:
+            Metrics by name, such as ``{"test/accuracy": 0.91}``.
+
+        Raises:
+            UserError: a value is wrong, or the run has no checkpoint.
+            NoSplitError: the data set has no such split.
+        """
+        return self._evaluate("test", on, tta, data=data, trainer=trainer)
+
+    @quiet_lightning()
+    def export(self, quantize: Literal["int8", "fp16"] | None = None, tta: Literal["flip"] | None = None) -> Path:
+        """Write the run as one ONNX file with preprocessing and class names inside.
+
+        Args:
+            quantize: write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split.
+            tta: flip writes a network that averages each image and its mirror image.
+
+        Returns:
+            The file.
+
+        Raises:
+            UserError: the run has no checkpoint, or there is no test split to measure on.
+            RunError: the network cannot be expressed, or the file differs from the checkpoint; nothing is written.
+        """
+        from zoo.config.run import export
+
+        return export([str(self.path)], quantize, tta)[0]
+
+    @quiet_lightning()
+    def _evaluate(
+        self,
+        command: Literal["validate", "test"],
+        on: str | Path | None = None,
+        tta: Literal["flip"] | None = None,
+        **sections: Any,
+    ) -> dict[str, float]:
+        from zoo.config.run import evaluate
+        from zoo.config.run_on import test_on
+
+        config = f"zoo.TrainedRun.{command}", plain_sections(sections)
+        if on is not None:
+            return test_on([str(self.path)], on, config, tta=tta)
+        return evaluate(command, [str(self.path)], config, tta=tta)
