@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,15 @@ from zoo.core.spec import InputSpec
 
 #: Class names are folders' names, and these would end the data in a web page if they stood in it as they are.
 CLASS_NAMES = ("<!--<script>", "bee, or a bee's & friend's quite long name that takes more than one line " * 2)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """Draw the same numbers in every run of the suite, in whatever order its processes take the tests."""
+    random.seed(0)
+    for name, seed in (("numpy.random", "seed"), ("torch", "manual_seed")):
+        if name in sys.modules:  # the environment without torch has none
+            getattr(sys.modules[name], seed)(0)
 
 
 @pytest.fixture

@@ -66,6 +66,13 @@ def test_a_network_that_goes_on_after_its_last_layer_has_no_head(colour_spec, la
         find_head(network(*layers), colour_spec)
 
 
+def test_an_activation_behind_positive_logits_is_seen(colour_spec):
+    last = nn.Linear(4, 3)
+    nn.init.constant_(last.bias, 100.0)
+    with pytest.raises(NoHead, match="is not the logits"):
+        find_head(network(nn.Flatten(), last, nn.ReLU()), colour_spec)
+
+
 def test_a_network_is_as_it_was(colour_spec):
     model = network(nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 3)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -105,6 +105,9 @@ class _Call:
 def find_head(network: nn.Module, spec: InputSpec) -> Head:
     """Return the last layer of a network, which is run on two random images; it does not change.
 
+    A second run in which the layer gives other numbers shows that the logits are its output: an activation behind it
+    changes nothing where the first outputs happen to be positive.
+
     Args:
         network: any module from ``(batch, channels, height, width)`` to logits.
         spec: the input's channels and size.
@@ -123,11 +126,37 @@ def find_head(network: nn.Module, spec: InputSpec) -> Head:
     alike = [call for call in calls if call.output.shape == last.output.shape == logits.shape]
     for group in (alike[-1:], alike[-2:]):
         names = [call.name for call in group]
-        if names and all(sum(call.name == name for call in calls) == 1 for name in names):
-            mean = torch.stack([call.output for call in group]).mean(dim=0)
-            if torch.allclose(mean, logits, rtol=1e-4, atol=1e-5 * float(logits.abs().max())):
-                return Head({name: layers[name] for name in names})
+        once = names and all(sum(call.name == name for call in calls) == 1 for name in names)
+        if once and _is_mean([call.output for call in group], logits):
+            head = Head({name: layers[name] for name in names})
+            if _decides(head, network, images.to(parameter)):
+                return head
     raise NoHead(f"the output of its last layer, {last.name}, is not the logits")
+
+
+def _is_mean(outputs: Sequence[Tensor], logits: Tensor) -> bool:
+    mean = torch.stack(list(outputs)).mean(dim=0)
+    return torch.allclose(mean, logits, rtol=1e-4, atol=1e-5 * float(logits.abs().max()))
+
+
+def _decides(head: Head, network: nn.Module, images: Tensor) -> bool:
+    """Tell whether the logits are the output of the head when it gives numbers of both signs."""
+    generator = torch.Generator().manual_seed(1)
+    outputs: list[Tensor] = []
+
+    def replace(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        numbers = torch.randn(output.shape, generator=generator).to(output)
+        outputs.append(numbers.flatten(1))
+        return numbers
+
+    handles = [layer.register_forward_hook(replace) for layer in head.layers.values()]
+    try:
+        with restored_modes(network), torch.no_grad():
+            logits = network.eval().forward(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return _is_mean(outputs, logits)
 
 
 @contextmanager
