@@ -17,6 +17,7 @@ from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
 from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
+from zoo.config.tracking import closing_loggers, log_config, log_results
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError, first_line
 from zoo.data.datamodule import ImageDataModule
@@ -80,20 +81,21 @@ def train(
     with _dropped_output(silent, redirect_stderr):
         settings: dict[str, Any] = {"callbacks": callbacks, "quiet": quiet, "own_process": own_process}
         cli = FitCLI("fit", sources, run, name=name, group=group, limit=limit, **settings)
-    if cli.is_finished():
-        cli.notify(
-            f"run {cli.run.path} is finished: nothing is left to train; train on with: "
-            f"zoo fit {cli.run.path} --trainer.max_epochs N"
-        )
-        return cli.run
-    with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
-        _train(cli)
-    if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
-        raise Interrupted(cli.stop.signum)
-    with _dropped_output(silent, redirect_stderr):
-        _report(cli)
-        if not quiet and group is None:
-            show_result(cli.run, _has_test_split(cli.datamodule), cli.monitor())
+    with closing_loggers(cli.loggers):
+        if cli.is_finished():
+            cli.notify(
+                f"run {cli.run.path} is finished: nothing is left to train; train on with: "
+                f"zoo fit {cli.run.path} --trainer.max_epochs N"
+            )
+            return cli.run
+        with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
+            _train(cli)
+        if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
+            raise Interrupted(cli.stop.signum)
+        with _dropped_output(silent, redirect_stderr):
+            _report(cli)
+            if not quiet and group is None:
+                show_result(cli.run, _has_test_split(cli.datamodule), cli.monitor())
     return Run(cli.trainer.strategy.broadcast(cli.run.path))
 
 
@@ -111,6 +113,8 @@ def _train(cli: FitCLI) -> None:
             show_summary(rows | {"seed": seed, "run": str(cli.run.path)})
         if is_first_process() and not cli.run.training_images.exists():
             write_json(cli.run.training_images, describe_training_images(cli.datamodule))
+        if not cli.resumed:
+            log_config(cli.loggers, cli.resolved_config())
         try:
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
         except UserError:
@@ -221,6 +225,9 @@ def _report(cli: FitCLI) -> None:
             cli.notify(line)
         context = ReportContext(cli.run, cli.model, cli.datamodule, device, last_epoch(checkpoint))
         cli.notify(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
+        classes, step = cli.model.spec.classes, checkpoint["global_step"]
+        for problem in log_results(cli.loggers, cli.run, predictions, classes, step):
+            cli.notify(problem)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers.logger import Logger
 
 from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
@@ -16,6 +17,7 @@ from zoo.config.help import FIT
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
+from zoo.config.tracking import closing_loggers
 from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, did_you_mean
@@ -101,6 +103,8 @@ class FitCLI(ZooCLI):
     ) -> None:
         self.name, self.group, self.limit = name, group, limit
         self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
+        #: Those that --logger names.
+        self.loggers: list[Logger] = []
         super().__init__(command, sources, run)
 
     def default_checkpoint(self) -> Path | None:
@@ -198,7 +202,8 @@ class FitCLI(ZooCLI):
                 write_atomically(self.run.config, self.resolved_config())
                 self._keep_split()
         except BaseException:
-            self.discard_new_run()
+            with closing_loggers(self.loggers):
+                self.discard_new_run()
             raise
 
     def _trainer_changes(self) -> dict[str, Any]:
@@ -217,7 +222,8 @@ class FitCLI(ZooCLI):
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(self.run.last.parent.absolute())  # Lightning's is that of no named run
         patience, done = self.config.early_stopping, self.first_step or 0
-        added += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
+        self.loggers += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
+        added += self.loggers
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
         aids += [] if patience is None else [MonitorEarlyStopping(patience, trainer.limit_val_batches, monitor)]

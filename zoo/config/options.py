@@ -54,7 +54,7 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
     (
         "--logger",
         str | list[str] | None,
-        "Also write to tensorboard, wandb or mlflow, or to several: [tensorboard,mlflow].",
+        "Also write to tensorboard, wandb, mlflow or comet, or to several: [tensorboard,mlflow].",
         {},
     ),
     ("--ckpt_path", str | None, "Start from this checkpoint, not the run's own.", {}),

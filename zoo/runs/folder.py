@@ -2,7 +2,7 @@
 
     runs/<data set>-<architecture>/version_<n>/
       config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  split.csv  state.json
-      training_images.json  calibration.json  results.json  predictions.csv  report.html
+      training_images.json  calibration.json  trackers.json  results.json  predictions.csv  report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -160,6 +160,11 @@ class Run:
     def calibration(self) -> Path:
         """The temperature of the probabilities, fitted on the validation images."""
         return self.path / "calibration.json"
+
+    @property
+    def trackers(self) -> Path:
+        """What experiment trackers call the run, by the logger's name."""
+        return self.path / "trackers.json"
 
     @property
     def report(self) -> Path:

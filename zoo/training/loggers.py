@@ -1,55 +1,23 @@
-"""Lightning's loggers by name; each writes the rows of metrics.csv into the run folder."""
+"""Loggers by name; each writes the rows of metrics.csv, too."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
-from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 
-from zoo.core.errors import UserError, did_you_mean
+from zoo.core.console import is_first_process
+from zoo.core.errors import UserError, ZooError, did_you_mean, first_line
 from zoo.runs.folder import Run
+from zoo.runs.logged import LoggedRun, record_tracker_ids, tracker_ids
 
-
-def _tensorboard(run: Run, done_steps: int) -> Logger:
-    # A resumed run logs again what a killed process logged after its last checkpoint.
-    return TensorBoardLogger(run.path, name="", version="tensorboard", purge_step=done_steps + 1)
-
-
-def _wandb(run: Run, done_steps: int) -> Logger:
-    folders = sorted((run.path / "wandb").glob("*run-*-*"), key=lambda path: path.stat().st_mtime) if done_steps else []
-    run_id = folders[-1].name.rpartition("-")[2] if folders else None  # a resumed run continues its own
-    return WandbLogger(f"{run.path.parent.name}-{run.path.name}", project="zoo", save_dir=run.path, id=run_id)
-
-
-def _mlflow(run: Run, done_steps: int) -> Logger:
-    experiment, name = run.path.parent.name, run.path.name
-    folder = run.path.absolute()
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    server = os.environ.get("MLFLOW_TRACKING_URI", uri)  # mlflow itself sets it, too
-    if server != uri:
-        return MLFlowLogger(experiment, run_name=name, tracking_uri=server)
-    if done_steps:
-        from mlflow.tracking import MlflowClient  # not among zoo's requirements
-
-        client = MlflowClient(uri)
-        earlier = client.get_experiment_by_name(experiment)
-        if earlier is not None and (runs := client.search_runs([earlier.experiment_id])):
-            return MLFlowLogger(experiment, tracking_uri=uri, run_id=runs[0].info.run_id)
-    return MLFlowLogger(experiment, run_name=name, tracking_uri=uri, artifact_location=folder.as_uri())
-
-
-#: What builds each logger, and the package it needs.
-LOGGERS: dict[str, tuple[Callable[[Run, int], Logger], str]] = {
-    "tensorboard": (_tensorboard, "tensorboard"),
-    "wandb": (_wandb, "wandb"),
-    "mlflow": (_mlflow, "mlflow"),
-}
+#: The module of each logger, which holds a builder of the same name, and what installs its package.
+LOGGERS: dict[str, str] = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "comet": "comet-ml"}
 
 
 def named_loggers(names: str | Sequence[str] | None, run: Run, done_steps: int) -> list[Logger]:
-    """Build loggers by name.
+    """Build loggers by name, and record what their trackers call the run.
 
     Args:
         names: one or several of LOGGERS, or None.
@@ -57,15 +25,24 @@ def named_loggers(names: str | Sequence[str] | None, run: Run, done_steps: int) 
         done_steps: optimizer steps that a resumed run has done, else 0.
 
     Raises:
-        UserError: there is no such logger, or its package is not installed.
+        UserError: there is no such logger, its package is not installed, or it cannot begin.
     """
-    loggers = []
+    loggers: dict[str, Logger] = {}
+    ids = tracker_ids(run)
     for name in [names] if isinstance(names, str) else names or []:
         if name not in LOGGERS:
             raise UserError(f"logger is '{name}'; allowed are {', '.join(LOGGERS)}{did_you_mean(name, LOGGERS)}")
-        build, package = LOGGERS[name]
+        builder = getattr(import_module(f"zoo.loggers.{name}"), name)
         try:
-            loggers.append(build(run, done_steps))
+            loggers[name] = builder(LoggedRun(run.path.absolute(), done_steps, ids.get(name, "")))
         except ModuleNotFoundError as error:
+            package = LOGGERS[name]
             raise UserError(f"logger {name} needs a package that is not here: pip install {package}") from error
-    return loggers
+        except ZooError as error:
+            raise UserError(f"logger {name}: {error}") from error
+        except Exception as error:  # a tracker's package has errors of its own
+            raise UserError(f"logger {name} cannot begin: {type(error).__name__}: {first_line(error)}") from error
+    if is_first_process():
+        versions = {name: logger.version for name, logger in loggers.items()}
+        record_tracker_ids(run, {name: str(version) for name, version in versions.items() if version is not None})
+    return list(loggers.values())

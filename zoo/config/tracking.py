@@ -1,0 +1,96 @@
+"""What experiment trackers get beside the rows of metrics.csv: the configuration, the final figures, and files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch.loggers.logger import Logger
+
+from zoo.core.errors import first_line
+from zoo.reports.evaluation import ClassificationMetrics, Predictions
+from zoo.reports.result_files import write_confusion
+from zoo.runs.folder import Run
+
+
+def log_config(loggers: Sequence[Logger], config: str) -> None:
+    """Give loggers the configuration as names and values, such as ``optimizer.init_args.lr``.
+
+    Args:
+        loggers: those that ``--logger`` names.
+        config: of a new run, YAML; trackers refuse to change that of a run that is resumed.
+    """
+    for logger in loggers:
+        logger.log_hyperparams(_flat(yaml.safe_load(config)))
+
+
+def log_results(
+    loggers: Sequence[Logger], run: Run, predictions: Predictions, classes: Sequence[str], step: int
+) -> list[str]:
+    """Give loggers the figures of the best checkpoint, its confusion matrix, the report and the configuration.
+
+    A logger gets the files where it has a method ``log_files(files, step)``.
+
+    Args:
+        loggers: those that ``--logger`` names.
+        run: whose report is written.
+        predictions: of the validation images by the best checkpoint.
+        classes: names, in order.
+        step: of the checkpoint.
+
+    Returns:
+        A line for each logger that failed: the run is complete all the same.
+    """
+    problems: list[str] = []
+    metrics = predictions.metrics() if loggers else None
+    with tempfile.TemporaryDirectory() as folder:
+        files = [run.report, run.config]
+        if metrics is not None:
+            files += write_confusion(Path(folder), metrics.confusion, classes)
+        for logger in loggers:
+            try:
+                if metrics is not None:
+                    logger.log_metrics(_figures(metrics), step)
+                if hasattr(logger, "log_files"):
+                    logger.log_files(files, step)
+            except Exception as error:  # any error of a tracker's package: a run is worth more than its record there
+                name, reason = type(logger).__name__, f"{type(error).__name__}: {first_line(error)}"
+                problems.append(f"{name} did not take the results: {reason}; train on, or add {run.report} yourself")
+    return problems
+
+
+@contextmanager
+def closing_loggers(loggers: Sequence[Logger]) -> Iterator[None]:
+    """At the end, call the method ``close`` of loggers that have it: the next run of this process begins anew."""
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            if hasattr(logger, "close"):
+                logger.close()
+
+
+def _figures(metrics: ClassificationMetrics) -> dict[str, float]:
+    figures = {
+        "best/accuracy": metrics.accuracy,
+        "best/f1": metrics.macro_f1,
+        "best/calibration_error": metrics.calibration.error,
+    }
+    if metrics.top5_accuracy is not None:
+        figures["best/top5_accuracy"] = metrics.top5_accuracy
+    return figures
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a configuration on one level; without what is None."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value
+    return flat
