@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -67,7 +68,7 @@ def test_a_server_gets_rows_configuration_figures_and_files_in_one_run(logged_ru
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert names == {"config.yaml", "confusion_matrix.csv", "confusion_matrix.png", "report.html"}
     report = client.download_artifacts(run.info.run_id, "report.html", str(tmp_path))
-    assert open(report, "rb").read() == (folder / "report.html").read_bytes()
+    assert Path(report).read_bytes() == (folder / "report.html").read_bytes()
     assert not (folder / "mlflow.db").exists()
 
 

@@ -6,7 +6,6 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from zoo.training.loggers import LOGGERS
 
@@ -53,7 +52,6 @@ def test_a_tracker_that_refuses_the_results_leaves_the_run_complete(zoo, tmp_pat
         raise OSError("disk full")
 
     monkeypatch.setattr(EventFiles, "log_files", refuse)
-    status, out, err = zoo("fit", "--logger", "tensorboard", *SHORT)
+    status, _, err = zoo("fit", "--logger", "tensorboard", *SHORT)
     assert status == 0
     assert "EventFiles did not take the results: OSError: disk full" in err
-    assert issubclass(EventFiles, TensorBoardLogger)

@@ -138,7 +138,7 @@ def fit(
         seed_everything: 0 to 2**32 - 1, or True for a random seed.
         monitor: the validation figure that chooses best.ckpt: val/accuracy (the default), val/f1, val/loss ...
         early_stopping: end after so many epochs without a better value of that figure.
-        logger: also write to tensorboard, wandb or mlflow, or to several.
+        logger: also write to tensorboard, wandb, mlflow or comet, or to several.
         ckpt_path: start from this checkpoint.
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         config: a YAML file; the other arguments win over it.

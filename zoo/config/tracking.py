@@ -59,7 +59,7 @@ def log_results(
                     logger.log_files(files, step)
             except Exception as error:  # any error of a tracker's package: a run is worth more than its record there
                 name, reason = type(logger).__name__, f"{type(error).__name__}: {first_line(error)}"
-                problems.append(f"{name} did not take the results: {reason}; train on, or add {run.report} yourself")
+                problems.append(f"{name} did not take the results: {reason}; add {run.report} yourself")
     return problems
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import WandbLogger
 
+from zoo.core.console import is_first_process
 from zoo.runs.logged import LoggedRun
 
 
@@ -48,7 +48,7 @@ def wandb(run: LoggedRun, project: str = "zoo", entity: str | None = None) -> Wa
     logger = WandbRun(
         name, project=project, save_dir=run.path, id=run.tracker_id or None, entity=entity, group=run.experiment
     )
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         import wandb
 
         logger.own = wandb.run is None
