@@ -25,7 +25,6 @@ from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
 from zoo.models.checkpoint import last_epoch, load_weights, read_checkpoint
 from zoo.reports.evaluation import Predictions
-from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
@@ -211,6 +210,8 @@ def _report(cli: FitCLI) -> None:
     if cli.trainer.world_size > 1:
         cli.notify(f"several processes write no report; make it with: zoo report {cli.run.path}")
         return
+    from zoo.reports.report import ReportContext, warn_on_error, write_report  # loads matplotlib; no step waits for it
+
     with warn_on_error(cli.run):
         for optimizer in cli.trainer.optimizers:  # makes room for the checkpoint, which holds the same
             optimizer.zero_grad()

@@ -23,7 +23,6 @@ from rich.table import Table
 
 from zoo.config.fit import train
 from zoo.config.resolve import resolve
-from zoo.config.run import evaluate
 from zoo.config.time_limit import TimeLimit, time_limit
 from zoo.core import registry
 from zoo.core.console import is_first_process, print_stderr
@@ -190,6 +189,8 @@ def _tested(run: Run) -> dict[str, Any]:
     """Return what the test of a run measured; it is not tested again where its results are newer than its weights."""
     results = run.results
     if not results.is_file() or results.stat().st_mtime < run.trained().stat().st_mtime:
+        from zoo.config.run import evaluate  # loads matplotlib, which a training needs only at its end
+
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             evaluate("test", [str(run.path)])
     content: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from zoo.core.errors import NoSplitError
+from zoo.core.errors import NoSplitError, UserError
 from zoo.data.arrays import ArrayDataset
 from zoo.data.split import stratified_split
 
@@ -26,13 +27,29 @@ def digits(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
 
     Raises:
         NoSplitError: for ``val``.
+        UserError: as ``read_digits``.
     """
     if split == "val":
         raise NoSplitError(split)
-    from sklearn.datasets import load_digits
-
-    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = read_digits()
     images = np.round(pixels.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
     train, test = stratified_split(labels, [0.2])
     chosen = train if split == "train" else test
     return ArrayDataset(images[chosen], labels[chosen].astype(np.int64), [str(digit) for digit in range(10)])
+
+
+def read_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return what ``sklearn.datasets.load_digits`` reads: float64 ``(1797, 64)``, 0 to 16, and int64 ``(1797,)``.
+
+    Importing scikit-learn takes longer than the first step of a training, so its file is read without it.
+
+    Raises:
+        UserError: scikit-learn is not installed, or has moved the file.
+    """
+    spec = find_spec("sklearn")
+    places = [] if spec is None else spec.submodule_search_locations or []
+    paths = [path for place in places if (path := Path(place, "datasets", "data", "digits.csv.gz")).is_file()]
+    if not paths:
+        raise UserError("digits is part of scikit-learn, whose file digits.csv.gz is missing; pip install scikit-learn")
+    rows = np.loadtxt(paths[0], delimiter=",")
+    return rows[:, :-1], rows[:, -1].astype(np.int64)

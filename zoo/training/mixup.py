@@ -8,7 +8,6 @@ https://arxiv.org/abs/1905.04899. Both are torchvision's; each image is mixed wi
 from __future__ import annotations
 
 from torch import Tensor
-from torchvision.transforms import v2
 
 from zoo.core.errors import UserError
 
@@ -26,6 +25,8 @@ class BatchMixer:
     """
 
     def __init__(self, mixup: float | None, cutmix: float | None, classes: int) -> None:
+        from torchvision.transforms import v2  # only who mixes needs it
+
         transforms: list[v2.Transform] = []
         for name, alpha, transform in (("mixup", mixup, v2.MixUp), ("cutmix", cutmix, v2.CutMix)):
             if alpha is not None and not 0 < alpha < float("inf"):
