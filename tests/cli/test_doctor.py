@@ -19,8 +19,8 @@ def diagnosed(*names, patience=60):
 
 
 def test_what_is_built_in_works():
-    entries = [entry for kind in registry.GROUPS for entry in registry.entries(kind)]
-    families = [entry for kind in registry.FAMILY_GROUPS for entry in registry.entries(kind, family=True)]
+    entries = [entry for kind in registry.KINDS for entry in registry.entries(kind)]
+    families = [entry for kind in registry.FAMILY_KINDS for entry in registry.entries(kind, family=True)]
     assert {found.entry.name: found.state for found in diagnose([*entries, *families]) if found.state != WORKS} == {}
 
 

@@ -82,7 +82,7 @@ def test_a_package_may_add_one_kind(write, kind):
     folder = write("single-kind", kind)
     points = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
     name = {"dataset": "single_kind_data", "command": "single-kind"}.get(kind, "single_kind")
-    assert {group: list(names) for group, names in points.items()} == {registry.GROUPS[kind]: [name]}
+    assert {group: list(names) for group, names in points.items()} == {registry.KINDS[kind].group: [name]}
     assert sorted(path.name for path in (folder / "tests").iterdir()) == [f"test_{kind}.py"]
     readme = (folder / "README.md").read_text()
     modules = {"architecture": "networks.py", "dataset": "data.py", "command": "commands.py"}

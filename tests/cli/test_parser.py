@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from support import error_of
@@ -49,7 +50,8 @@ def test_what_a_command_does_not_take_is_named(zoo, line, message):
 
 
 def test_metadata_older_than_the_code_is_named(zoo, monkeypatch):
-    monkeypatch.setitem(registry.GROUPS, "command", "zoo.commands_of_nobody")
+    facts = replace(registry.KINDS["command"], group="zoo.commands_of_nobody")
+    monkeypatch.setitem(registry.KINDS, "command", facts)
     registry.refresh()
     assert "the installed metadata lacks command 'runs'; in a checkout run: pip install -e ." in error_of(zoo("runs"))
     registry.refresh()

@@ -29,14 +29,14 @@ def config(tmp_path):
 )
 def test_every_way_to_name_an_architecture_means_the_same(words):
     sources = resolve([*words, "--data.batch_size", "8"])
-    assert sources.names == {"model": "vgg16", "data": "digits"}
+    assert sources.names == {"architecture": "vgg16", "dataset": "digits", "loss": "cross_entropy"}
     assert sources.options == ["--data.batch_size=8"]
 
 
 @pytest.mark.parametrize("text", ["vgg16", "{architecture: vgg16}", "{architecture: {name: vgg16}}"])
 def test_a_config_names_an_architecture_bare_or_with_its_sources(config, text):
     sources = resolve(["--config", config(f"model: {text}\n")])
-    assert sources.names["model"] == "vgg16"
+    assert sources.names["architecture"] == "vgg16"
     assert sources.configs == [{"model": {"architecture": {}}}]
 
 

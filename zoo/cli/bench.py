@@ -127,7 +127,7 @@ def advice(cli: BenchCLI, speeds: Speeds) -> list[str]:
         lines.append("the network's step takes the most: --trainer.precision bf16-mixed")
     if not cli.compile and shutil.which("c++"):
         lines.append("a training of hours may be worth half a minute of compiling: --model.compile true")
-    if not cli.model.frozen and offered_weights(registry.load("architecture", cli.sources.names["model"])):
+    if not cli.model.frozen and offered_weights(registry.load("architecture", cli.sources.names["architecture"])):
         lines.append("of pretrained weights the first layers may be frozen: --model.freeze N")
     return lines
 
@@ -137,8 +137,8 @@ def _described(cli: BenchCLI, speeds: Speeds) -> dict[str, Any]:
     import torch
 
     return {
-        "model": cli.sources.names["model"],
-        "data": cli.sources.names["data"],
+        "model": cli.sources.names["architecture"],
+        "data": cli.sources.names["dataset"],
         "batch_size": cli.datamodule.batch_size,
         "device": str(cli.device),
         "threads": torch.get_num_threads(),

@@ -166,7 +166,7 @@ def _as_published(arguments: ConfigSources) -> Classifier:
 
         def instantiate_classes(self) -> None:
             config = self.config.as_dict()["model"]
-            name, value = self.sources.names["model"], config["weights"]
+            name, value = self.sources.names["architecture"], config["weights"]
             if value is None:
                 raise UserError(f"'{name}' without weights knows nothing; add --model.weights, or give a run instead")
             weights = find_weights(config["architecture"], value)

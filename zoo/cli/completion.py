@@ -35,13 +35,10 @@ from zoo.cli.parser import COMMANDS
 from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import RunError, UserError
-from zoo.core.file_builder import FileBuilder
 from zoo.core.version import __version__
+from zoo.runs.config_file import NAMED_OPTIONS
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
-
-#: Options that name something; ``--model NAME`` is short for ``--model.architecture NAME``.
-NAMED: Mapping[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
 
 
 def complete(program: argparse.ArgumentParser) -> None:
@@ -124,10 +121,10 @@ def _paths(prefix: str, runs: bool = False, **_: Any) -> Iterator[str]:
 
 #: Completers by the last of an argument's options, or by its own name; all other arguments are paths.
 COMPLETERS: Mapping[str, Any] = {
-    **{f"--{section}": partial(_names, kind) for section, kind in NAMED.items()},
-    **{f"--{section}.{kind}": partial(_names, kind) for section, kind in NAMED.items()},
+    **{f"--{named.section}": partial(_names, named.kind) for named in NAMED_OPTIONS if named.short},
+    **{f"--{named.key}": partial(_names, named.kind) for named in NAMED_OPTIONS},
     "--data.augmentation": partial(_names, "augmentation"),
-    "name": partial(_names, *registry.GROUPS),
+    "name": partial(_names, *registry.KINDS),
     "architecture": partial(_names, "architecture"),
     "dataset": partial(_names, "dataset"),
     **{name: partial(_paths, runs=True) for name in ("run", "runs", "folder", "--labels")},
@@ -169,16 +166,19 @@ def _add_options(
             command.add_argument("--folds", help="train a run for each of N folds, in one group folder")
             command.add_argument("--time", help="train as many epochs as end by then, such as 10m, report included")
             command.add_argument("--run", help="name of the run's folder, runs/NAME; a run that is there is resumed")
-        for section, kind in NAMED.items():
-            command.add_argument(f"--{section}", f"--{section}.{kind}", help=f"a name that 'zoo list {kind}s' shows")
+        for named in NAMED_OPTIONS:
+            short = [f"--{named.section}"] if named.short else []
+            plural = registry.KINDS[named.kind].plural
+            command.add_argument(*short, f"--{named.key}", help=f"a name that 'zoo list {plural}' shows")
         with suppress(UserError):  # a name or file that is half typed or does not exist
             names = resolve(words).names
-            for section, kind in NAMED.items():
-                word, entry = f"--{section}={names[section]}", registry.find(kind, names[section])
-                if isinstance(entry, FileBuilder):  # to complete a line executes no file of the user's
+            for named in NAMED_OPTIONS:
+                word = f"--{named.key}={names[named.kind]}"
+                entry = registry.find(named.kind, names[named.kind])
+                if not isinstance(entry, registry.Entry):  # to complete a line executes no file of the user's
                     continue
                 modules = (entry.entry_point.module,)
-                parts.append(_Part(f"{word} {entry.origin}", f"--{section}.{kind}.", modules, (word,)))
+                parts.append(_Part(f"{word} {entry.origin}", f"--{named.key}.", modules, (word,)))
     for option, (text, choices, flag) in _options(parts, prefix).items():
         if option not in command._option_string_actions:
             action = command.add_argument(option, help=text, action="store_true" if flag else "store")
@@ -222,7 +222,7 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
     for part in parts:
         files = (import_module(module).__file__ for module in part.modules)
         entries[part.key] = {"files": _times(filter(None, files)), "options": {}}
-    own = tuple(f"--{section}.{kind}." for section, kind in NAMED.items())
+    own = tuple(f"--{named.key}." for named in NAMED_OPTIONS)
     for action in actions(parser):
         metavar = str(action.metavar)  # {a,b,c} of choices; [=flags] of --print_config, which needs none
         choices = metavar[1:-1].split(",") if metavar.startswith("{") else []

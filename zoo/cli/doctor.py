@@ -133,11 +133,11 @@ def _broken_clause(entry: Entry, value: Any) -> str:
         return "" if all(isinstance(name, str) for name in names) else "breaks the contract: names() gives texts"
     if not callable(value):
         return (
-            f"breaks the contract: {registry.KIND_NAMES[entry.kind]} must be callable, received {type(value).__name__}"
+            f"breaks the contract: {registry.KINDS[entry.kind].title} must be callable, received {type(value).__name__}"
         )
     if entry.kind == "model":
         return _broken_model(entry)
-    passed = registry.PASSED_BY_ZOO[entry.kind]
+    passed = registry.KINDS[entry.kind].passed
     try:
         inspect.signature(value).bind_partial(*passed)
     except TypeError:
@@ -183,8 +183,8 @@ def show_state(debug: bool = False) -> None:
     for line in _environment():
         console.print(line)
     everything = [
-        *(entry for kind in registry.GROUPS for entry in registry.entries(kind)),
-        *(entry for kind in registry.FAMILY_GROUPS for entry in registry.entries(kind, family=True)),
+        *(entry for kind in registry.KINDS for entry in registry.entries(kind)),
+        *(entry for kind in registry.FAMILY_KINDS for entry in registry.entries(kind, family=True)),
     ]
     table = Table()
     for column in ("entry point", "distribution", "seconds", "state"):

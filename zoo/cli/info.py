@@ -20,20 +20,6 @@ from zoo.core.file_builder import is_file_name
 from zoo.core.spec import InputSpec
 from zoo.models.weights import offered_weights
 
-#: What stands before a name where it is used, and before its options.
-PREFIXES: dict[registry.Kind, str] = {
-    "architecture": "--model",
-    "dataset": "--data",
-    "augmentation": "--data.augmentation",
-    "model": "zoo predict",
-    "command": "zoo",
-}
-OPTION_PREFIXES: dict[registry.Kind, str] = {
-    "architecture": "--model.architecture.",
-    "dataset": "--data.dataset.",
-    "augmentation": "",
-}
-
 
 def parser() -> Parser:
     """Return the command's parser."""
@@ -65,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     if options.plot is not None:
         silence_libraries()
     if options.name is None:
-        options.name = resolve([f"--config={options.config}"]).names["model"]
+        options.name = resolve([f"--config={options.config}"]).names["architecture"]
     own = resolve(rest).options
     of_data = [option for option in own if option.startswith("--data.dataset.")]
     show_info(options, [option for option in own if option not in of_data], of_data)
@@ -86,15 +72,15 @@ def show_info(options: Namespace, hyperparameters: Sequence[str], of_data: Seque
     name = options.name
     kinds: list[registry.Kind] = ["architecture"] if is_file_name(name) else registry.kinds(name)
     if not kinds:
-        names = [name for kind in registry.GROUPS if kind != "command" for name in registry.list_names(kind)]
+        names = [name for kind in registry.KINDS if kind != "command" for name in registry.list_names(kind)]
         raise UserError(f"unknown name '{name}'{did_you_mean(name, names)} ('zoo list' shows all)")
     if options.plot is not None and "dataset" not in kinds:
-        raise UserError(f"--plot draws the samples of a data set; '{name}' is an {registry.KIND_NAMES[kinds[0]]}")
+        raise UserError(f"--plot draws the samples of a data set; '{name}' is an {registry.KINDS[kinds[0]].title}")
     console = Console(highlight=False, emoji=False, markup=False)
     for kind in kinds:
         entry = registry.find(kind, name)
         origin = f"{entry.distribution} {entry.version}"
-        print(f"{registry.KIND_NAMES[kind]} {name}, from {origin} ({PREFIXES[kind]} {name})\n")
+        print(f"{registry.KINDS[kind].title} {name}, from {origin} ({registry.KINDS[kind].use} {name})\n")
         if kind == "model":
             _show_card(name)
             continue
@@ -129,7 +115,7 @@ def _show_options(console: Console, kind: registry.Kind, builder: Any) -> None:
         table.add_column(column)
     for option in registry.options(kind, builder):
         default = "required" if option.default is inspect.Parameter.empty else repr(option.default)
-        table.add_row(f"{OPTION_PREFIXES[kind]}{option.name}", option.type, default)
+        table.add_row(f"{registry.KINDS[kind].option}{option.name}", option.type, default)
     if table.row_count:
         print()
         console.print(table)

@@ -10,12 +10,8 @@ from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
 
-KINDS: dict[str, registry.Kind] = {
-    "architectures": "architecture",
-    "datasets": "dataset",
-    "augmentations": "augmentation",
-    "models": "model",
-}
+#: The kinds by the words that the command takes.
+KINDS: dict[str, registry.Kind] = {facts.plural: kind for kind, facts in registry.KINDS.items() if facts.plural}
 
 #: Names in a hint.
 HINTED = 5
@@ -30,7 +26,7 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """List the registered architectures, data sets and augmentations, and the installed models."""
+    """List the registered names: architectures, data sets, losses ..., and the installed models."""
     show_names(parser().parse_args(argv).what)
 
 
@@ -54,7 +50,7 @@ def show_names(arguments: Sequence[str]) -> None:
         raise UserError(f"no registered name matches '{pattern}'{_hint(pattern, [name for name, _ in names])}")
     # Plain columns: a table library takes seconds to lay out ten thousand names.
     rows = [("kind", "name", "distribution", "version")]
-    rows += [(registry.KIND_NAMES[entry.kind], name, entry.distribution, entry.version) for name, entry in matches]
+    rows += [(registry.KINDS[entry.kind].title, name, entry.distribution, entry.version) for name, entry in matches]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

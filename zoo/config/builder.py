@@ -31,6 +31,7 @@ from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
 from zoo.models.pretrained import Weights, find_weights
+from zoo.runs.config_file import NAMED_OPTIONS
 from zoo.runs.folder import Run
 from zoo.training.checkpoints import AtomicCheckpointIO
 from zoo.training.fast_loop import FastTrainingLoop
@@ -126,13 +127,13 @@ class ZooCLI(LightningCLI):
         prefer_int(parser)
         parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER_DEFAULTS.items()})
         # What builds model and data is read as plain values: only instantiate_classes has the spec they share.
-        skip = {"spec", "architecture", "optimizer", "lr_scheduler"}
+        skip = {"spec", "architecture", "loss", "optimizer", "lr_scheduler"}
         parser.add_class_arguments(ImageClassifier, "model", skip=skip, instantiate=False)
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
-        names, origins = self.sources.names, self.sources.origins
-        add_builder(parser, "architecture", "model.architecture", names["model"], origins["model"])
-        add_builder(parser, "dataset", "data.dataset", names["data"], origins["data"])
+        for named in NAMED_OPTIONS:
+            name, origin = self.sources.names[named.kind], self.sources.origins[named.kind]
+            add_builder(parser, named.kind, named.key, name, origin)
         parser.add_optimizer_args((Optimizer,), "optimizer")
         parser.add_lr_scheduler_args((LRScheduler, ReduceLROnPlateau), "lr_scheduler")
         parser.set_defaults(parser_defaults(self.sources))
@@ -249,20 +250,19 @@ class ZooCLI(LightningCLI):
         """Return the whole configuration as YAML, registered names first in their sections."""
         content = without_unserializable(yaml.safe_load(self.parser.dump(self.config, skip_unset=False)))
         content.pop("config", None)
-        kinds: dict[str, registry.Kind] = {"model": "architecture", "data": "dataset"}
-        for section, kind in kinds.items():
-            name = self.sources.names[section]
-            builder = content[section][kind] | registry.recorded(kind, name)
-            content[section][kind] = {key: builder[key] for key in dict.fromkeys(["name", "from", *builder])}
+        for named in NAMED_OPTIONS:
+            section = content[named.section]
+            builder = section[named.kind] | registry.recorded(named.kind, self.sources.names[named.kind])
+            section[named.kind] = {key: builder[key] for key in dict.fromkeys(["name", "from", *builder])}
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def add_builder(parser: jsonargparse.ArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
     """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
     builder = registry.load(kind, name, origin)
-    passed = list(inspect.signature(builder).parameters)[: len(registry.PASSED_BY_ZOO[kind])]
+    passed = list(inspect.signature(builder).parameters)[: len(registry.KINDS[kind].passed)]
     parser.add_argument(
-        f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.KIND_NAMES[kind]}."
+        f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.KINDS[kind].title}."
     )
     try:
         if inspect.isclass(builder):
@@ -270,7 +270,7 @@ def add_builder(parser: jsonargparse.ArgumentParser, kind: registry.Kind, key: s
         else:
             parser.add_function_arguments(builder, key, skip=set(passed), fail_untyped=False)
     except ValueError as error:
-        raise UserError(f"{registry.KIND_NAMES[kind]} '{name}' breaks the contract: its options: {error}") from error
+        raise UserError(f"{registry.KINDS[kind].title} '{name}' breaks the contract: its options: {error}") from error
 
 
 def _as_list(value: Any) -> list[Any]:

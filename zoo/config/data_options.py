@@ -34,7 +34,7 @@ def parse_data_options(
     parser = jsonargparse.ArgumentParser(prog=f"zoo {command}", exit_on_error=False, allow_abbrev=False)
     for option, (kind, default) in types.items():
         parser.add_argument(f"--data.{option}", type=kind, default=default)
-    add_builder(parser, "dataset", "data.dataset", sources.names["data"], "")
+    add_builder(parser, "dataset", "data.dataset", sources.names["dataset"], "")
     try:
         config: dict[str, Any] = parser.parse_args(sources.args).data.as_dict()
     except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:

@@ -271,11 +271,11 @@ class FitCLI(ZooCLI):
             return Run(root)
         if self.name is not None:
             return Run.create_named(root, self.name)
-        return Run.create(root, self.sources.names["data"], self.model.architecture["name"])
+        return Run.create(root, self.sources.names["dataset"], self.model.architecture["name"])
 
     def _keep_network_file(self) -> None:
         """Copy a network that is one file into the run, which goes on with the copy."""
-        entry = registry.find("architecture", self.sources.names["model"], self.model.architecture["from"])
+        entry = registry.find("architecture", self.sources.names["architecture"], self.model.architecture["from"])
         if isinstance(entry, FileBuilder):
             write_atomically(self.run.path / entry.path.name, entry.content)
 

@@ -121,8 +121,8 @@ def train_folds(
     if folds < 2:
         raise UserError(f"--folds is {folds}; allowed is 2 or more")
     root = Path(sources.value("trainer", "default_root_dir") or "runs")
-    architecture = registry.recorded("architecture", sources.names["model"])["name"]
-    group = Run.new_folder(root, sources.names["data"], architecture, "folds") if name is None else root / name
+    architecture = registry.recorded("architecture", sources.names["architecture"])["name"]
+    group = Run.new_folder(root, sources.names["dataset"], architecture, "folds") if name is None else root / name
     return _train_group(group, folds, [*args, *own], configs, options)
 
 

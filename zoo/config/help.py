@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from zoo.config.parser_internals import hide, order_help
+from zoo.core.kinds import KINDS
+from zoo.runs.config_file import NAMED_OPTIONS
 
 FIT = """Train a new run, or resume RUN where it stopped.
 
@@ -42,7 +44,7 @@ for --data.dataset NAME."""
 
 
 #: Options that take a name: zoo reads them itself, and the parser's own would take a file.
-NAMED = ("--model", "--data", "--model.architecture", "--data.dataset")
+NAMED = ("--model", "--data", *(f"--{named.key}" for named in NAMED_OPTIONS))
 
 
 class HelpFormatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
@@ -54,11 +56,10 @@ def own_options_first(parser: ArgumentParser, names: Mapping[str, str]) -> None:
 
     Args:
         parser: of training; nothing but the look of its help changes.
-        names: ``{"model": architecture, "data": data set}``.
+        names: by kind, as ``ConfigSources`` has them.
     """
     titles = {
-        "model.architecture": f"architecture {names['model']}",
-        "data.dataset": f"data set {names['data']}",
+        **{named.key: f"{KINDS[named.kind].title} {names[named.kind]}" for named in NAMED_OPTIONS},
         "model": "model: loss, freezing",
         "data": "data: batches, augmentation, where it lives",
         "optimizer": "optimizer",

@@ -19,7 +19,7 @@ from typing import Any
 
 from zoo.core.errors import UserError
 from zoo.core.file_builder import is_same_file, locate
-from zoo.runs.config_file import SECTIONS, read_config
+from zoo.runs.config_file import NAMED_OPTIONS, NamedOption, read_config
 
 
 @dataclass
@@ -30,15 +30,15 @@ class ConfigSources:
     other name.
 
     Args:
-        names: ``{"model": architecture, "data": data set}``, as the last source names them.
+        names: ``{"architecture": ..., "dataset": ..., "loss": ...}``, as the last source names them.
         origins: ``distribution==version`` of those names, where the source that named them records it.
         configs: the content of each config file, in order, without those two names.
         files: the names of those files.
         options: all other options, as ``--option=value``.
     """
 
-    names: dict[str, str] = field(default_factory=lambda: {section: default for section, _, default in SECTIONS})
-    origins: dict[str, str] = field(default_factory=lambda: {section: "" for section, _, _ in SECTIONS})
+    names: dict[str, str] = field(default_factory=lambda: {option.kind: option.default for option in NAMED_OPTIONS})
+    origins: dict[str, str] = field(default_factory=lambda: {option.kind: "" for option in NAMED_OPTIONS})
     configs: list[dict[str, Any]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
@@ -64,27 +64,27 @@ class ConfigSources:
     def add_config(self, content: Mapping[str, Any], file: str) -> None:
         """Add the content of a config file; UserError where it names an architecture or data set in no allowed form."""
         config = deepcopy(dict(content))
-        for section, key, _ in SECTIONS:
-            if isinstance(config.get(section), str):
-                config[section] = {key: config[section]}
+        for named in NAMED_OPTIONS:
+            if named.short and isinstance(config.get(named.section), str):
+                config[named.section] = {named.kind: config[named.section]}
         for section in ("model", "data", "trainer"):
             if not isinstance(config.get(section, {}), dict):
                 raise UserError(f"{file}: {section} is {config[section]!r}; allowed is a mapping of its options")
-        for section, key, _ in SECTIONS:
-            values = config.get(section, {})
-            if key not in values:
+        for named in NAMED_OPTIONS:
+            values = config.get(named.section, {})
+            if named.kind not in values:
                 continue
-            builder = {"name": values[key]} if isinstance(values[key], str) else values[key]
+            value = values[named.kind]
+            builder = {"name": value} if isinstance(value, str) else value
             if not isinstance(builder, dict) or not isinstance(builder.get("name", ""), str):
                 raise UserError(
-                    f"{file}: {section}.{key} is {values[key]!r}; allowed is a name, or a mapping with 'name' and "
-                    "its arguments"
+                    f"{file}: {named.key} is {value!r}; allowed is a name, or a mapping with 'name' and its arguments"
                 )
             if "name" in builder:
                 origin = str(builder.get("from", ""))
-                self._rename(section, key, locate(builder["name"], origin, Path(file).parent))
-                self.origins[section] = origin
-            values[key] = {option: value for option, value in builder.items() if option not in ("name", "from")}
+                self._rename(named, locate(builder["name"], origin, Path(file).parent))
+                self.origins[named.kind] = origin
+            values[named.kind] = {option: value for option, value in builder.items() if option not in ("name", "from")}
         self.configs.append(config)
         self.files.append(file)
 
@@ -94,21 +94,23 @@ class ConfigSources:
             if option in ("--config", "-c"):
                 self.add_config(read_config(_require_value(option, value)), str(value))
                 continue
-            for section, key, _ in SECTIONS:
-                if option in (f"--{section}", f"--{section}.{key}", f"--{section}.{key}.name"):
-                    self._rename(section, key, _require_value(option, value))
+            for named in NAMED_OPTIONS:
+                if option in (f"--{named.key}", f"--{named.key}.name") or (
+                    named.short and option == f"--{named.section}"
+                ):
+                    self._rename(named, _require_value(option, value))
                     break
             else:
                 self.options.append(option if value is None else f"{option}={value}")
 
-    def _rename(self, section: str, key: str, name: str) -> None:
-        if name == self.names[section] or is_same_file(name, self.origins[section]):
+    def _rename(self, named: NamedOption, name: str) -> None:
+        if name == self.names[named.kind] or is_same_file(name, self.origins[named.kind]):
             return
-        self.names[section], self.origins[section] = name, ""
+        self.names[named.kind], self.origins[named.kind] = name, ""
         for config in self.configs:
-            if isinstance(config.get(section), dict):
-                config[section].pop(key, None)
-        self.options = [option for option in self.options if not option.startswith(f"--{section}.{key}.")]
+            if isinstance(config.get(named.section), dict):
+                config[named.section].pop(named.kind, None)
+        self.options = [option for option in self.options if not option.startswith(f"--{named.key}.")]
 
 
 def resolve(args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]) -> ConfigSources:

@@ -55,7 +55,8 @@ class EvaluateCLI(ZooCLI):
 
     def build(self, config: dict[str, Any]) -> None:
         """Build the model of the checkpoint, and the trainer."""
-        self.model = classifier_of(self.checkpoint, self.checkpoint_path, ImageClassifier, self.run.path)
+        loss = config["model"]["loss"]
+        self.model = classifier_of(self.checkpoint, self.checkpoint_path, ImageClassifier, self.run.path, loss=loss)
         self.model.temperature = self.run.temperature(self.checkpoint["global_step"])
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 

@@ -13,7 +13,7 @@ from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.data.augmentation_setting import SHORT_NAMES
-from zoo.runs.config_file import SECTIONS
+from zoo.runs.config_file import NAMED_OPTIONS
 
 #: Options of Trainer that take objects of many classes; jsonargparse 4.53 raises TypeError when it describes those of
 #: callbacks, and the lists of the others take seconds. Anything is let through.
@@ -40,12 +40,15 @@ def schema() -> dict[str, Any]:
     """
     parser = capture_parser(lambda: SchemaCLI("fit", resolve([]), None))
     content = _described(parser)
-    kinds: dict[str, registry.Kind] = {"architecture": "architecture", "dataset": "dataset"}
-    for section, key, default in SECTIONS:
-        names, described = _names(kinds[key], default), content["properties"][section]
-        described["properties"][key] = names
-        content["properties"][section] = {"anyOf": [names["anyOf"][0], described]}
-    _describe_augmentation(content["properties"]["data"]["anyOf"][1]["properties"]["augmentation"])
+    sections = content["properties"]
+    _describe_augmentation(sections["data"]["properties"]["augmentation"])
+    for named in NAMED_OPTIONS:
+        sections[named.section]["properties"][named.kind] = _names(named.kind, named.default)
+    for named in NAMED_OPTIONS:
+        if named.short:
+            described = sections[named.section]
+            short = described["properties"][named.kind]["anyOf"][0]
+            sections[named.section] = {"anyOf": [short, described]}
     for name in CLASSES:
         _allow_others(content["$defs"][name])
     return content

@@ -5,36 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from threading import Thread
-from typing import Any, Literal
+from typing import Any
 
 from zoo.core.errors import UserError
-
-Kind = Literal["architecture", "dataset", "augmentation", "model", "command"]
-
-GROUPS: Mapping[Kind, str] = {
-    "architecture": "zoo.architectures",
-    "dataset": "zoo.datasets",
-    "augmentation": "zoo.augmentations",
-    "model": "zoo.models",
-    "command": "zoo.commands",
-}
-FAMILY_GROUPS: Mapping[Kind, str] = {
-    "architecture": "zoo.architecture_families",
-    "dataset": "zoo.dataset_families",
-}
-#: What messages call each kind.
-KIND_NAMES: Mapping[Kind, str] = {
-    "architecture": "architecture",
-    "dataset": "data set",
-    "augmentation": "augmentation",
-    "model": "model",
-    "command": "command",
-}
+from zoo.core.kinds import KINDS, Kind
 
 #: Seconds in which a family must list its names, its import included; torchvision's takes 0.1.
 ANSWER_SECONDS = 10
@@ -61,7 +39,8 @@ class Entry:
     @property
     def kind_name(self) -> str:
         """What messages call it: ``data set``, ``architecture family``."""
-        return f"{KIND_NAMES[self.kind]} family" if self.family else KIND_NAMES[self.kind]
+        title = KINDS[self.kind].title
+        return f"{title} family" if self.family else title
 
     @property
     def title(self) -> str:
@@ -137,7 +116,8 @@ def entries(kind: Kind, *, family: bool = False) -> tuple[Entry, ...]:
     """Return every single name, or every family, of a kind, sorted; a name that two distributions have comes twice."""
     unique: dict[tuple[str, str], Entry] = {}
     versions: dict[Distribution | None, tuple[str, str]] = {None: ("unknown", "unknown")}
-    for point in _all_entry_points().select(group=(FAMILY_GROUPS if family else GROUPS).get(kind)):
+    facts = KINDS[kind]
+    for point in _all_entry_points().select(group=facts.families if family else facts.group):
         if point.dist is not None and point.dist not in versions:  # a Distribution parses its file for each attribute
             versions[point.dist] = normalised(point.dist.name), point.dist.version
         distribution, version = versions[point.dist]

@@ -79,6 +79,11 @@ class FileBuilder:
         return str(self.path)
 
     @property
+    def title(self) -> str:
+        """Kind and file, for errors."""
+        return f"architecture {self.path}"
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the file."""
         return _sha256(self.content)

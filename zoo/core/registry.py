@@ -17,36 +17,27 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from zoo.core.entry_points import (
-    FAMILY_GROUPS,
-    GROUPS,
-    KIND_NAMES,
-    OWN_DISTRIBUTION,
-    Entry,
-    Kind,
-    entries,
-    normalised,
-    refresh,
-)
-from zoo.core.errors import UserError, did_you_mean
+from zoo.core.entry_points import OWN_DISTRIBUTION, Entry, entries, normalised, refresh
+from zoo.core.errors import UserError, ZooError, did_you_mean, first_line
 from zoo.core.file_builder import FileBuilder, is_file_name, is_file_origin, open_file
+from zoo.core.imported_builder import ImportedBuilder, is_import_path
+from zoo.core.kinds import FAMILY_KINDS, KINDS, Kind
 
 __all__ = [
-    "FAMILY_GROUPS",
-    "GROUPS",
-    "KIND_NAMES",
+    "FAMILY_KINDS",
+    "KINDS",
     "OWN_DISTRIBUTION",
-    "PASSED_BY_ZOO",
     "Entry",
     "Kind",
     "Option",
     "call",
     "entries",
+    "errors_of",
     "find",
     "kinds",
     "list_names",
@@ -56,27 +47,19 @@ __all__ = [
     "refresh",
 ]
 
-#: Parameters that zoo passes to a builder itself; every other parameter is an option of the user.
-PASSED_BY_ZOO: Mapping[Kind, tuple[str, ...]] = {
-    "architecture": ("spec",),
-    "dataset": ("root", "split"),
-    "augmentation": ("spec",),
-    "model": (),
-    "command": ("argv",),
-}
-
 
 def kinds(name: str) -> list[Kind]:
     """Return the kinds that have a name, from metadata alone: of ``family/name`` the kinds that have the family."""
     if is_file_name(name):
         return ["architecture"]
-    return [kind for kind in GROUPS if _candidates(kind, name)]
+    return [kind for kind in KINDS if _candidates(kind, name)]
 
 
-def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder:
+def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | ImportedBuilder:
     """Return the entry of ``name``, or of ``distribution:name``; of ``family/name`` the family's.
 
-    An architecture's name may also be that of a Python file (zoo.core.file_builder).
+    An architecture's name may also be that of a Python file (zoo.core.file_builder); that of a kind with ``by_path`` may
+    be the import path of a builder (zoo.core.imported_builder).
 
     Args:
         kind: of the name.
@@ -97,8 +80,10 @@ def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder:
         bare = name.rpartition(":")[2]
         owners = ", ".join(f"{entry.distribution}:{bare}" for entry in candidates)
         raise UserError(
-            f"{KIND_NAMES[kind]} '{name}' is registered by {len(candidates)} distributions; select one of: {owners}"
+            f"{KINDS[kind].title} '{name}' is registered by {len(candidates)} distributions; select one of: {owners}"
         )
+    if is_import_path(kind, name):
+        return ImportedBuilder(kind, name)
     raise _unknown(kind, name, origin)
 
 
@@ -110,7 +95,7 @@ def load(kind: Kind, name: str, origin: str = "") -> Callable[..., Any]:
     """
     entry = find(kind, name, origin)
     value = entry.load()
-    if isinstance(entry, FileBuilder) or not entry.family:
+    if not isinstance(entry, Entry) or not entry.family:
         return value  # type: ignore[no-any-return]
     member = name.rpartition(":")[2].partition("/")[2]
     accepts = getattr(value, "accepts", None)
@@ -127,7 +112,7 @@ def recorded(kind: Kind, name: str, origin: str = "") -> dict[str, str]:
 
 def own_command(name: str) -> Callable[..., Any] | None:
     """Return a built-in command, or None; it reads zoo's own metadata alone, which is faster than all."""
-    points = metadata.distribution(OWN_DISTRIBUTION).entry_points.select(group=GROUPS["command"], name=name)
+    points = metadata.distribution(OWN_DISTRIBUTION).entry_points.select(group=KINDS["command"].group, name=name)
     return next((point.load() for point in points), None)
 
 
@@ -151,7 +136,7 @@ class Option:
 
 def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:
     """Return the options of a builder: its parameters without those that zoo passes."""
-    parameters = list(inspect.signature(builder).parameters.values())[len(PASSED_BY_ZOO[kind]) :]
+    parameters = list(inspect.signature(builder).parameters.values())[len(KINDS[kind].passed) :]
     return [
         Option(parameter.name, _type_name(parameter.annotation), parameter.default)
         for parameter in parameters
@@ -167,13 +152,14 @@ def call(
     Args:
         kind: of the name.
         name: as users write it.
-        passed: the values that zoo passes, in the order of PASSED_BY_ZOO.
+        passed: the values that zoo passes, in the order of KINDS.
         arguments: the user's options, by name.
         origin: as ``find``.
         variant: attribute of the builder that is called in its place, if it has it.
 
     Raises:
-        UserError: as ``load``; the builder has no such option; or it refuses a value by ValueError.
+        UserError: as ``load``; the builder has no such option; it refuses a value by ValueError; or it raises
+            anything else but errors of zoo's and of the operating system, which then names the distribution.
     """
     builder = load(kind, name, origin)
     builder = getattr(builder, variant, builder) if variant else builder
@@ -183,15 +169,36 @@ def call(
         names = [option.name for option in options(kind, builder)]
         wrong = next((key for key in arguments if key not in names), "")
         raise UserError(
-            f"{KIND_NAMES[kind]} '{name}': {error}; its options are {', '.join(names) or 'none'}"
+            f"{KINDS[kind].title} '{name}': {error}; its options are {', '.join(names) or 'none'}"
             f"{did_you_mean(wrong, names)}"
         ) from error
+    with errors_of(find(kind, name, origin).title):
+        try:
+            return builder(*passed, **arguments)
+        except ValueError as error:
+            if isinstance(error, ZooError):
+                raise
+            raise UserError(f"{KINDS[kind].title} '{name}': {error}") from error
+
+
+@contextlib.contextmanager
+def errors_of(title: str) -> Iterator[None]:
+    """Name the part, and its distribution, whose code raises an error that zoo would not know the origin of.
+
+    Args:
+        title: as ``Entry.title`` gives it.
+
+    Raises:
+        UserError: in place of what the code raises; errors of zoo's, of the operating system and of full memory stay.
+    """
     try:
-        return builder(*passed, **arguments)
-    except UserError:
+        yield
+    except (ZooError, OSError, MemoryError):
         raise
-    except ValueError as error:
-        raise UserError(f"{KIND_NAMES[kind]} '{name}': {error}") from error
+    except Exception as error:
+        if "memory" in str(error):  # torch has no class of its own for that of a CPU
+            raise
+        raise UserError(f"{title} raises {type(error).__name__}: {first_line(error)}") from error
 
 
 def _candidates(kind: Kind, name: str) -> list[Entry]:
@@ -207,15 +214,15 @@ def _candidates(kind: Kind, name: str) -> list[Entry]:
 def _unknown(kind: Kind, name: str, origin: str) -> UserError:
     if is_file_origin(origin):
         return UserError(
-            f"{KIND_NAMES[kind]} '{name}' is of {origin}, a file in the run's folder: open it by zoo.load(RUN)"
+            f"{KINDS[kind].title} '{name}' is of {origin}, a file in the run's folder: open it by zoo.load(RUN)"
         )
     if origin:
-        return UserError(f"{KIND_NAMES[kind]} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
+        return UserError(f"{KINDS[kind].title} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
     names = list_names(kind)
     members = " or ".join(f"'{member}'" for member in names if member.endswith(f"/{name}"))
     hint = f"; did you mean {members}?" if members else did_you_mean(name, names)
-    listing = "zoo --help" if kind == "command" else "zoo list"
-    return UserError(f"unknown {KIND_NAMES[kind]} '{name}'{hint} ('{listing}' shows all)")
+    listing = "zoo --help" if kind == "command" else f"zoo list {KINDS[kind].plural}"
+    return UserError(f"unknown {KINDS[kind].title} '{name}'{hint} ('{listing}' shows all)")
 
 
 def _type_name(annotation: Any) -> str:

@@ -80,7 +80,9 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     return classifier
 
 
-def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifier], folder: Path) -> AnyClassifier:
+def classifier_of(
+    checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifier], folder: Path, **configured: Any
+) -> AnyClassifier:
     """Return the classifier that a checkpoint describes, in evaluation mode.
 
     Args:
@@ -88,6 +90,7 @@ def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifi
         path: its file, for errors.
         kind: Classifier itself takes no hyperparameter of the training.
         folder: of the run, which holds the file of a network that is one; no other file is executed.
+        **configured: hyperparameters by the run's configuration, which may name import paths.
 
     Raises:
         UserError: its architecture is not installed.
@@ -100,6 +103,7 @@ def classifier_of(checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifi
         if is_file_name(name) and name == architecture["name"]:
             raise CheckpointError(f"{path} names the file {name} without its SHA-256, so it is not executed")
         hyperparameters["architecture"] = {**architecture, "name": name}
+        hyperparameters |= configured
         arguments = hyperparameters.items()
         classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
     except (TypeError, KeyError, AttributeError) as error:

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from zoo.core.errors import UserError
 
-#: Section, its short option, and what it names; the defaults need no download.
-SECTIONS = (("model", "architecture", "lenet5"), ("data", "dataset", "digits"))
+
+class NamedOption(NamedTuple):
+    """An option that takes a registered name.
+
+    Args:
+        section: of the config file.
+        kind: of the name, which is also the key in the section.
+        default: none needs a download.
+        short: whether the section's own name is short for the option: ``--model NAME``, ``model: NAME``.
+    """
+
+    section: str
+    kind: str
+    default: str
+    short: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key in config files: ``model.architecture``."""
+        return f"{self.section}.{self.kind}"
+
+
+NAMED_OPTIONS = (
+    NamedOption("model", "architecture", "lenet5", short=True),
+    NamedOption("data", "dataset", "digits", short=True),
+    NamedOption("model", "loss", "cross_entropy"),
+)
 
 
 class _StrictLoader(yaml.SafeLoader):

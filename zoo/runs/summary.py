@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import UserError
-from zoo.runs.config_file import SECTIONS, read_config
+from zoo.runs.config_file import NAMED_OPTIONS, read_config
 from zoo.runs.files import require_json, write_json
 from zoo.runs.folder import RUN_COLUMNS, Run
 from zoo.runs.metrics import History, Monitor
@@ -118,9 +118,10 @@ def read_run(run: Run) -> Row:
 
 def _read_config(run: Run, row: Row) -> None:
     config = read_config(run.config)
-    for section, key, _ in SECTIONS:
-        name = config[section][key]
-        setattr(row, section, name if isinstance(name, str) else str(name["name"]))
+    for option in NAMED_OPTIONS:
+        if option.short:
+            name = config[option.section][option.kind]
+            setattr(row, option.section, name if isinstance(name, str) else str(name["name"]))
     row.max_epochs = config["trainer"]["max_epochs"]
     row.date = datetime.fromtimestamp(run.config.stat().st_mtime).astimezone().isoformat(timespec="seconds")
 

@@ -137,7 +137,7 @@ def _loss(loss: Loss, every: Tensor, labels: Tensor, balanced: bool) -> Loss:
         labels: of the chosen ones.
         balanced: whether training serves each class equally often.
     """
-    classes = loss.classes
+    classes = len(loss.spec.classes)
     shares = torch.bincount(every[every != BAD], minlength=classes).double()
     if balanced:
         shares = (shares > 0).double()
@@ -145,4 +145,4 @@ def _loss(loss: Loss, every: Tensor, labels: Tensor, balanced: bool) -> Loss:
     weights = torch.where(counts > 0, shares / shares.sum() * counts.sum() / counts.clamp(min=1), 0.0)
     if loss.class_weights is not None:
         weights = weights * loss.class_weights.cpu().double()
-    return Loss(loss.kind, loss.label_smoothing, weights.tolist(), classes)
+    return Loss(loss.recorded, loss.label_smoothing, weights.tolist(), loss.spec)

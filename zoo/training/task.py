@@ -42,7 +42,8 @@ class ImageClassifier(Classifier, HookNameModule):
         spec: what the network must know of its data (or its JSON form).
         architecture: a registered name, or ``{"name": ..., hyperparameter: value, ...}``; a checkpoint adds ``from``,
             the distribution that registers the name.
-        loss: cross_entropy, or mse: the mean squared error of the probabilities to the one-hot label.
+        loss: a registered loss, as ``zoo list losses`` shows it, or ``{"name": ..., option: value, ...}``; or the
+            import path of a builder.
         label_smoothing: share, in [0, 1), of each target that is spread evenly over all classes.
         l1: weight, 0 or more, of the sum of absolute weights (without biases and normalisation), which training adds to
             the loss; for L2 use the optimizer's weight_decay.
@@ -83,7 +84,7 @@ class ImageClassifier(Classifier, HookNameModule):
         self,
         spec: InputSpec | Mapping[str, Any],
         architecture: str | Mapping[str, Any] = "lenet5",
-        loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+        loss: str | Mapping[str, Any] = "cross_entropy",
         label_smoothing: float = 0.0,
         l1: float = 0.0,
         class_weights: Literal["balanced"] | list[float] | None = None,
@@ -105,7 +106,7 @@ class ImageClassifier(Classifier, HookNameModule):
             channels_last = False  # it views gradients as flat tensors
         super().__init__(spec, architecture, freeze, channels_last)
         classes, mixes = len(self.spec.classes), mixup is not None or cutmix is not None
-        self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, classes), l1
+        self.loss, self.l1 = Loss(loss, label_smoothing, class_weights, self.spec), l1
         self.mixer = BatchMixer(mixup, cutmix, classes) if mixes else None
         self.distillation: Distillation | None = None
         if teacher is not None:
@@ -121,7 +122,7 @@ class ImageClassifier(Classifier, HookNameModule):
             {
                 "spec": self.spec.to_dict(),
                 "architecture": self.architecture,
-                "loss": loss,
+                "loss": self.loss.recorded,
                 "label_smoothing": label_smoothing,
                 "l1": l1,
                 "class_weights": class_weights,

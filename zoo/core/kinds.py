@@ -1,0 +1,65 @@
+"""The table of kinds of names: everything that a distribution can register, one row a kind.
+
+A new kind is a new row here; listing, ``zoo info``, ``zoo doctor``, completion and messages read it. Built-in names are
+entry points of this project's pyproject.toml in the group of their kind, like anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: The name of a kind, a key of KINDS.
+Kind = str
+
+
+@dataclass(frozen=True)
+class KindFacts:
+    """What zoo must know of a kind.
+
+    Args:
+        group: of its entry points.
+        title: what messages call one of them.
+        passed: parameters that zoo passes to a builder itself, by position; every other parameter is an option of the
+            user.
+        use: what stands before a name where it is used.
+        option: what stands before a name's own options on the command line; empty where they stand in config files and
+            lists alone.
+        plural: the word by which ``zoo list`` shows the kind; empty where it does not.
+        families: group of entry points that bring many names each; empty where there is none.
+        by_path: whether the import path of a builder may stand for a name.
+    """
+
+    group: str
+    title: str
+    passed: tuple[str, ...] = ()
+    use: str = ""
+    option: str = ""
+    plural: str = ""
+    families: str = ""
+    by_path: bool = False
+
+
+KINDS: Mapping[Kind, KindFacts] = {
+    "architecture": KindFacts(
+        "zoo.architectures",
+        "architecture",
+        ("spec",),
+        "--model",
+        "--model.architecture.",
+        "architectures",
+        "zoo.architecture_families",
+    ),
+    "dataset": KindFacts(
+        "zoo.datasets", "data set", ("root", "split"), "--data", "--data.dataset.", "datasets", "zoo.dataset_families"
+    ),
+    "augmentation": KindFacts(
+        "zoo.augmentations", "augmentation", ("spec",), "--data.augmentation", plural="augmentations"
+    ),
+    "loss": KindFacts("zoo.losses", "loss", ("spec",), "--model.loss", "--model.loss.", "losses", by_path=True),
+    "model": KindFacts("zoo.models", "model", use="zoo predict", plural="models"),
+    "command": KindFacts("zoo.commands", "command", ("argv",), "zoo"),
+}
+
+#: The kinds that may have families.
+FAMILY_KINDS: tuple[Kind, ...] = tuple(kind for kind, facts in KINDS.items() if facts.families)
