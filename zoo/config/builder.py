@@ -19,6 +19,7 @@ from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from zoo.config.class_names import use_class_paths
 from zoo.config.fine_tuning import FINE_TUNING_EPOCHS, parser_defaults
 from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
@@ -94,6 +95,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, command: str, sources: ConfigSources, run: Run | None) -> None:
         flush_denormals()  # threads inherit it, so it comes before torch starts any
+        use_class_paths(sources)
         self.sources, self.run = sources, run
         self.checkpoint: dict[str, Any] | None = None
         self.checkpoint_path: Path | None = None

@@ -184,6 +184,7 @@ class FitCLI(ZooCLI):
             self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)
             # Training reads it once more, and must not hold its optimizer's state beside its own.
             self.checkpoint = None
+        self.model.require_optimizer()
         self.config.data.augmentation = self.datamodule.augmentation_setting()
         self.datamodule.train_dataloader()
         self.datamodule.val_dataloader()

@@ -64,5 +64,6 @@ def first_line(error: BaseException) -> str:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` with the one of ``names`` nearest to ``name``, or an empty string."""
-    near = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    spelled = {candidate.casefold(): candidate for candidate in names}
+    near = [spelled[match] for match in get_close_matches(name.casefold(), spelled, n=1, cutoff=0.6)]
     return f"; did you mean '{near[0]}'?" if near else ""

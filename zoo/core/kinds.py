@@ -57,6 +57,18 @@ KINDS: Mapping[Kind, KindFacts] = {
         "zoo.augmentations", "augmentation", ("spec",), "--data.augmentation", plural="augmentations"
     ),
     "loss": KindFacts("zoo.losses", "loss", ("spec",), "--model.loss", "--model.loss.", "losses", by_path=True),
+    "optimizer": KindFacts(
+        "zoo.optimizers",
+        "optimizer",
+        ("params",),
+        "--optimizer",
+        "--optimizer.",
+        "optimizers",
+        "zoo.optimizer_families",
+    ),
+    "scheduler": KindFacts(
+        "zoo.schedulers", "scheduler", ("optimizer",), "--lr_scheduler", "--lr_scheduler.", "schedulers"
+    ),
     "model": KindFacts("zoo.models", "model", use="zoo predict", plural="models"),
     "command": KindFacts("zoo.commands", "command", ("argv",), "zoo"),
 }

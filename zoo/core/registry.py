@@ -39,6 +39,7 @@ __all__ = [
     "entries",
     "errors_of",
     "find",
+    "has",
     "kinds",
     "list_names",
     "load",
@@ -55,11 +56,16 @@ def kinds(name: str) -> list[Kind]:
     return [kind for kind in KINDS if _candidates(kind, name)]
 
 
+def has(kind: Kind, name: str) -> bool:
+    """Tell from metadata alone whether a distribution registers a name, or the family of ``family/name``."""
+    return bool(_candidates(kind, name))
+
+
 def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | ImportedBuilder:
     """Return the entry of ``name``, or of ``distribution:name``; of ``family/name`` the family's.
 
-    An architecture's name may also be that of a Python file (zoo.core.file_builder); that of a kind with ``by_path`` may
-    be the import path of a builder (zoo.core.imported_builder).
+    An architecture's name may also be that of a Python file (zoo.core.file_builder); that of a kind with ``by_path``
+    may be the import path of a builder (zoo.core.imported_builder).
 
     Args:
         kind: of the name.

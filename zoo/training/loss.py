@@ -6,7 +6,8 @@
 The contract of ``zoo.losses``: ``builder(spec, **options)`` returns a function or ``nn.Module`` that is called as
 ``loss(logits, shares)``. Both are floating ``(batch, classes)``; the shares of a row sum to 1, and one of them is 1
 where the label is certain. It returns the loss of each image, ``(batch,)``. A module has no parameters and no state:
-the network alone is trained and saved. With a method ``mean(logits, targets, label_smoothing, class_weights)`` a loss does all of it itself.
+the network alone is trained and saved. With a method ``mean(logits, targets, label_smoothing, class_weights)`` a loss
+does all of it itself.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Loss(nn.Module):
             return losses.mean()
 
 
-def _require_loss(title: str, loss: Any) -> Callable[..., Any]:
+def _require_loss(title: str, loss: Any) -> Any:
     """Return what a builder returned; UserError if it is no loss."""
     if not callable(loss):
         raise UserError(f"{title} breaks the contract: it must return a function, received {type(loss).__name__}")

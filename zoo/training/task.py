@@ -8,12 +8,12 @@ the loss to a teacher. For mixed images, training shows the loss to their mixed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import LBFGS, Optimizer
 
@@ -31,6 +31,7 @@ from zoo.training.loss import Loss
 from zoo.training.metrics import SplitMetrics
 from zoo.training.mixup import BatchMixer
 from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
+from zoo.training.optimizer_check import require_optimizer, require_scheduler
 
 
 class ImageClassifier(Classifier, HookNameModule):
@@ -212,10 +213,23 @@ class ImageClassifier(Classifier, HookNameModule):
         schedule = optim.build_scheduler(self.lr_scheduler, optimizer, self._planned_steps)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
+    def require_optimizer(self) -> None:
+        """Try optimizer and scheduler, as zoo fit does before it makes a run's folder.
+
+        Raises:
+            UserError: the optimizer cannot take a parameter of the network, or one of them its arguments.
+        """
+        require_optimizer(self.optimizer, dict(self._trained()))
+        if self.lr_scheduler is not None:
+            require_scheduler(self.lr_scheduler, self.optimizer)
+
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the parameters that train, by name."""
+        yield from ((name, value) for name, value in self.network.named_parameters() if value.requires_grad)
+
     def build_optimizer(self) -> Optimizer:
         """Build the optimizer over the parameters that train; with layer_decay each layer is one of its groups."""
-        named = self.network.named_parameters()
-        rated = [(value, self.layer_rates.get(name, 1.0)) for name, value in named if value.requires_grad]
+        rated = [(value, self.layer_rates.get(name, 1.0)) for name, value in self._trained()]
         return optim.build_optimizer(self.optimizer, rated)
 
     def _planned_steps(self) -> int:

@@ -1,0 +1,83 @@
+"""Registered names of optimizers and schedulers become the class paths that the parser takes, and config.yaml holds.
+
+--optimizer lion   optimizer: lion   optimizer: {class_path: lion, init_args: {lr: 0.001}}
+──►  optimizer.class_path = my_package.optimizers.Lion
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from zoo.config.resolve import ConfigSources
+from zoo.core import registry
+from zoo.core.errors import UserError
+from zoo.core.registry import Kind
+
+#: Section of a config file, the kind of its names, and what each must be a subclass of.
+CLASSES: tuple[tuple[str, Kind, type], ...] = (
+    ("optimizer", "optimizer", Optimizer),
+    ("lr_scheduler", "scheduler", LRScheduler),
+)
+
+
+def use_class_paths(sources: ConfigSources) -> None:
+    """Replace registered names of optimizers and schedulers in the sources of a configuration.
+
+    Raises:
+        UserError: no class has such a name, its package cannot be imported, or it is no class of the kind.
+    """
+    for section, kind, base in CLASSES:
+        for prefix in (f"--{section}=", f"--{section}.class_path="):
+            sources.options = [
+                prefix + _path(kind, base, option.removeprefix(prefix)) if option.startswith(prefix) else option
+                for option in sources.options
+            ]
+        for config in sources.configs:
+            value = config.get(section)
+            if isinstance(value, str):
+                config[section] = _path(kind, base, value)
+            elif isinstance(value, dict) and isinstance(value.get("class_path"), str):
+                value["class_path"] = _path(kind, base, value["class_path"])
+
+
+def load_class(kind: Kind, name: str) -> type:
+    """Import and return a registered class.
+
+    Raises:
+        UserError: as ``registry.load``, or the value is no subclass of what the kind is.
+    """
+    base = next(base for _, own, base in CLASSES if own == kind)
+    value = registry.load(kind, name)
+    title = registry.find(kind, name).title
+    if not (inspect.isclass(value) and issubclass(value, base)):
+        raise UserError(
+            f"{title} breaks the contract: it must be a subclass of {base.__module__}.{base.__name__}, received "
+            f"{value.__name__ if inspect.isclass(value) else type(value).__name__}"
+        )
+    return value
+
+
+def _path(kind: Kind, base: type, name: str) -> str:
+    """Return the class path of a registered name; what is a path, null or a mapping as text stays."""
+    if not name or name in ("null", "None") or name[0] in "{[" or ("." in name and "/" not in name and ":" not in name):
+        return name
+    if not registry.has(kind, name) and name in _imported_names(base):
+        return name  # of a class that someone has imported; the parser resolves it
+    value, entry = load_class(kind, name), registry.find(kind, name)
+    if isinstance(entry, registry.Entry) and not entry.family:
+        return entry.entry_point.value.replace(":", ".")
+    path = f"{value.__module__}.{value.__qualname__}"
+    if getattr(import_module(value.__module__), value.__qualname__, None) is not value:
+        raise UserError(f"{entry.title} breaks the contract: {path} is not the class of '{name}'")
+    return path
+
+
+def _imported_names(base: type) -> Iterator[str]:
+    for subclass in base.__subclasses__():
+        yield subclass.__name__
+        yield from _imported_names(subclass)

@@ -1,0 +1,99 @@
+"""Tries an optimizer and its scheduler before training: whether the optimizer takes every parameter of the network.
+
+The trial steps are taken on small tensors that have as many dimensions as the parameters, with gradients of zero: Muon
+refuses all but matrices when it is built, SparseAdam refuses dense gradients when it steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from zoo.core import registry
+from zoo.core.errors import UserError, first_line
+from zoo.training.optim import ClassConfig, build_scheduler, class_of
+
+#: Parameters that an error names; there may be hundreds.
+LISTED = 3
+
+#: Steps of the training that a scheduler is tried for; the real number is counted later.
+STEPS = 1000
+
+
+def require_optimizer(config: ClassConfig, named: Mapping[str, nn.Parameter]) -> None:
+    """Try an optimizer on parameters.
+
+    Args:
+        config: its class and arguments.
+        named: the parameters that train, by name.
+
+    Raises:
+        UserError: it cannot be built, or cannot take some of the parameters; the message says which.
+    """
+    arguments = config.get("init_args") or {}
+    if arguments.get("capturable"):  # it steps on a GPU alone, where the parameters are not yet
+        return
+    title = _title("optimizer", config)
+    reason = _refusal(config, list(named.values()))
+    if reason is None:
+        return
+    refused = {name: why for name, value in named.items() if (why := _refusal(config, [value])) is not None}
+    if not refused:
+        raise UserError(f"{title}: {reason}")
+    shown = ", ".join(f"{name} {tuple(named[name].shape)}" for name in list(refused)[:LISTED])
+    more = f" and {len(refused) - LISTED} more" if len(refused) > LISTED else ""
+    which = f"any of the network's {len(named)} parameters" if len(refused) == len(named) else shown + more
+    raise UserError(
+        f"{title} cannot take {which}: {next(iter(refused.values()))}; take another one ('zoo list optimizers')"
+    )
+
+
+def require_scheduler(config: ClassConfig, optimizer: ClassConfig) -> None:
+    """Try to build a scheduler over an optimizer.
+
+    Raises:
+        UserError: it refuses its arguments or the optimizer.
+    """
+    try:
+        build_scheduler(config, _built(optimizer, [nn.Parameter(torch.zeros(2, 2))]), lambda: STEPS)
+    except UserError:
+        raise
+    except Exception as error:  # of a class that anyone may have written
+        raise UserError(f"{_title('scheduler', config)} cannot be built: {first_line(error)}") from error
+
+
+def _refusal(config: ClassConfig, parameters: list[nn.Parameter]) -> str | None:
+    """Return why an optimizer cannot be built for, or step on, parameters such as these; None where it can."""
+    small = [
+        nn.Parameter(torch.zeros([min(side, 2) for side in value.shape], dtype=value.dtype)) for value in parameters
+    ]
+    for parameter in small:
+        parameter.grad = torch.zeros_like(parameter)
+    try:
+        _built(config, small).step(_zero)
+    except UserError:
+        raise
+    except Exception as error:  # of a class that anyone may have written
+        return first_line(error)
+    return None
+
+
+def _built(config: ClassConfig, parameters: list[nn.Parameter]) -> Optimizer:
+    optimizer: Optimizer = class_of(config)(parameters, **(config.get("init_args") or {}))
+    return optimizer
+
+
+def _title(kind: registry.Kind, config: ClassConfig) -> str:
+    """Return what errors call a class: with its distribution where one registers it."""
+    path = config["class_path"]
+    entries = (entry for entry in registry.entries(kind) if entry.entry_point.value.replace(":", ".") == path)
+    entry = next(entries, None)
+    return f"{registry.KINDS[kind].title} '{path}'" if entry is None else entry.title
+
+
+def _zero() -> Tensor:
+    """Return a loss, as a closure of LBFGS does; the gradients are there."""
+    return torch.zeros(())
