@@ -97,7 +97,10 @@ def test_l1_adds_the_weights_to_what_is_minimised_not_to_what_is_shown(grey_spec
     torch.testing.assert_close(output["loss"].detach() - output["loss_value"], 0.01 * weights.detach())
 
 
-@pytest.mark.parametrize(("option", "message"), [({"l1": -1}, r"model\.l1 is -1"), ({"loss": "mae"}, "loss is 'mae'")])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [({"l1": -1}, r"model\.l1 is -1"), ({"loss": "mae"}, "unknown loss 'mae'; did you mean 'mse'")],
+)
 def test_a_loss_that_does_not_exist_is_an_error(grey_spec, option, message):
     with pytest.raises(UserError, match=message):
         ImageClassifier(grey_spec, **option)
