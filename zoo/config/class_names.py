@@ -78,6 +78,7 @@ def _path(kind: Kind, base: type, name: str) -> str:
 
 
 def _imported_names(base: type) -> Iterator[str]:
-    for subclass in base.__subclasses__():
+    subclasses: list[type] = base.__subclasses__()
+    for subclass in subclasses:
         yield subclass.__name__
         yield from _imported_names(subclass)

@@ -73,7 +73,7 @@ def _refusal(config: ClassConfig, parameters: list[nn.Parameter]) -> str | None:
     for parameter in small:
         parameter.grad = torch.zeros_like(parameter)
     try:
-        _built(config, small).step(_zero)
+        _built(config, small).step(_zero)  # type: ignore[arg-type]  # torch says it returns a float
     except UserError:
         raise
     except Exception as error:  # of a class that anyone may have written
@@ -95,5 +95,5 @@ def _title(kind: registry.Kind, config: ClassConfig) -> str:
 
 
 def _zero() -> Tensor:
-    """Return a loss, as a closure of LBFGS does; the gradients are there."""
+    """Return a loss, as the closure of a step does; the gradients are there."""
     return torch.zeros(())
