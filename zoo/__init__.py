@@ -13,6 +13,7 @@ _MODULES = {
     name: module
     for module, names in {
         "zoo.api": "TrainedRun create_architecture create_dataset fit list_architectures list_datasets load",
+        "zoo.core.code_file": "register",
         "zoo.core.errors": "CheckpointError DownloadError ImageError NoSplitError RunError UserError ZooError",
         "zoo.core.spec": "InputSpec Interpolation Resize",
         "zoo.core.version": "__version__",

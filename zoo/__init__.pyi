@@ -5,6 +5,7 @@ from zoo.api import fit as fit
 from zoo.api import list_architectures as list_architectures
 from zoo.api import list_datasets as list_datasets
 from zoo.api import load as load
+from zoo.core.code_file import register as register
 from zoo.core.errors import CheckpointError as CheckpointError
 from zoo.core.errors import DownloadError as DownloadError
 from zoo.core.errors import ImageError as ImageError

@@ -89,6 +89,7 @@ def fit(
     monitor: str | None = None,
     early_stopping: int | None = None,
     logger: str | Sequence[str] | None = None,
+    code: str | Path | Sequence[str | Path] | None = None,
     ckpt_path: str | Path | None = None,
     max_epochs: int | None = None,
     config: str | Path | None = None,
@@ -114,6 +115,7 @@ def fit(
     monitor: str | None = None,
     early_stopping: int | None = None,
     logger: str | Sequence[str] | None = None,
+    code: str | Path | Sequence[str | Path] | None = None,
     ckpt_path: str | Path | None = None,
     max_epochs: int | None = None,
     config: str | Path | None = None,
@@ -139,6 +141,7 @@ def fit(
         monitor: the validation figure that chooses best.ckpt: val/accuracy (the default), val/f1, val/loss ...
         early_stopping: end after so many epochs without a better value of that figure.
         logger: also write to tensorboard, wandb, mlflow or comet, or to several.
+        code: a Python file whose builders, marked by ``zoo.register``, can be named like registered ones, or several.
         ckpt_path: start from this checkpoint.
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         config: a YAML file; the other arguments win over it.

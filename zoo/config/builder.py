@@ -28,6 +28,7 @@ from zoo.config.parser_internals import prefer_int, without_unserializable
 from zoo.config.recorded_split import draws_by_count, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
+from zoo.core.code_file import use_code
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
@@ -95,6 +96,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, command: str, sources: ConfigSources, run: Run | None) -> None:
         flush_denormals()  # threads inherit it, so it comes before torch starts any
+        use_code(sources.code)
         use_class_paths(sources)
         self.sources, self.run = sources, run
         self.checkpoint: dict[str, Any] | None = None
@@ -256,6 +258,7 @@ class ZooCLI(LightningCLI):
             section = content[named.section]
             builder = section[named.kind] | registry.recorded(named.kind, self.sources.names[named.kind])
             section[named.kind] = {key: builder[key] for key in dict.fromkeys(["name", "from", *builder])}
+        content["code"] = [file.record for file in self.sources.code] or None
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 

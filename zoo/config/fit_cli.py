@@ -19,6 +19,7 @@ from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
 from zoo.config.tracking import closing_loggers
 from zoo.core import registry
+from zoo.core.code_file import CodeFile
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import FileBuilder
@@ -199,7 +200,7 @@ class FitCLI(ZooCLI):
                     "add --trainer.devices 1, or train each fold by --data.folds N --data.fold K"
                 )
             if is_first_process():
-                self._keep_network_file()
+                self._keep_code()
                 write_atomically(self.run.config, self.resolved_config())
                 self._keep_split()
         except BaseException:
@@ -274,11 +275,15 @@ class FitCLI(ZooCLI):
             return Run.create_named(root, self.name)
         return Run.create(root, self.sources.names["dataset"], self.model.architecture["name"])
 
-    def _keep_network_file(self) -> None:
-        """Copy a network that is one file into the run, which goes on with the copy."""
+    def _keep_code(self) -> None:
+        """Copy files of parts, and a network that is one file, into the run, which goes on with the copies."""
         entry = registry.find("architecture", self.sources.names["architecture"], self.model.architecture["from"])
-        if isinstance(entry, FileBuilder):
-            write_atomically(self.run.path / entry.path.name, entry.content)
+        files: list[FileBuilder | CodeFile] = [*self.sources.code, *([entry] if isinstance(entry, FileBuilder) else [])]
+        contents = {file.path.name: file.content for file in files}
+        for file in files:
+            if contents[file.path.name] != file.content:
+                raise UserError(f"the run would hold two files called {file.path.name}; rename one of them")
+            write_atomically(self.run.path / file.path.name, file.content)
 
     def _keep_split(self) -> None:
         """Record which image is in which split, where splits were drawn; a resumed run keeps its record."""

@@ -25,6 +25,7 @@ from zoo.config.fit import train
 from zoo.config.resolve import resolve
 from zoo.config.time_limit import TimeLimit, time_limit
 from zoo.core import registry
+from zoo.core.code_file import use_code
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.runs.config_file import read_config
@@ -120,6 +121,7 @@ def train_folds(
         return [train([*args, *own], *configs, name=name, **options)]
     if folds < 2:
         raise UserError(f"--folds is {folds}; allowed is 2 or more")
+    use_code(sources.code)
     root = Path(sources.value("trainer", "default_root_dir") or "runs")
     architecture = registry.recorded("architecture", sources.names["architecture"])["name"]
     group = Run.new_folder(root, sources.names["dataset"], architecture, "folds") if name is None else root / name

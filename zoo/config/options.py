@@ -57,5 +57,12 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
         "Also write to tensorboard, wandb, mlflow or comet, or to several: [tensorboard,mlflow].",
         {},
     ),
+    (
+        "--code",
+        str | list[str] | None,
+        "A Python file whose builders, marked by @zoo.register, can be named like registered ones; the run keeps a "
+        "copy. Give the option once for each file.",
+        {"metavar": "FILE"},
+    ),
     ("--ckpt_path", str | None, "Start from this checkpoint, not the run's own.", {}),
 )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.core.code_file import CodeFile, open_code
 from zoo.core.errors import UserError
 from zoo.core.file_builder import is_same_file, locate
 from zoo.runs.config_file import NAMED_OPTIONS, NamedOption, read_config
@@ -35,6 +36,7 @@ class ConfigSources:
         configs: the content of each config file, in order, without those two names.
         files: the names of those files.
         options: all other options, as ``--option=value``.
+        code: the files of parts; nothing in them is executed here.
     """
 
     names: dict[str, str] = field(default_factory=lambda: {option.kind: option.default for option in NAMED_OPTIONS})
@@ -42,6 +44,7 @@ class ConfigSources:
     configs: list[dict[str, Any]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
+    code: list[CodeFile] = field(default_factory=list)
 
     @property
     def args(self) -> list[str]:
@@ -64,6 +67,7 @@ class ConfigSources:
     def add_config(self, content: Mapping[str, Any], file: str) -> None:
         """Add the content of a config file; UserError where it names an architecture or data set in no allowed form."""
         config = deepcopy(dict(content))
+        self._add_code(config.pop("code", None), file)
         for named in NAMED_OPTIONS:
             if named.short and isinstance(config.get(named.section), str):
                 config[named.section] = {named.kind: config[named.section]}
@@ -82,7 +86,9 @@ class ConfigSources:
                 )
             if "name" in builder:
                 origin = str(builder.get("from", ""))
-                self._rename(named, locate(builder["name"], origin, Path(file).parent))
+                own_code = any(code.holds(origin) for code in self.code)
+                name = builder["name"] if own_code else locate(builder["name"], origin, Path(file).parent)
+                self._rename(named, name)
                 self.origins[named.kind] = origin
             values[named.kind] = {option: value for option, value in builder.items() if option not in ("name", "from")}
         self.configs.append(config)
@@ -94,6 +100,9 @@ class ConfigSources:
             if option in ("--config", "-c"):
                 self.add_config(read_config(_require_value(option, value)), str(value))
                 continue
+            if option == "--code":
+                self._add_code(_require_value(option, value), "")
+                continue
             for named in NAMED_OPTIONS:
                 if option in (f"--{named.key}", f"--{named.key}.name") or (
                     named.short and option == f"--{named.section}"
@@ -102,6 +111,15 @@ class ConfigSources:
                     break
             else:
                 self.options.append(option if value is None else f"{option}={value}")
+
+    def _add_code(self, value: Any, file: str) -> None:
+        """Add the files of parts that a source names; a later file replaces one of the same name."""
+        names = [value] if isinstance(value, str) else value or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UserError(f"{file}: code is {value!r}; allowed is a Python file, or a list of them")
+        for name in names:
+            code = open_code(name, Path(file).parent)
+            self.code = [*(other for other in self.code if other.path.name != code.path.name), code]
 
     def _rename(self, named: NamedOption, name: str) -> None:
         if name == self.names[named.kind] or is_same_file(name, self.origins[named.kind]):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ALONE = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")
 
 #: How options begin that only a training follows.
-TRAINING = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping", "--logger")
+TRAINING = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping", "--logger", "--code")
 
 
 class EvaluateCLI(ZooCLI):

@@ -16,7 +16,7 @@ Section = str | Mapping[str, Any]
 
 #: Arguments of ``fit`` that are sections of a config file.
 SECTION_NAMES: tuple[str, ...] = ("model", "data", "trainer", "optimizer", "lr_scheduler")
-SECTION_NAMES += ("seed_everything", "monitor", "early_stopping", "logger", "ckpt_path")
+SECTION_NAMES += ("seed_everything", "monitor", "early_stopping", "logger", "code", "ckpt_path")
 
 
 def fit_configs(arguments: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

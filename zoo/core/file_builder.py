@@ -86,7 +86,7 @@ class FileBuilder:
     @property
     def digest(self) -> str:
         """SHA-256 of the file."""
-        return _sha256(self.content)
+        return sha256(self.content)
 
     @property
     def origin(self) -> str:
@@ -101,7 +101,7 @@ class FileBuilder:
         Raises:
             UserError: it raises, has no such builder, or has none or several and none is chosen.
         """
-        module = _execute(self.path, self.content)
+        module = execute(self.path, self.content)
         if self.chosen:
             builder = getattr(module, self.chosen, None)
             if builder is None:
@@ -139,11 +139,16 @@ def open_file(name: str, origin: str = "") -> FileBuilder:
         raise UserError(f"architecture file {path} cannot be read: {error.strerror}") from error
     match = ORIGIN.fullmatch(origin)
     if match and builder.digest != match["digest"]:
-        raise UserError(
-            f"{path} was changed: its SHA-256 is {builder.digest}, the run was trained with {match['digest']}; "
-            "put the old file back, or train a new run"
-        )
+        raise changed_file(path, builder.digest, match["digest"])
     return builder
+
+
+def changed_file(path: Path, digest: str, recorded: str) -> UserError:
+    """Return the error of a file whose SHA-256 is not the one that a run has recorded."""
+    return UserError(
+        f"{path} was changed: its SHA-256 is {digest}, the run was trained with {recorded}; "
+        "put the old file back, or train a new run"
+    )
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -152,9 +157,9 @@ def _split(name: str) -> tuple[str, str]:
 
 
 @cache
-def _execute(path: Path, content: bytes) -> ModuleType:
+def execute(path: Path, content: bytes) -> ModuleType:
     """Execute a file once, as a module of its own; no __pycache__ appears beside it."""
-    module = ModuleType(f"zoo_file_{path.stem}_{_sha256(content)[:16]}")
+    module = ModuleType(f"zoo_file_{path.stem}_{sha256(content)[:16]}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up
     try:
@@ -184,7 +189,8 @@ def _takes_spec(value: Any) -> bool:
         return False
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     import hashlib  # it loads OpenSSL, a twentieth of the time in which TAB answers
 
     return hashlib.sha256(content).hexdigest()

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from zoo.core.code_file import CodeEntry, code_entries
 from zoo.core.entry_points import OWN_DISTRIBUTION, Entry, entries, normalised, refresh
 from zoo.core.errors import UserError, ZooError, did_you_mean, first_line
 from zoo.core.file_builder import FileBuilder, is_file_name, is_file_origin, open_file
@@ -61,7 +62,7 @@ def has(kind: Kind, name: str) -> bool:
     return bool(_candidates(kind, name))
 
 
-def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | ImportedBuilder:
+def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | ImportedBuilder | CodeEntry:
     """Return the entry of ``name``, or of ``distribution:name``; of ``family/name`` the family's.
 
     An architecture's name may also be that of a Python file (zoo.core.file_builder); that of a kind with ``by_path``
@@ -79,6 +80,9 @@ def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | Impor
     if kind == "architecture" and is_file_name(name):
         return open_file(name, origin)
     candidates = _candidates(kind, name)
+    for entry in candidates:
+        if isinstance(entry, CodeEntry):
+            entry.require(origin)
     own = [entry for entry in candidates if entry.distribution == OWN_DISTRIBUTION]
     if own or len(candidates) == 1:
         return (own or candidates)[0]
@@ -124,7 +128,7 @@ def own_command(name: str) -> Callable[..., Any] | None:
 
 def list_names(kind: Kind) -> list[str]:
     """Return the registered names of a kind, sorted, each once; a family that fails to list its names adds none."""
-    names = {entry.name for entry in entries(kind)}
+    names = {entry.name for entry in (*entries(kind), *code_entries(kind))}
     for family in entries(kind, family=True):
         with contextlib.suppress(UserError):  # zoo list prints it
             names.update(family.members())
@@ -207,14 +211,14 @@ def errors_of(title: str) -> Iterator[None]:
         raise UserError(f"{title} raises {type(error).__name__}: {first_line(error)}") from error
 
 
-def _candidates(kind: Kind, name: str) -> list[Entry]:
+def _candidates(kind: Kind, name: str) -> list[Entry | CodeEntry]:
     """Return the entries that a name, or ``distribution:name``, may stand for; of ``family/name`` the families."""
     distribution, _, bare = name.rpartition(":")
     first, slash, _ = bare.partition("/")
     candidates = [entry for entry in entries(kind, family=bool(slash)) if entry.name == first]
     if distribution:
-        candidates = [entry for entry in candidates if entry.distribution == normalised(distribution)]
-    return candidates
+        return [entry for entry in candidates if entry.distribution == normalised(distribution)]
+    return [*candidates, *(entry for entry in code_entries(kind) if entry.name == name)]
 
 
 def _unknown(kind: Kind, name: str, origin: str) -> UserError:
