@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.core.entry_points import entries
+from zoo.core.entry_points import Entry, entries
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import ORIGIN, changed_file, execute, sha256
 from zoo.core.kinds import KINDS, Kind
@@ -173,7 +173,8 @@ def use_code(files: Sequence[CodeFile]) -> None:
     """
     marked: list[CodeEntry] = []
     for entry in (entry for file in files for entry in file.entries()):
-        owners = [other.distribution for other in (*entries(entry.kind), *marked) if _same(other, entry)]
+        others: list[Entry | CodeEntry] = [*entries(entry.kind), *marked]
+        owners = [other.distribution for other in others if (other.kind, other.name) == (entry.kind, entry.name)]
         if owners:
             raise UserError(f"{entry.title}: the name is taken by {owners[0]}; choose another name")
         marked.append(entry)
@@ -183,7 +184,3 @@ def use_code(files: Sequence[CodeFile]) -> None:
 def code_entries(kind: Kind) -> list[CodeEntry]:
     """Return the parts of a kind that the files in use hold."""
     return [entry for entry in _active if entry.kind == kind]
-
-
-def _same(first: Any, second: CodeEntry) -> bool:
-    return (first.kind, first.name) == (second.kind, second.name)

@@ -128,7 +128,7 @@ def own_command(name: str) -> Callable[..., Any] | None:
 
 def list_names(kind: Kind) -> list[str]:
     """Return the registered names of a kind, sorted, each once; a family that fails to list its names adds none."""
-    names = {entry.name for entry in (*entries(kind), *code_entries(kind))}
+    names = {entry.name for entry in entries(kind)} | {entry.name for entry in code_entries(kind)}
     for family in entries(kind, family=True):
         with contextlib.suppress(UserError):  # zoo list prints it
             names.update(family.members())
