@@ -14,7 +14,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from functools import cache
+from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import packages
@@ -160,9 +162,44 @@ def _line(values: Mapping[str, Any]) -> str:
     return text[:1].upper() + text[1:]
 
 
+def notebook() -> str:
+    """Return examples/notebook.ipynb, executed, as Markdown with its outputs."""
+    import nbclient
+    import nbformat
+
+    content = nbformat.read(Path(__file__).parent.parent / "examples" / "notebook.ipynb", as_version=4)
+    with TemporaryDirectory() as folder:
+        nbclient.NotebookClient(content, timeout=300, resources={"metadata": {"path": folder}}).execute()
+    parts: list[str] = []
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+            continue
+        parts.append(f"```python\n{cell.source}\n```")
+        for is_stream, outputs in groupby(cell.outputs, lambda output: output.output_type == "stream"):
+            if is_stream:
+                parts.append(f"```text\n{''.join(output.text for output in outputs).rstrip()}\n```")
+            else:
+                parts += [_output(output.data) for output in outputs]
+    return "\n\n".join(filter(None, parts))
+
+
+def _output(data: Mapping[str, str]) -> str:
+    """Return what a cell shows as one block of Markdown; nothing for a progress bar that is over."""
+    if "text/html" not in data:
+        return f"```text\n{data['text/plain']}\n```"
+    # The files that a link names were in the folder of the execution; a table without a class looks like the page's.
+    html = re.sub(r"<a href=[^>]*>|</a>", "", data["text/html"].strip())
+    html = html.replace('<table border="1" class="dataframe">', "<table>")
+    # An empty line would end the block; within <pre> a line break is text.
+    html = html.replace("\n", "&#10;") if html.startswith("<pre") else re.sub(r"\s*\n\s*", " ", html)
+    return html and f'<div class="output">{html}</div>'
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "configuration": configuration,
     "names": names,
+    "notebook": notebook,
     "packages": lambda: packages.drawing(Path(__file__).parent.parent),
 }

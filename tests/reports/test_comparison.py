@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from zoo.cli import main
 from zoo.reports.page import read_figures
@@ -129,3 +131,64 @@ def test_a_run_is_not_compared_with_itself(zoo, digits_run):
     status, _, err = zoo("report", digits_run, f"{digits_run}/", "--output", "page.html")
     assert status == 2
     assert "a run is given twice" in err
+
+
+@pytest.fixture(scope="module")
+def groups(digits_model, tmp_path_factory):
+    """Two groups of two seeds, and one of two folds, made of a tested run by other figures and configurations."""
+    root = tmp_path_factory.mktemp("groups")
+    config = yaml.safe_load((digits_model.parent / "config.yaml").read_text())
+    for number, (name, freeze) in enumerate([("seeds_0", None), ("seeds_1", 1), ("folds_0", None), ("folds_1", 1)]):
+        kind = name[:4]
+        for place in (1, 2):
+            run = shutil.copytree(digits_model.parent, root / "digits-lenet5" / name / f"{kind}_{place}")
+            own = {"seed_everything": place} if kind == "seed" else {}
+            data = {"folds": 2, "fold": place} if kind == "fold" else {}
+            changed = config | own | {"data": config["data"] | data, "model": config["model"] | {"freeze": freeze}}
+            (run / "config.yaml").write_text(yaml.safe_dump(changed))
+            accuracy = 0.9 + number / 100 + place / 1000
+            (run / "results.json").write_text(json.dumps({"test/accuracy": accuracy, "images": 2}))
+            rows = [f"{kind}{place if kind == 'fold' else 0}-{image},a,{'ab'[number % 2]}\n" for image in range(10)]
+            (run / "predictions.csv").write_text("path,label,prediction\n" + "".join(rows))
+        content = {"seeds": [1, 2]} if kind == "seed" else {"folds": [1, 2]}
+        (root / "digits-lenet5" / name / "group.json").write_text(json.dumps(content))
+    return root / "digits-lenet5"
+
+
+def test_groups_of_seeds_are_compared_by_their_means(zoo, groups):
+    status, out, err = zoo("report", groups / "seeds_0", groups / "seeds_1")
+    assert status == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "digits-lenet5/seeds_0, 2 runs (seeds 1, 2): test/accuracy 0.9015 ± 0.0007"
+    assert lines[1] == "digits-lenet5/seeds_1, 2 runs (seeds 1, 2): test/accuracy 0.9115 ± 0.0007"
+    assert re.search(r"of 2 and 2 runs; the difference is hardly chance \(Welch's t-test, p = 0.0\d+\)", lines[2])
+    assert len(lines) == 3
+
+
+def test_folds_are_compared_as_one_network_that_answered_for_every_image(zoo, groups):
+    status, out, err = zoo("report", groups / "folds_0", groups / "folds_1")
+    assert status == 0, err
+    assert "20 test images, right by digits-lenet5/folds_0 alone: 20, by digits-lenet5/folds_1 alone: 0" in out
+    assert len(out.splitlines()) == 3
+
+
+def test_one_group_of_folds_alone_has_its_mean(zoo, groups):
+    status, out, err = zoo("report", groups / "folds_0")
+    assert status == 0, err
+    assert out == "digits-lenet5/folds_0, 2 runs (folds 1, 2): test/accuracy 0.9215 ± 0.0007\n"
+
+
+def test_the_page_has_a_column_for_each_group_and_their_runs_below(zoo, groups, tmp_path):
+    assert zoo("report", groups / "seeds_0", groups / "seeds_1", "--output", "groups.html")[0] == 0
+    page = (tmp_path / "groups.html").read_text(encoding="utf-8")
+    assert table(page, "Groups")["test/accuracy"] == ["0.9015 ± 0.0007", "0.9115 ± 0.0007"]
+    assert table(page, "Results")["test/accuracy"] == ["0.9010", "0.9020", "0.9110", "0.9120"]
+    differing = table(page, "Configuration")
+    assert differing.pop("run") == ["digits-lenet5/seeds_0", "digits-lenet5/seeds_1"]
+    assert differing == {"model.freeze": ["None", "1"]}
+
+
+def test_two_runs_that_differ_in_their_seed_are_compared_with_each_other_too(zoo, groups):
+    status, out, err = zoo("report", groups / "seeds_0" / "seed_1", groups / "seeds_0" / "seed_2")
+    assert status == 0, err
+    assert "10 test images, right by seeds_0/seed_1 alone: 0, by seeds_0/seed_2 alone: 0" in out

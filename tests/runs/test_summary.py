@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,8 +34,8 @@ def add(tmp_path):
 def listed(out):
     """Return the lines of the table, by column."""
     head, *lines = (line.split() for line in out.splitlines())
-    assert head == ["data", "model", "val", "test", "epochs", "date", "state", "path"]
-    return [line[:5] + line[-2:] for line in lines]  # the date is two words, or one
+    assert head == ["data", "model", "val", "test", "epochs", "date", "state", "size", "path"]
+    return [[*line[:5], line[-4], line[-1]] for line in lines]  # the date is two words, or one; the size is two
 
 
 def test_a_run_that_was_tested_is_listed_with_its_accuracies(zoo, digits_run, tmp_path):
@@ -57,7 +58,43 @@ def test_runs_are_sorted_by_any_column(zoo, add):
     assert order["data"] == ["cifar10", "digits", "mnist"]
     assert order["val"] == ["digits", "mnist", "cifar10"]
     assert order["date"] == ["cifar10", "digits", "mnist"]
-    assert "invalid choice: 'size'" in error_of(zoo("runs", "--sort", "size"))
+    assert "invalid choice: 'loss'" in error_of(zoo("runs", "--sort", "loss"))
+
+
+def test_runs_are_sorted_by_the_size_of_their_files(zoo, add, tmp_path):
+    for name, size in (("a", 3_000_000), ("b", 20_000_000), ("c", 1000)):
+        (add(f"{name}/version_0") / "checkpoints" / "last.ckpt").write_bytes(bytes(size))
+    (tmp_path / "runs" / "c" / "version_0" / "photos").symlink_to(tmp_path / "runs" / "b")
+    lines = zoo("runs", "--sort", "size")[1].splitlines()[1:]
+    assert [line.split()[-3:] for line in lines] == [
+        ["20", "MB", "runs/b/version_0"],
+        ["3.0", "MB", "runs/a/version_0"],
+        ["1.2", "kB", "runs/c/version_0"],
+    ]
+
+
+def test_runs_that_differ_in_seed_or_fold_only_have_a_line_together(zoo, add, tmp_path):
+    for number, accuracy in enumerate([0.5, 0.6, 0.7]):
+        run = add(f"seeds_0/seed_{number}", accuracy=accuracy)
+        run.joinpath("config.yaml").write_text(run.joinpath("config.yaml").read_text() + f"seed_everything: {number}\n")
+    add("other/version_0", model="vgg16")
+    status, out, _ = zoo("runs", "--output", "runs.json")
+    assert status == 0
+    *_, title, head, line = out.splitlines()
+    assert title == "runs that differ in seed or fold only, mean ± standard deviation:"
+    assert head.split() == ["data", "model", "val", "test", "runs", "path"]
+    cells = ["digits", "lenet5", "60.0% ± 10.0%", "-", "3 runs: seeds 0, 1, 2", "runs/seeds_0"]
+    assert re.split(r" {2,}", line) == cells
+    rows = json.loads((tmp_path / "runs.json").read_text())
+    assert {(row["seed"], row["recipe"] == rows[0]["recipe"]) for row in rows if row["model"] == "lenet5"} == {
+        (seed, rows[0]["model"] == "lenet5") for seed in (0, 1, 2)
+    }
+
+
+def test_repetitions_of_one_seed_are_no_group(zoo, add):
+    add("version_0")
+    add("version_1")
+    assert "differ in seed" not in zoo("runs")[1]
 
 
 def test_version_9_comes_before_version_10(zoo, add):
@@ -79,6 +116,9 @@ def test_json_holds_what_is_shown(zoo, add, tmp_path):
     [row] = json.loads((tmp_path / "runs.json").read_text())
     assert row.pop("date")
     nothing = {"test": None, "state": None, "note": None}
+    assert row.pop("size") == sum(path.stat().st_size for path in (tmp_path / "runs").rglob("*") if path.is_file())
+    assert row.pop("recipe")
+    nothing |= {"seed": None, "fold": None}
     known = {"path": "runs/version_0", "data": "digits", "model": "lenet5", "val": 0.25, "epochs": 2, "max_epochs": 3}
     assert row == known | nothing
 

@@ -95,6 +95,7 @@ def fit(
     config: str | Path | None = None,
     time: str | float | None = None,
     folds: None = None,
+    seeds: None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
     callbacks: Sequence[Callback] = (),
@@ -103,6 +104,8 @@ def fit(
 ) -> TrainedRun: ...
 @overload
 def fit(*, folds: int, **sections: Any) -> list[TrainedRun]: ...
+@overload
+def fit(*, seeds: int, **sections: Any) -> list[TrainedRun]: ...
 @quiet_lightning()
 def fit(
     *,
@@ -121,6 +124,7 @@ def fit(
     config: str | Path | None = None,
     time: str | float | None = None,
     folds: int | None = None,
+    seeds: int | None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
     callbacks: Sequence[Callback] = (),
@@ -147,6 +151,7 @@ def fit(
         config: a YAML file; the other arguments win over it.
         time: train as many epochs as end within this time, the report included: "10m", "1h30m" or seconds.
         folds: train a run for each of so many folds, which is its test split, and test it; returns a list of them.
+        seeds: train and test a run for each of so many seeds, from seed_everything upwards; returns a list of them.
         run: the run's folder inside trainer's default_root_dir; one that is there, configured alike, is resumed.
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
         callbacks: run beside zoo's own; the run does not record them.
@@ -162,13 +167,13 @@ def fit(
     configs, limit = fit_configs(locals()), time_limit(time)
 
     from zoo.config.fit import train  # loads torch and lightning
-    from zoo.config.folds import train_folds
+    from zoo.config.folds import train_several
 
     options: dict[str, Any] = {"resume": resume, "name": run, "limit": limit, "callbacks": callbacks, "quiet": quiet}
     with host_signals():
-        if folds is None:
+        if folds is None and seeds is None:
             return TrainedRun(train((), *configs, **options).path)
-        return [TrainedRun(one.path) for one in train_folds(folds, (), *configs, **options)]
+        return [TrainedRun(one.path) for one in train_several(folds, seeds, (), *configs, **options)]
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.config.host_process import quiet_lightning
 from zoo.config.sections import Section, plain_sections
+from zoo.core.errors import UserError
+from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from zoo.images.gallery import Gallery
     from zoo.models.classifier import Classifier
+    from zoo.reports.inline import PagePath
+    from zoo.reports.run_history import RunHistory
 
 
 def load(run_or_checkpoint: str | Path) -> Classifier:
@@ -68,9 +75,52 @@ class TrainedRun:
         return json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
 
     @property
-    def report(self) -> Path:
-        """The page about the run, which ``fit`` writes and ``test`` writes anew."""
-        return Run(self.path).report
+    def history(self) -> RunHistory:
+        """The training's curves, which a notebook draws: ``run.history``, ``run.history.plot("val/f1")``.
+
+        ``run.history[-1]`` is the last epoch's row, and ``run.history.frame`` all rows as a pandas DataFrame.
+        """
+        from zoo.reports.run_history import RunHistory
+        from zoo.runs.metrics import History, Monitor
+
+        run = Run(self.path)
+        return RunHistory(History.of(run), Monitor.of(read_config(run.config)))
+
+    @property
+    def predictions(self) -> DataFrame:
+        """What the last test predicted, a pandas DataFrame: path, label, prediction, ``probability of <class>`` ...
+
+        Raises:
+            UserError: the run was not tested, or pandas is not installed.
+        """
+        from zoo.reports.frames import predictions_frame
+
+        path = Run(self.path).predictions
+        if not path.is_file():
+            raise UserError(f"{self.path} has no predictions.csv; run.test() writes it")
+        return predictions_frame("run.predictions", path)
+
+    def mistakes(self, count: int = 12, root: str | Path | None = None) -> Gallery:
+        """Return the test images that are classified wrong, the most confident mistakes first, as thumbnails.
+
+        Args:
+            count: at most so many.
+            root: where the data lies now; None is where it was.
+
+        Raises:
+            UserError: the run was not tested, its data is gone, or count is below 1.
+        """
+        from zoo.config.mistakes import mistakes
+
+        return mistakes(Run(self.path), count, root)
+
+    @property
+    def report(self) -> PagePath:
+        """The page about the run, which ``fit`` writes and ``test`` writes anew: a path; ``run.report()`` shows it."""
+        from zoo.reports.inline import PagePath
+
+        page: PagePath = PagePath(Run(self.path).report)
+        return page
 
     def validate(self, *, data: Section | None = None, trainer: Section | None = None) -> dict[str, float]:
         """Measure the best checkpoint on the validation split; otherwise as ``test``."""

@@ -164,6 +164,7 @@ def _add_options(
         if own.prog == "zoo fit":
             command.add_argument("--print_schema", action="store_true", help="print the JSON schema of config files")
             command.add_argument("--folds", help="train a run for each of N folds, in one group folder")
+            command.add_argument("--seeds", help="train a run for each of N seeds, in one group folder")
             command.add_argument("--time", help="train as many epochs as end by then, such as 10m, report included")
             command.add_argument("--run", help="name of the run's folder, runs/NAME; a run that is there is resumed")
         for named in NAMED_OPTIONS:

@@ -17,7 +17,9 @@ def parser() -> Parser:
         epilog="The page shows the test split once the run was tested, else the validation split. Options of fit "
         "override what the run was trained with: --data.root, --trainer.*",
     )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help=f"{RUN_HELP}; several are compared")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help=f"{RUN_HELP}; several are compared, as are the runs of a group"
+    )
     parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html; none for several runs)")
     return parser
 
@@ -25,7 +27,9 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> None:
     """Write a page about one run and print its path; of several say whether they differ by more than chance."""
     options, rest = parser().parse_known_args(argv)
-    if len(options.runs) == 1:
+    from zoo.runs.groups import is_group
+
+    if len(options.runs) == 1 and not is_group(options.runs[0]):
         from zoo.config.run import report
 
         silence_libraries()

@@ -25,7 +25,7 @@ from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.parser_internals import prefer_int, without_unserializable
-from zoo.config.recorded_split import draws_by_count, recorded_augmentation, recorded_split
+from zoo.config.recorded_split import draws_by_count, old_run, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.code_file import use_code
@@ -180,6 +180,8 @@ class ZooCLI(LightningCLI):
         weights = self.config.model.weights
         if weights is not None and os.path.exists(weights):
             self.config.model.weights = str(Path(weights).absolute())
+        if self.run is None and data.new_images is None and old_run(data.split, self.config.model.weights) is not None:
+            data.new_images = "train"
         if (teacher := self.config.model.teacher) is not None:
             self.config.model.teacher = str(Path(teacher).absolute())
         start = self.config.pop("ckpt_path")

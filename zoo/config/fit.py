@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 
 from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
+from zoo.config.grown import compare_with_old
 from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
 from zoo.config.temperature import record_temperature
@@ -53,7 +54,7 @@ def train(
         *configs: name and content of configurations; options win over them.
         resume: the folder of a run to go on with.
         name: of the run's folder inside trainer.default_root_dir; a run that is there is resumed.
-        group: the folder in which the run is one of several folds.
+        group: the folder in which the run is one of several folds or seeds.
         limit: the time by which a new run is trained, its report included; a run that is resumed keeps its epochs.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
@@ -93,6 +94,8 @@ def train(
             raise Interrupted(cli.stop.signum)
         with _dropped_output(silent, redirect_stderr):
             _report(cli)
+            if is_first_process() and cli.trainer.world_size == 1 and (old := cli.old_run()) is not None:
+                cli.notify(compare_with_old(old, cli.run))
             if not quiet and group is None:
                 show_result(cli.run, _has_test_split(cli.datamodule), cli.monitor())
     return Run(cli.trainer.strategy.broadcast(cli.run.path))

@@ -14,6 +14,7 @@ from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
 from zoo.config.head_plan import HeadPlan, idle_options, plan_head
 from zoo.config.help import FIT
+from zoo.config.recorded_split import old_run
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
@@ -62,7 +63,7 @@ class FitCLI(ZooCLI):
         run: the run to resume; None for a new one.
         name: of the folder of a new run; by default data set, architecture and version. A run that is resumed by its
             name must have the same configuration.
-        group: the folder in which the run is one of several folds.
+        group: the folder in which the run is one of several folds or seeds.
         limit: the time by which a new run's training ends; epochs of config files give way to it.
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
@@ -196,8 +197,9 @@ class FitCLI(ZooCLI):
             self.trainer = self.make_trainer(**self._trainer_changes())
             if self.group is not None and self.trainer.world_size > 1:
                 raise UserError(
-                    f"folds are trained one after another by one process, received {self.trainer.world_size} devices; "
-                    "add --trainer.devices 1, or train each fold by --data.folds N --data.fold K"
+                    f"folds and seeds are trained one after another by one process, received "
+                    f"{self.trainer.world_size} devices; add --trainer.devices 1, or train each fold by --data.folds N "
+                    "--data.fold K, each seed by --seed_everything K"
                 )
             if is_first_process():
                 self._keep_code()
@@ -266,6 +268,10 @@ class FitCLI(ZooCLI):
             hint = did_you_mean(self.config.monitor, names)
             raise UserError(f"monitor is '{self.config.monitor}'; allowed are {', '.join(names)}{hint}")
         return Monitor(self.config.monitor)
+
+    def old_run(self) -> Run | None:
+        """Return the run whose data grew: the one that both the split and the first weights are of."""
+        return old_run(self.config.data.split, self.config.model.weights)
 
     def _new_run(self) -> Run:
         root = self.group or Path(self.config.trainer.default_root_dir or "runs")

@@ -30,6 +30,7 @@ most used:
                            report included
   --folds N                train N runs, each tested on another N-th of
                            the images, and print mean and deviation
+  --seeds N                likewise N runs that differ in their seed
   --quiet                  print the run folder alone, and errors
 
 examples:

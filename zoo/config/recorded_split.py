@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import UserError
@@ -10,7 +12,7 @@ from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 
 #: Options of ``data`` that say how splits are drawn.
-SPLIT_OPTIONS = ("val_fraction", "test_fraction", "split_seed", "group", "split", "folds", "fold")
+SPLIT_OPTIONS = ("val_fraction", "test_fraction", "split_seed", "group", "split", "folds", "fold", "new_images")
 
 
 def draws_by_count(run: Run) -> bool:
@@ -37,7 +39,14 @@ def recorded_split(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:
                 f"run {run.path} has its split in {run.split}, received data.{option} {data[option]!r}; leave it out, "
                 "or train a new run"
             )
-    return {"split": str(run.path), "group": None, "folds": None, "fold": None, "test_fraction": None}
+    return {
+        "split": str(run.path),
+        "group": None,
+        "folds": None,
+        "fold": None,
+        "test_fraction": None,
+        "new_images": None,
+    }
 
 
 def recorded_augmentation(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,3 +54,17 @@ def recorded_augmentation(data: Mapping[str, Any]) -> dict[str, Any]:
     if data.get("augmentation") is None and data["dataset"]["name"] in ("folder", "table"):
         return {"augmentation": "crop_flip"}
     return {}
+
+
+def old_run(split: str | os.PathLike[str] | None, weights: str | None) -> Run | None:
+    """Return the run that both the split and the weights are of; None where there is no such run.
+
+    Args:
+        split: what data.split names.
+        weights: what model.weights names: a run, or a checkpoint in one.
+    """
+    if split is None or weights is None:
+        return None
+    run, place = Run(Path(os.path.realpath(split))), os.path.realpath(weights)
+    inside = place == str(run.path) or os.path.dirname(os.path.dirname(place)) == str(run.path)
+    return run if inside and os.path.isfile(run.config) else None

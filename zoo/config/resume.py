@@ -55,13 +55,18 @@ def find_run(
         return run
     if name is None:
         return None
+    require_run_name(name)
+    path = Path(group or resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
+    return Run.open(path) if path.exists() else None
+
+
+def require_run_name(name: str) -> None:
+    """Refuse, by a UserError, a --run that is no name of a folder."""
     if not re.fullmatch(r"[^./\\][^/\\]*", name):
         raise UserError(
             f"--run is '{name}'; allowed is the name of a folder inside trainer.default_root_dir, without / and "
             "without a dot at its beginning; to resume a run by its path: zoo fit RUN"
         )
-    path = Path(group or resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
-    return Run.open(path) if path.exists() else None
 
 
 def require_same_config(run: Run, recorded: Mapping[str, Any], config: Mapping[str, Any]) -> None:

@@ -22,7 +22,13 @@ def is_first_process() -> bool:
     return int(rank) == 0
 
 
+def in_notebook() -> bool:
+    """Tell whether a Jupyter kernel runs this process."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
 def print_stderr(text: str) -> None:
-    """Print a line to stderr, from the first process alone."""
+    """Print a line to stderr, from the first process alone; in a notebook, which shows stderr in red, to stdout."""
     if is_first_process():
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)

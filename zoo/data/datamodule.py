@@ -7,6 +7,8 @@ import lightning.pytorch as pl
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
 from zoo.data.loader import Loader
+from zoo.data.samples import sample_gallery
+from zoo.images.gallery import Gallery
 
 
 class ImageDataModule(ImageData, pl.LightningDataModule):
@@ -27,6 +29,20 @@ class ImageDataModule(ImageData, pl.LightningDataModule):
     def test_dataloader(self) -> Loader:
         """Return the test batches: images in order, as they are."""
         return self._loader("test")
+
+    def show(self, split: Split = "train", count: int = 12, views: int = 0) -> Gallery:
+        """Return evenly spaced images of a split as the network gets them; a notebook shows them as pictures.
+
+        Args:
+            split: train, val or test.
+            count: how many images.
+            views: show beside each what training makes of it in so many epochs.
+
+        Raises:
+            UserError: the split or a number is not allowed.
+            NoSplitError: there is no such split.
+        """
+        return sample_gallery(self, split, count, views)
 
     def teardown(self, stage: str) -> None:
         """Stop the worker processes of training; Lightning calls this when training ends."""

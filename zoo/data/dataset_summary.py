@@ -12,8 +12,12 @@ import numpy as np
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.data.contract import as_tensor
+from zoo.data.groups import group_keys
 from zoo.data.inspection import channels, labels
-from zoo.data.splits import default_parts
+from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
+from zoo.data.split_file import relative_paths
+from zoo.data.split_options import TEST_FRACTION, SplitOptions
+from zoo.data.splits import SPLITS, Parts
 
 #: Limits of ``summarise``: images of each class, and classes.
 SAMPLES = 8
@@ -36,6 +40,17 @@ class Summary:
     counts: dict[str, list[int]]
     shapes: str
     samples: list[list[np.ndarray]]
+
+
+def default_parts(unsplit: Any, root: Path) -> Parts:
+    """Return the parts that are drawn by default from a data set that has no splits at all."""
+    fractions = (SplitOptions.val_fraction, TEST_FRACTION)
+    if hasattr(unsplit, "path"):
+        keys = [normal_path(path) for path in relative_paths(unsplit, root)]
+        parts = hash_split(group_keys(unsplit, keys), SPLIT_SEED, fractions)
+    else:
+        parts = count_split(labels(unsplit), SPLIT_SEED, fractions)
+    return dict(zip(SPLITS, parts, strict=True))
 
 
 def summarise(

@@ -33,7 +33,7 @@ from zoo.data.loader import Loader
 from zoo.data.root import default_root
 from zoo.data.sources import MemorySource, Source, StreamSource, open_source
 from zoo.data.split import SPLIT_SEED
-from zoo.data.split_options import SplitOptions
+from zoo.data.split_options import NewImages, SplitOptions
 from zoo.data.splits import DatasetSplits
 
 
@@ -57,14 +57,14 @@ class ImageData:
             paths, are drawn by count within each class, as everything is with null.
         group: keep images of a group in one split: a regular expression on the path, of which the first group (or the
             whole match) names the image's group; or a column of the data set.
-        split: take the split of a run, of a table with the columns path and split, or of a folder with train.txt,
-            val.txt and test.txt.
+        split: take that of a run, of a table with the columns path and split, or of train.txt, val.txt ... in a folder.
         folds: number of folds for cross-validation; ``zoo fit --folds N`` trains all.
         fold: the fold that is the test split, from 1; val is drawn from the others.
+        new_images: train gives images that ``split`` does not list to train and val; default: leave_out, unless
+            ``--model.weights`` is of the same run.
         memory_gib: data of up to so many GiB is held in memory, larger data is read by workers; 0 always streams.
         num_workers: processes that read images; by default one a core, at most 8.
-        balanced: serve each class equally often in training, in as many positions an epoch as there are images; rare
-            images come again, of frequent classes other images in each epoch.
+        balanced: serve each class equally often in training, in an epoch of as many images; rare ones come again.
         skip_bad: leave damaged images out, each named once, instead of stopping.
         resize: how images of other sizes become that size: cover scales them until they cover it and cuts out the
             centre, letterbox shows the whole image with black beside it, stretch distorts it; by default that of
@@ -95,6 +95,7 @@ class ImageData:
         split: str | None = None,
         folds: int | None = None,
         fold: int | None = None,
+        new_images: NewImages | None = None,
         memory_gib: float = 2.0,
         num_workers: int | None = None,
         balanced: bool = False,
@@ -111,7 +112,7 @@ class ImageData:
         for option, (limit, value) in least.items():
             if value is not None and value < limit:
                 raise UserError(f"data.{option} is {value}; allowed is {limit} or more")
-        rule = SplitOptions(val_fraction, test_fraction, split_seed, group, split, folds, fold)
+        rule = SplitOptions(val_fraction, test_fraction, split_seed, group, split, folds, fold, new_images)
         parse_setting("none" if augmentation is None else augmentation)
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
@@ -204,10 +205,8 @@ class ImageData:
         if split != "train":
             return loader(source)
         if self.batch_size > len(source):
-            raise UserError(
-                f"data.batch_size is {self.batch_size} but '{self.dataset_name}' has {len(source)} training images; "
-                f"allowed is at most {len(source)}"
-            )
+            count = f"'{self.dataset_name}' has {len(source)} training images; allowed is at most {len(source)}"
+            raise UserError(f"data.batch_size is {self.batch_size} but {count}")
         source, augmentation = self.augmented_source("train")
         if isinstance(source, StreamSource):
             source = self._training_source = source.for_training()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from zoo.core.errors import UserError
 from zoo.data.split import SPLIT_SEED
+
+#: What becomes of images that a split does not list.
+NewImages = Literal["leave_out", "train"]
 
 #: Default share of the test split of a data set that has no splits at all.
 TEST_FRACTION = 0.1
@@ -27,6 +31,8 @@ class SplitOptions:
         split: a run, a table or lists that say which image is in which split (``zoo.data.split_file.read_split``).
         folds: number of folds.
         fold: which of them is ``test``, from 1.
+        new_images: what becomes of images that ``split`` does not list: ``train`` gives them to train and val,
+            ``leave_out`` or None leaves them out.
 
     Raises:
         UserError: a value is outside what is allowed, or two contradict each other.
@@ -39,6 +45,7 @@ class SplitOptions:
     split: str | Path | None = None
     folds: int | None = None
     fold: int | None = None
+    new_images: NewImages | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.val_fraction < 1:
@@ -55,6 +62,9 @@ class SplitOptions:
         if self.split_seed is None and self.group is not None:
             raise UserError(f"data.group is '{self.group}', and data.split_seed null draws by count; give a seed")
         self._require_fold()
+        if self.new_images == "train" and (self.split is None or self.folds is not None):
+            reason = "data.split names no split that could lack images" if self.split is None else "folds are drawn"
+            raise UserError(f"data.new_images is train, but {reason}; leave it out")
 
     def _require_fold(self) -> None:
         if self.folds is None:

@@ -18,27 +18,17 @@ from zoo.core.errors import NoSplitError, UserError
 from zoo.data import inspection
 from zoo.data.contract import Split, require_classes, require_dataset
 from zoo.data.groups import group_keys
+from zoo.data.new_images import describe_new_images, place_new_images
 from zoo.data.sources import Source
 from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
 from zoo.data.split_file import SplitRow, digests, file_size, read_split, relative_paths
 from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, seed_remedy
-from zoo.data.split_options import TEST_FRACTION, SplitOptions
+from zoo.data.split_options import SplitOptions
 
 #: Items of the training data set by the split that gets them.
 Parts = dict[Split, np.ndarray]
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
-
-def default_parts(unsplit: Any, root: Path) -> Parts:
-    """Return the parts that are drawn by default from a data set that has no splits at all."""
-    fractions = (SplitOptions.val_fraction, TEST_FRACTION)
-    if hasattr(unsplit, "path"):
-        keys = [normal_path(path) for path in relative_paths(unsplit, root)]
-        parts = hash_split(group_keys(unsplit, keys), SPLIT_SEED, fractions)
-    else:
-        parts = count_split(inspection.labels(unsplit), SPLIT_SEED, fractions)
-    return dict(zip(SPLITS, parts, strict=True))
 
 
 class DatasetSplits:
@@ -215,14 +205,15 @@ class DatasetSplits:
                 f"{rule.source}: none of its {len(rows):,} images, such as {next(iter(rows))}, is in the training "
                 f"images of '{self.name}' under {self.root}, such as {keys[0]}; paths are relative to the data root"
             )
-        self.notes += outside(self.rule.source, rows, keys)
+        placed = self._placed(keys, rows) if rule.new_images == "train" else {}
+        self.notes += outside(rule.source, rows, [key for item, key in enumerate(keys) if item not in placed])
         folds = sorted({row.fold for row in rows.values() if row.fold is not None}, key=_number)
         if (rule.folds or 0) != len(folds):
             has = f"{len(folds)} folds" if folds else "splits, and no column 'fold'"
             wanted = f"data.folds is {rule.folds}" if rule.folds else "data.folds is not given"
             remedy = f"choose --folds {len(folds)}" if folds else "leave the folds out"
             raise UserError(f"{rule.source} has {has}, but {wanted}; {remedy}")
-        names = [row and row.split for row in listed]
+        names = [placed.get(item) if row is None else row.split for item, row in enumerate(listed)]
         if folds and rule.fold is not None:
             tested = folds[rule.fold - 1]
             names = [row and ("test" if row.fold == tested else "train") for row in listed]
@@ -239,6 +230,14 @@ class DatasetSplits:
             train, val, _ = hash_split([own[item] for item in parts["train"]], seed, (rule.val_fraction, 0.0))
             parts |= {"train": parts["train"][train], "val": parts["train"][val]}
         return parts
+
+    def _placed(self, keys: list[str], rows: Mapping[str, SplitRow]) -> dict[int, Split]:
+        """Return the split of each item that is not listed."""
+        rule, val = self.rule, 0.0 if self._has("val") else self.rule.val_fraction
+        seed = SPLIT_SEED if rule.split_seed is None else rule.split_seed
+        placed = place_new_images(self.opened("train"), keys, self._group_keys(keys), rows, seed, val)
+        self.notes += describe_new_images(placed, rule.source)
+        return placed
 
     def recorded(self) -> list[SplitRow]:
         """Return what a run records: size and digest of each image in a drawn split; empty where none has files."""

@@ -1,5 +1,6 @@
 """Write one page that compares runs: curves together, differing configurations and results, McNemar's test.
 
+Runs that differ in seed or fold only are compared as one, by mean and standard deviation.
 It reads the files in the run folders; it needs no network and no data.
 """
 
@@ -16,11 +17,13 @@ import numpy as np
 from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.reports import charts
-from zoo.reports.mcnemar import Difference, differences
+from zoo.reports.mcnemar import Difference
 from zoo.reports.page import read_figures, render, require_page
+from zoo.reports.units import Unit, unit_differences, units
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
+from zoo.runs.groups import expand_groups
 from zoo.runs.metrics import History, Monitor
 
 #: Curves that are drawn of each run: column, title, whether values are shares.
@@ -36,7 +39,7 @@ def compare(paths: Sequence[str], output: str | None) -> Path | None:
     """Say by McNemar's test whether runs differ by more than chance; write a page that compares them, if it is named.
 
     Args:
-        paths: two or more run folders.
+        paths: two or more run folders; a group folder stands for its runs.
         output: the page, or None.
 
     Returns:
@@ -46,16 +49,20 @@ def compare(paths: Sequence[str], output: str | None) -> Path | None:
         UserError: a folder is not a run, a run is named twice, or no page is asked for and no two runs can be tested.
         RunError: the page cannot be written.
     """
-    page, runs = None if output is None else require_page(output), [Run.open(path) for path in paths]
+    page = None if output is None else require_page(output)
+    runs = [Run.open(path) for path in expand_groups(paths)]
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UserError("a run is given twice; name each once")
     names = _names(runs)
-    tested, reasons = differences(runs, names)
+    results = [_results(run, History.of(run)) for run in runs]
+    compared = units(runs, names, results)
+    tested, reasons = unit_differences(compared, dict(zip((run.path for run in runs), names, strict=True)))
+    groups = [unit for unit in compared if len(unit.runs) > 1]
     if page is not None:
-        _write_page(page, runs, names, tested, reasons)
-    elif not tested:
+        _write_page(page, dict(zip(names, results, strict=True)), compared, tested, reasons)
+    elif not tested and not groups:
         raise UserError("; ".join(reasons))
-    for line in map(str, tested):
+    for line in map(str, [*groups, *tested]):
         print(line, file=sys.stdout if page is None else sys.stderr)
     for line in reasons:
         print_stderr(line)
@@ -65,21 +72,32 @@ def compare(paths: Sequence[str], output: str | None) -> Path | None:
 
 
 def _write_page(
-    page: Path, runs: Sequence[Run], names: Sequence[str], tested: Sequence[Difference], reasons: Sequence[str]
+    page: Path,
+    results: Mapping[str, Mapping[str, Any]],
+    compared: Sequence[Unit],
+    tested: Sequence[Difference | str],
+    reasons: Sequence[str],
 ) -> None:
-    histories = [History.of(run) for run in runs]
-    results = [_results(run, history) for run, history in zip(runs, histories, strict=True)]
+    """Write the page; ``results`` are those of single runs by their names, ``compared`` has groups together."""
+    titles = [unit.name for unit in compared]
+    figures: dict[str, Any] = {"runs": results}
+    figures["mcnemar"] = [one.to_json() for one in tested if isinstance(one, Difference)]
+    merged = {}
+    if len(compared) < len(results):
+        merged = figures["groups"] = {unit.name: unit.merged for unit in compared}
     content = render(
         "comparison.html",
-        {"runs": dict(zip(names, results, strict=True)), "mcnemar": [difference.to_json() for difference in tested]},
-        title=f"{len(runs)} runs compared",
-        names=names,
-        results=_rows(results, _format),
+        figures,
+        title=f"{len(results)} runs compared",
+        names=[*results],
+        titles=titles,
+        groups=_rows([*merged.values()], str),
+        results=_rows([*results.values()], _format),
         tested=[str(difference) for difference in tested],
         reasons=reasons,
-        legend=charts.legend(names),
-        curves=_curves(names, histories),
-        options=_rows(_different_options([_flatten(read_config(run.config)) for run in runs]), str),
+        legend=charts.legend(titles),
+        curves=_curves(titles, [[History.of(run) for run in unit.runs] for unit in compared]),
+        options=_rows(_different_options([_flatten(unit.config) for unit in compared]), str),
     )
     write_atomically(page, content)
 
@@ -137,18 +155,22 @@ def _format(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _curves(names: Sequence[str], histories: Sequence[History]) -> list[tuple[str, str]]:
-    """Return drawings with their captions."""
+def _curves(names: Sequence[str], histories: Sequence[Sequence[History]]) -> list[tuple[str, str]]:
+    """Return drawings with their captions; the runs of one unit have one colour."""
     drawings: list[tuple[str, str]] = []
     for column, title, percent in CURVES:
-        curves = [history.curve(column) for history in histories]
-        lines = [charts.Line(points, number) for number, points in enumerate(curves) if points]
+        curves = [[curve for history in several if (curve := history.curve(column))] for several in histories]
+        lines = _lines(curves)
         if lines:
             pairs = zip(names, curves, strict=True)
-            last = "; ".join(f"{name} {_format(points[-1][1])}" for name, points in pairs if points)
+            ends = [(name, [points[-1][1] for points in several]) for name, several in pairs if several]
+            last = "; ".join(f"{name} {', '.join(map(_format, values))}" for name, values in ends)
             alt = f"{title} by epoch; last: {last}"
             drawings.append((charts.draw_curves(column.replace("/", "-"), alt, lines, percent=percent), title))
-    speeds = [history.curve("images_per_second") for history in histories]
-    if lines := [charts.Line(points, number) for number, points in enumerate(speeds) if points]:
+    if lines := _lines([[history.curve("images_per_second") for history in several] for several in histories]):
         drawings.append((charts.draw_speed("speed", "Images per second by epoch", lines), "Images per second"))
     return drawings
+
+
+def _lines(curves: Sequence[Sequence[Sequence[tuple[float, float]]]]) -> list[charts.Line]:
+    return [charts.Line(points, number) for number, several in enumerate(curves) for points in several if points]

@@ -25,6 +25,11 @@ LEVEL = 0.05
 Answers = Mapping[str, tuple[str, str]]
 
 
+def verdict(p: float) -> str:
+    """Return whether a difference could be chance, in a few words."""
+    return "is hardly chance" if p < LEVEL else "could be chance"
+
+
 @dataclass(frozen=True)
 class Difference:
     """What two runs have right of one test set.
@@ -45,15 +50,10 @@ class Difference:
     only_second: int
     p: float
 
-    @property
-    def verdict(self) -> str:
-        """Whether it could be chance, in a few words."""
-        return "is hardly chance" if self.p < LEVEL else "could be chance"
-
     def __str__(self) -> str:
         return (
             f"{self.images:,} test images, right by {self.first} alone: {self.only_first:,}, by {self.second} alone: "
-            f"{self.only_second:,}; the difference {self.verdict} (McNemar, p = {self.p:.2g})"
+            f"{self.only_second:,}; the difference {verdict(self.p)} (McNemar, p = {self.p:.2g})"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -61,12 +61,15 @@ class Difference:
         return asdict(self)
 
 
-def differences(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Difference], list[str]]:
+def differences(
+    runs: Sequence[Run], names: Sequence[str], groups: Sequence[int] | None = None
+) -> tuple[list[Difference], list[str]]:
     """Test each pair of runs.
 
     Args:
         runs: two or more.
-        names: what each is called.
+        names: what each is called; folds that share a name are tested as one network with the answers of all.
+        groups: a number for each run; two runs with the same number are not tested. None tests each pair.
 
     Returns:
         The differences, and for each pair that has none the reason.
@@ -75,14 +78,21 @@ def differences(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Differe
         UserError: a predictions.csv is damaged.
     """
     answers = [read_answers(run.predictions) if run.predictions.is_file() else None for run in runs]
-    tested = [(name, content) for name, content in zip(names, answers, strict=True) if content is not None]
     reasons = [
         f"{name} has no predictions.csv; write it with: zoo test {run.path}"
         for name, run, content in zip(names, runs, answers, strict=True)
         if content is None
     ]
+    tested: dict[str, dict[str, tuple[str, str]]] = {}
+    incomplete = {name for name, content in zip(names, answers, strict=True) if content is None}
+    for name, content in zip(names, answers, strict=True):
+        if name not in incomplete:
+            tested.setdefault(name, {}).update(content or {})
+    number = dict(zip(names, range(len(runs)) if groups is None else groups, strict=True))
     results = []
-    for (first, ours), (second, theirs) in combinations(tested, 2):
+    for (first, ours), (second, theirs) in combinations(tested.items(), 2):
+        if number[first] == number[second]:
+            continue
         common = ours.keys() & theirs.keys()
         if len(common) < max(len(ours), len(theirs)):
             reasons.append(
@@ -92,11 +102,12 @@ def differences(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Differe
         elif relabelled := sum(ours[name][0] != theirs[name][0] for name in common):
             reasons.append(f"{first} and {second} were tested with different labels of {relabelled:,} images")
         else:
-            results.append(_difference(first, second, ours, theirs))
+            results.append(compare_answers(first, second, ours, theirs))
     return results, reasons
 
 
-def _difference(first: str, second: str, ours: Answers, theirs: Answers) -> Difference:
+def compare_answers(first: str, second: str, ours: Answers, theirs: Answers) -> Difference:
+    """Compare what two runs answer for the same images, with the same labels."""
     from scipy.stats import binomtest  # a second, only for who compares
 
     only_first = only_second = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 import re
@@ -13,17 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from zoo.core.errors import UserError
-from zoo.images.files import viewable
+from zoo.images.gallery import encode_image
 from zoo.runs.files import require_folder
-
-#: Pixels on the longer side: larger images are made smaller, images up to the second number are stored without loss.
-STORED_SIDE = 224
-LOSSLESS_SIDE = 64
 
 _FIGURES = re.compile(r'<script type="application/json" id="figures">(.*?)</script>', re.DOTALL)
 
@@ -48,21 +40,6 @@ def _environment() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.filters |= {"number": format, "image": encode_image}
     return environment
-
-
-def encode_image(pixels: np.ndarray) -> tuple[str, str]:
-    """Return an image's CSS class and its ``data:`` address.
-
-    Args:
-        pixels: uint8 ``(height, width, channels)``.
-    """
-    shown = viewable(pixels)
-    image = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown)
-    image.thumbnail((STORED_SIDE, STORED_SIDE))
-    small, content = max(image.size) <= LOSSLESS_SIDE, io.BytesIO()
-    image.save(content, format="PNG" if small else "JPEG", **({} if small else {"quality": 85}))
-    data = base64.b64encode(content.getvalue()).decode()
-    return ("pixels", f"data:image/png;base64,{data}") if small else ("photo", f"data:image/jpeg;base64,{data}")
 
 
 def address_from(path: str, folder: Path) -> str:

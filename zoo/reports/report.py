@@ -27,6 +27,7 @@ from zoo.images.files import viewable
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
 from zoo.reports.calibration import BINS, Calibration
+from zoo.reports.curves import draw_history, draw_speeds
 from zoo.reports.environment import environment, peak_memory
 from zoo.reports.evaluation import ClassificationMetrics, Example, Predictions
 from zoo.reports.gradcam import FeatureMap, find_feature_map, heat_maps
@@ -45,12 +46,6 @@ LISTED = 15
 #: Examples with a heat map, of the mistakes and of the correct predictions; images that show augmentation.
 HEAT_MAPS = 3
 SAMPLES = 8
-
-#: Each drawing of curves: title, columns of epochs, column of steps, whether its values are shares.
-CURVES = (
-    ("loss", ("train/loss", "val/loss"), "train/loss_step", False),
-    ("accuracy", ("train/accuracy", "val/accuracy"), "train/accuracy_step", True),
-)
 
 
 @dataclass(frozen=True)
@@ -140,10 +135,10 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
         epochs=history.trained,
         epoch=context.epoch + 1,
         legend=charts.legend(("train", "val")),
-        curves=_curves(history, context.epoch + 1),
+        curves=draw_history(history, context.epoch + 1),
         sample_split=sample_split,
         samples=list(zip(images.numpy(), views[:, 0].numpy(), strict=True)),
-        speed=_speed(history),
+        speed=draw_speeds(history),
         memory=training.get("memory", "not known: another process trained, and left no report"),
         config_text=run.config.read_text(encoding="utf-8"),
         training=training,
@@ -204,33 +199,6 @@ def _training_environment(context: ReportContext, fitted: bool) -> dict[str, str
         return {**environment(), "device": str(context.device), "memory": peak_memory(context.device)}
     recorded = read_figures(context.run.report).get("training")
     return {str(key): str(value) for key, value in recorded.items()} if isinstance(recorded, dict) else {}
-
-
-def _curves(history: History, best_epoch: int) -> list[tuple[str, str]]:
-    """Return drawings with their captions: loss and accuracy over epochs, counted from 1."""
-    drawings: list[tuple[str, str]] = []
-    for title, columns, step_column, percent in CURVES:
-        curves = {column.partition("/")[0]: history.curve(column) for column in columns}
-        lines = [charts.Line(points, number) for number, points in enumerate(curves.values()) if points]
-        if steps := history.curve(step_column):
-            lines.insert(0, charts.Line(steps, 0, faint=True))
-        if lines:
-            form = ".1%" if percent else ".4f"
-            last = "; ".join(f"{name} {points[-1][1]:{form}}" for name, points in curves.items() if points)
-            epochs = f"{history.trained} epoch{'s' * (history.trained != 1)}"
-            caption = f"{title.capitalize()} over {epochs}; in the last: {last or 'not measured'}"
-            drawings.append((charts.draw_curves(title, caption, lines, best_epoch, percent), caption))
-    return drawings
-
-
-def _speed(history: History) -> tuple[str, str] | None:
-    points = history.curve("images_per_second")
-    if not points:
-        return None
-    values = [value for _, value in points]
-    span = f"{np.median(values):,.0f} (median; {min(values):,.0f} to {max(values):,.0f})"
-    caption = f"Images per second while training: {span}"
-    return charts.draw_speed("speed", caption, [charts.Line(points)]), caption
 
 
 def _explain(context: ReportContext, examples: list[Example]) -> dict[str, Any]:

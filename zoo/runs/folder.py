@@ -20,7 +20,7 @@ from typing import Literal
 from zoo.core.errors import CheckpointError, UserError
 
 #: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
-RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "path")
+RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "size", "path")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Run:
         return cls(path)
 
     @staticmethod
-    def new_folder(root: Path, dataset: str, architecture: str, kind: Literal["version", "folds"]) -> Path:
+    def new_folder(root: Path, dataset: str, architecture: str, kind: Literal["version", "folds", "seeds"]) -> Path:
         """Make a folder ``root/<data set>-<architecture>/<kind>_<n>``, n above all there; errors as ``create``."""
         parent = root / re.sub(r"[^\w.-]+", "-", f"{dataset}-{architecture}")
         try:
@@ -199,3 +199,22 @@ class Run:
             if path.is_file():
                 return path
         raise CheckpointError(f"run {self.path} has no checkpoint in checkpoints/; train it with: zoo fit {self.path}")
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder; a link counts as itself, and what vanishes meanwhile as nothing."""
+    size = 0
+    for path, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(path, name))]
+        for name in (*files, *links):
+            with suppress(OSError):
+                size += os.lstat(os.path.join(path, name)).st_size
+    return size
+
+
+def size_text(size: int) -> str:
+    """Return bytes as people read them, in powers of 1000: ``268 kB``, ``1.2 GB``."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.1f} {units[0]}" if value < 10 and units[0] != "B" else f"{value:.0f} {units[0]}"

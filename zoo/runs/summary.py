@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -16,12 +16,16 @@ from typing import Any
 from zoo.core.errors import UserError
 from zoo.runs.config_file import NAMED_OPTIONS, read_config
 from zoo.runs.files import require_json, write_json
-from zoo.runs.folder import RUN_COLUMNS, Run
+from zoo.runs.folder import RUN_COLUMNS, Run, size_of, size_text
+from zoo.runs.groups import group_lines, natural, recipe
 from zoo.runs.metrics import History, Monitor
 from zoo.runs.status import state
 
 #: Columns whose highest values come first.
-DOWNWARDS = ("val", "test", "epochs", "date")
+DOWNWARDS = ("val", "test", "epochs", "date", "size")
+
+#: Columns of a line about runs that differ in seed or fold only.
+GROUP_COLUMNS = ("data", "model", "val", "test", "runs", "path")
 
 
 @dataclass
@@ -38,6 +42,10 @@ class Row:
         max_epochs: epochs to train.
         date: when its last training began, ISO 8601 with its time zone.
         state: finished, failed, running, interrupted, or damaged.
+        size: of its files in bytes.
+        seed: of the training.
+        fold: the fold that is its test split, from 1.
+        recipe: a digest of its configuration, which runs share that differ in seed or fold only.
         note: what is wrong with its files.
     """
 
@@ -50,11 +58,17 @@ class Row:
     max_epochs: int | None = None
     date: str | None = None
     state: str | None = None
+    size: int | None = None
+    seed: int | None = None
+    fold: int | None = None
+    recipe: str | None = None
     note: str | None = None
 
 
 def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", output: str | None = None) -> list[Row]:
     """Print a line for each run in a folder, at any depth, and to stderr what is wrong with one.
+
+    Below, runs that differ in seed or fold only have a line together, with means and standard deviations.
 
     Args:
         folder: where to look.
@@ -72,22 +86,28 @@ def show_runs(folder: str = "runs", sort: str = "date", pattern: str = "", outpu
     rows = [row for row in every if _matches(row, pattern)]
     if not rows:
         raise UserError(f"no run of {len(every)} in {folder} matches '{pattern}'" if every else f"no run in {folder}")
-    rows.sort(key=lambda row: _natural(row.path))
+    rows.sort(key=lambda row: natural(row.path))
     sortable = [row for row in rows if getattr(row, sort) is not None]
     sortable.sort(key=lambda row: _key(getattr(row, sort)), reverse=sort in DOWNWARDS)
     rows = sortable + [row for row in rows if getattr(row, sort) is None]
     if target is not None:
         write_json(target, [asdict(row) for row in rows])
     # Plain columns, as 'zoo list' has them: a path is copied, and must be whole.
-    lines = [RUN_COLUMNS, *(_cells(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    _print_columns([RUN_COLUMNS, *(_cells(row) for row in rows)])
+    if groups := group_lines(rows):
+        print("\nruns that differ in seed or fold only, mean ± standard deviation:")
+        _print_columns([GROUP_COLUMNS, *groups])
     sys.stdout.flush()
     for row in rows:
         if row.note is not None:
             print(f"warning: {row.path}: {row.note}", file=sys.stderr)
     return rows
+
+
+def _print_columns(lines: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def find_runs(folder: str | Path) -> Iterator[Run]:
@@ -105,7 +125,7 @@ def find_runs(folder: str | Path) -> Iterator[Run]:
 
 def read_run(run: Run) -> Row:
     """Return what a run's files hold, and what is wrong with the first that is missing or damaged."""
-    row = Row(str(run.path))
+    row = Row(str(run.path), size=size_of(run.path))
     for read in (_read_config, _read_metrics, _read_state, _read_results):
         try:
             read(run, row)
@@ -123,6 +143,7 @@ def _read_config(run: Run, row: Row) -> None:
             name = config[option.section][option.kind]
             setattr(row, option.section, name if isinstance(name, str) else str(name["name"]))
     row.max_epochs = config["trainer"]["max_epochs"]
+    row.seed, row.fold, row.recipe = config.get("seed_everything"), config["data"].get("fold"), recipe(config)
     row.date = datetime.fromtimestamp(run.config.stat().st_mtime).astimezone().isoformat(timespec="seconds")
 
 
@@ -160,13 +181,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     of = f"/{row.max_epochs}" if row.max_epochs is not None and row.max_epochs > 0 else ""
     done = "-" if row.epochs is None else f"{row.epochs}{of}"
     date = "-" if row.date is None else row.date[:16].replace("T", " ")
-    return (row.data or "-", row.model or "-", share(row.val), share(row.test), done, date, row.state or "-", row.path)
+    names, size = (row.data or "-", row.model or "-"), "-" if row.size is None else size_text(row.size)
+    return (*names, share(row.val), share(row.test), done, date, row.state or "-", size, row.path)
 
 
 def _key(value: Any) -> Any:
-    return _natural(value) if isinstance(value, str) else value
-
-
-def _natural(text: str) -> list[tuple[bool, int, str]]:
-    """Return a key by which version_9 comes before version_10."""
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text)]
+    return natural(value) if isinstance(value, str) else value

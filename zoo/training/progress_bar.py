@@ -10,12 +10,12 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from zoo.core.console import is_first_process, print_stderr
+from zoo.core.console import in_notebook, is_first_process, print_stderr
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History, Monitor
+from zoo.training.bars import Bar, NotebookBar, TerminalBar
 from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.epoch_metrics import EpochMetrics
 from zoo.training.progress import epochs_done, is_inside_epoch
@@ -69,9 +69,9 @@ def show_result(run: Run, testable: bool = True, monitor: Monitor | None = None)
 
 
 class EpochProgressBar(ProgressBar):
-    """A progress bar in a terminal, and one line for each epoch; without a terminal lines alone.
+    """A progress bar in a terminal or a notebook, and one line for each epoch; elsewhere lines alone.
 
-    Without a terminal a long epoch has a line every LINE_SECONDS.
+    Without a bar a long epoch has a line every LINE_SECONDS.
 
     Args:
         metrics: measures loss, accuracy and speed.
@@ -82,12 +82,18 @@ class EpochProgressBar(ProgressBar):
     def __init__(self, metrics: EpochMetrics, checkpoints: RunCheckpoints, bar: bool = True) -> None:
         super().__init__()
         self.metrics, self.checkpoints = metrics, checkpoints
-        self.console = Console(highlight=False, emoji=False)
+        notebook = in_notebook()
+        # In a notebook rich would make an output of each line, or take the cell for a terminal of 80 columns.
+        plain = {"force_jupyter": False, "force_terminal": False} if notebook else {}
+        self.console = Console(highlight=False, emoji=False, **plain)
         self._wanted = bar
-        self._seconds = REDRAW if self.console.is_terminal else LINE_SECONDS
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._drawn = 0.0 if self.console.is_terminal else time.perf_counter()
+        self._bar: Bar | None = None
+        if notebook:
+            self._bar = NotebookBar()
+        elif self.console.is_terminal:
+            self._bar = TerminalBar(self.console)
+        self._seconds = LINE_SECONDS if self._bar is None else REDRAW
+        self._drawn = time.perf_counter() if self._bar is None else 0.0
 
     def disable(self) -> None:
         """Print nothing: Lightning calls this on all processes but the first."""
@@ -97,23 +103,15 @@ class EpochProgressBar(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Update the bar, a few times a second; without a terminal print a line with the time."""
+        """Update the bar, a few times a second; where there is none print a line with the time."""
         if not self._wanted or time.perf_counter() - self._drawn < self._seconds:
             return
         texts = _texts(self.metrics.current())
-        if not self.console.is_terminal:
+        if self._bar is None:
             step = f"step {batch_idx + 1}/{self.total_train_batches}"
             self._print_line("  ".join([_epoch(trainer), step, *texts, time.strftime("%H:%M:%S")]))
             return
-        text = "  ".join([_epoch(trainer), *texts])
-        if self._bar is None:
-            # The figures need up to 64 of 80 columns; the bar takes what is left.
-            left = TimeRemainingColumn(compact=True), TextColumn("left")
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), *left)
-            self._bar = Progress(*columns, console=self.console, transient=True, auto_refresh=False, expand=True)
-            self._task = self._bar.add_task(text, total=self.total_train_batches)
-            self._bar.start()
-        self._bar.update(self._task, completed=batch_idx + 1, description=text, refresh=True)
+        self._bar.update("  ".join([_epoch(trainer), *texts]), batch_idx + 1, float(self.total_train_batches))
         self._drawn = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -148,7 +146,6 @@ class EpochProgressBar(ProgressBar):
     def _stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
-            self._bar = None
 
 
 def _epoch(trainer: Trainer) -> str:
