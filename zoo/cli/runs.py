@@ -66,8 +66,8 @@ def _remove(paths: Sequence[str], yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(f"zoo runs rm asks before it deletes, and there is no terminal to ask; add --yes ({size})")
-        for path in every[:LISTED]:
-            print(os.path.relpath(path))
+        for folder in every[:LISTED]:
+            print(os.path.relpath(folder))
         if len(every) > LISTED:
             print(f"and {len(every) - LISTED:,} more")
         answer = input(f"delete {len(every)} run{'s' * (len(every) > 1)}, {size}? [y/N] ")
