@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
 from zoo.config.grown import compare_with_old
+from zoo.config.recorded_split import old_run
 from zoo.config.resolve import resolve
 from zoo.config.resume import find_run
 from zoo.config.temperature import record_temperature
@@ -93,12 +94,18 @@ def train(
         if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
             raise Interrupted(cli.stop.signum)
         with _dropped_output(silent, redirect_stderr):
-            _report(cli)
-            if is_first_process() and cli.trainer.world_size == 1 and (old := cli.old_run()) is not None:
-                cli.notify(compare_with_old(old, cli.run))
-            if not quiet and group is None:
-                show_result(cli.run, _has_test_split(cli.datamodule), cli.monitor())
+            _finish(cli, result=not quiet and group is None)
     return Run(cli.trainer.strategy.broadcast(cli.run.path))
+
+
+def _finish(cli: FitCLI, *, result: bool) -> None:
+    """Report a trained run, compare it with the run that it grew from, and show its best figure where that is wanted."""
+    _report(cli)
+    old = old_run(cli.config.data.split, cli.config.model.weights)
+    if old is not None and cli.trainer.world_size == 1:
+        cli.notify(compare_with_old(old, cli.run))
+    if result:
+        show_result(cli.run, _has_test_split(cli.datamodule), cli.monitor())
 
 
 def _train(cli: FitCLI) -> None:

@@ -14,7 +14,6 @@ from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
 from zoo.config.head_plan import HeadPlan, idle_options, plan_head
 from zoo.config.help import FIT
-from zoo.config.recorded_split import old_run
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
@@ -268,10 +267,6 @@ class FitCLI(ZooCLI):
             hint = did_you_mean(self.config.monitor, names)
             raise UserError(f"monitor is '{self.config.monitor}'; allowed are {', '.join(names)}{hint}")
         return Monitor(self.config.monitor)
-
-    def old_run(self) -> Run | None:
-        """Return the run whose data grew: the one that both the split and the first weights are of."""
-        return old_run(self.config.data.split, self.config.model.weights)
 
     def _new_run(self) -> Run:
         root = self.group or Path(self.config.trainer.default_root_dir or "runs")

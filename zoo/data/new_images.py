@@ -42,7 +42,7 @@ def place_new_images(
     contents = digests([str(dataset.path(item)) for item in new])
     placed: dict[int, Split] = {}
     for item, content, split in zip(new, contents, drawn, strict=True):
-        same = by_content.get(content)
+        same = by_content.get(content or "")
         listed = of_group.get(groups[item]) if same is None else same.split
         if listed == "test" and content not in gone:
             continue

@@ -213,10 +213,10 @@ class DatasetSplits:
             wanted = f"data.folds is {rule.folds}" if rule.folds else "data.folds is not given"
             remedy = f"choose --folds {len(folds)}" if folds else "leave the folds out"
             raise UserError(f"{rule.source} has {has}, but {wanted}; {remedy}")
-        names = [placed.get(item) if row is None else row.split for item, row in enumerate(listed)]
+        names: list[str | None] = [placed.get(item) if row is None else row.split for item, row in enumerate(listed)]
         if folds and rule.fold is not None:
             tested = folds[rule.fold - 1]
-            names = [row and ("test" if row.fold == tested else "train") for row in listed]
+            names = [None if row is None else "test" if row.fold == tested else "train" for row in listed]
         parts: Parts = {
             split: np.flatnonzero([name == split for name in names])
             for split in SPLITS

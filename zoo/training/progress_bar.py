@@ -84,8 +84,8 @@ class EpochProgressBar(ProgressBar):
         self.metrics, self.checkpoints = metrics, checkpoints
         notebook = in_notebook()
         # In a notebook rich would make an output of each line, or take the cell for a terminal of 80 columns.
-        plain = {"force_jupyter": False, "force_terminal": False} if notebook else {}
-        self.console = Console(highlight=False, emoji=False, **plain)
+        plain = False if notebook else None
+        self.console = Console(highlight=False, emoji=False, force_jupyter=plain, force_terminal=plain)
         self._wanted = bar
         self._bar: Bar | None = None
         if notebook:
