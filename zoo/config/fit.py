@@ -99,7 +99,7 @@ def train(
 
 
 def _finish(cli: FitCLI, *, result: bool) -> None:
-    """Report a trained run, compare it with the run that it grew from, and show its best figure where that is wanted."""
+    """Report a trained run, compare it with the one that it grew from, and show its best figure if that is wanted."""
     _report(cli)
     old = old_run(cli.config.data.split, cli.config.model.weights)
     if old is not None and cli.trainer.world_size == 1:
