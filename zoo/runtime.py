@@ -5,8 +5,8 @@ HEIC files, which phones write, need pi-heif too, and TIFF files of other than 1
     from zoo.runtime import Classifier
     Classifier("model.onnx").predict("photo.jpg")  # [Prediction(name='bee', probability=0.98), ...]
 
-    file, PIL image or array ──► read: uint8 (height, width, channels) ──► session ──► probabilities ──► named classes
-                                                                           └ resizes, crops and normalises
+    file, PIL image or array ──► read: uint8 (height, width, channels) ──► scale: the network's size (Pillow)
+                                 named classes ◄── probabilities ◄── session ◄┘
 
 How image files become pixels, here and in training:
 
@@ -32,6 +32,7 @@ import io
 import itertools
 import json
 import math
+import mmap
 import os
 import re
 import sys
@@ -69,12 +70,15 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: The 16-bit level that becomes 255, unless a model says another.
 WHITE_LEVEL = 65535
 
-#: Value of ``zoo_format`` in the metadata of a file that is written now, and values that are read.
-FORMAT = "2"
-FORMATS_READ = ("1", FORMAT)
+#: Value of ``zoo_format`` in the metadata of a file that is written now, by its form, and values that are read.
+FORMAT = {"any": "2", "fixed": "3", "float": "3"}
+FORMATS_READ = ("1", "2", "3")
 
 #: How an image becomes the network's size; files of format 1 name none and mean the first.
 FITS = ("cover", "letterbox", "stretch")
+
+#: How a graph takes images; files that do not say it take any.
+Form = Literal["any", "fixed", "float"]
 
 PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -210,6 +214,49 @@ class Geometry(NamedTuple):
         return _array(image if image.height == self.height else image.crop((0, top, self.width, top + self.height)))
 
 
+def run_session(
+    session: Any, outputs: Sequence[str], images: np.ndarray, form: Form, input_spec: Mapping[str, Any]
+) -> list[np.ndarray]:
+    """Run images through a graph of any form.
+
+    Args:
+        session: an ``onnxruntime.InferenceSession``.
+        outputs: names of outputs.
+        images: uint8 ``(batch, height, width, channels)``, of the network's size unless the form is ``any``.
+        form: how the graph takes images; a graph of the others takes batches of one size, the last of which is filled.
+        input_spec: as ``normalised`` takes it.
+
+    Returns:
+        An array for each output, float32 ``(batch, ...)``.
+    """
+    if form == "any":
+        return session.run(outputs, {"images": images})  # type: ignore[no-any-return]
+    size, parts = session.get_inputs()[0].shape[0], []
+    for first in range(0, len(images), size):
+        part = images[first : first + size]
+        count = len(part)
+        if count < size:
+            part = np.concatenate([part, np.repeat(part[-1:], size - count, axis=0)])
+        results = session.run(outputs, {"images": normalised(part, input_spec) if form == "float" else part})
+        parts.append([result[:count] for result in results])
+    return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+def normalised(images: np.ndarray, input_spec: Mapping[str, Any]) -> np.ndarray:
+    """Return images as a network takes them: ``(level / 255 - mean) / std``, channels first.
+
+    Args:
+        images: uint8 ``(batch, height, width, channels)`` of the network's size.
+        input_spec: of the file's metadata; its mean and std, a number for each channel, are used.
+
+    Returns:
+        float32 ``(batch, channels, height, width)``.
+    """
+    mean, std = (np.array(input_spec[key], np.float32).reshape(1, -1, 1, 1) for key in ("mean", "std"))
+    scale, shift = np.float32(1) / (np.float32(255) * std), -mean / std
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) * scale + shift
+
+
 def half(margin: int) -> int:
     """Return half of a margin, rounded to even at a half pixel: where torchvision's CenterCrop begins."""
     return (margin + margin // 2 % 2) // 2
@@ -245,12 +292,15 @@ class Classifier:
         thresholds: for each class the probability from which ``predict`` names it; None: it names the likeliest.
         training_images: ranges of brightness, contrast, sharpness, width and height of the training images; empty in a
             file that does not know them.
+        form: how the graph takes images: ``any`` size and number as uint8, ``fixed``: uint8 of the network's size, in
+            batches of one size, or ``float``: normalised float32 ``(batch, channels, height, width)``. The methods take
+            the same images whatever the form.
         metadata: of the file, decoded from JSON.
         session: the ``onnxruntime.InferenceSession``.
 
     Raises:
         ModelError: the file is missing, damaged, no ONNX file, in several parts, or not written by ``zoo export``.
-        ValueError: a provider is not available, or threads is less than 1.
+        ValueError: a provider is not available or cannot start here, or threads is less than 1.
     """
 
     def __init__(
@@ -262,8 +312,7 @@ class Classifier:
         invert: bool = False,
     ) -> None:
         path = model_file(model)
-        content = _content(path)
-        self.session = _session(path, content, providers, threads)
+        self.session = _session(path, providers, threads)
         self.metadata = _metadata(path, self.session)
         self.input_spec: dict[str, Any] = self.metadata["input_spec"]
         self.classes: tuple[str, ...] = tuple(self.metadata["classes"])
@@ -275,6 +324,8 @@ class Classifier:
         self._channels: int = self.input_spec["channels"]
         self._white_level: int = self.input_spec.get("white_level", WHITE_LEVEL)
         self.geometry = Geometry(self.input_spec["height"], self.input_spec["width"], **self.input_spec["resize"])
+        self.form: Form = self.metadata.get("input", {}).get("form", "any")
+        self._own_size = self.geometry.height, self.geometry.width
         self._names = np.array(self.classes, dtype=object)
 
     def predict(self, image: Picture, top_k: int = 5) -> list[Prediction]:
@@ -316,6 +367,9 @@ class Classifier:
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 ``(batch, classes)``, each row adding up to 1 unless ``labels`` is ``several``.
 
+        Images of another size than the network's are scaled with Pillow, which gives the pixels that the graph would
+        give, in a tenth of the time.
+
         Args:
             images: uint8 ``(batch, height, width, channels)``, of any size, values 0 to 255.
 
@@ -324,6 +378,10 @@ class Classifier:
             ImageError: the images are so long and thin that they would have over MAX_PIXELS after scaling.
         """
         return self._run("probabilities", images)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return what becomes the probabilities, float32 ``(batch, classes)``; arguments and errors as there."""
+        return self._run("logits", images)
 
     def embeddings(self, images: np.ndarray) -> np.ndarray:
         """Return the features that the network computes its logits from, float32 ``(batch, width)``.
@@ -340,8 +398,11 @@ class Classifier:
                 f"expected uint8 images (batch, height, width, {self._channels}), at least one, "
                 f"received {images.dtype} {images.shape}"
             )
-        self.geometry.require_moderate(*images.shape[1:3])
-        return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
+        if images.shape[1:3] != self._own_size:
+            images = np.stack([self.geometry.scale(image) for image in images])
+        if self.form == "any":
+            return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
+        return run_session(self.session, [output], images, self.form, self.input_spec)[0]
 
     def read(self, image: Picture) -> np.ndarray:
         """Return the pixels of an image, as the network takes them, inverted if ``invert`` was given.
@@ -374,7 +435,7 @@ class Classifier:
     def see(self, image: Picture) -> np.ndarray:
         """Return what the network sees of an image, at its own size; arguments and errors as ``read``.
 
-        The graph computes the same of an image of any size, to the last bit, but takes longer.
+        The graph of the form ``any`` computes the same of an image of any size, to the last bit, but takes longer.
 
         Returns:
             uint8 ``(height, width, channels)``, as ``input_spec`` says.
@@ -805,9 +866,9 @@ def verify(
     import onnxruntime
 
     path = model_file(model)
+    classifier = Classifier(path, providers=providers, threads=threads)
     content = _content(path)
     stored = DIGEST.search(content)
-    classifier = Classifier(path, providers=providers, threads=threads)
     if stored is None or stored[1].decode() != digest(content):
         raise ModelError(f"{path} was changed after it was exported: its SHA-256 is another; export it again")
     metadata = classifier.metadata
@@ -817,7 +878,7 @@ def verify(
         sample = classifier.read(io.BytesIO(base64.b64decode(golden["image"], validate=True)))[None]
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise ModelError(f"{path}: its golden sample cannot be read: {error}; export it again") from error
-    logits = classifier.session.run(["logits"], {"images": sample})[0][0]
+    logits = classifier.logits(sample)[0]
     difference = float(np.abs(logits - expected).max()) if logits.shape == expected.shape else float("inf")
     if not difference <= tolerance:  # NaN is refused too
         raise ModelError(
@@ -831,6 +892,7 @@ def verify(
         "classes": len(classifier.classes),
         "test_accuracy": metadata.get("test_accuracy"),
         "quantization": metadata.get("quantization"),
+        "input": classifier.form,
         "written_by": metadata["versions"],
         "onnxruntime": onnxruntime.__version__,
         "providers": classifier.session.get_providers(),
@@ -841,7 +903,7 @@ def verify(
     }
 
 
-def digest(content: bytes) -> str:
+def digest(content: bytes | mmap.mmap) -> str:
     """Return the SHA-256 of a model file, in which the stored SHA-256 counts as zeros; hexadecimal."""
     stored = DIGEST.search(content)
     if stored is None:
@@ -909,9 +971,13 @@ def _plain_name(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> bytes | mmap.mmap:
+    """Return the bytes of a file, which the system reads when they are used; ModelError if it cannot be read."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:  # empty, or no file on a disk
+                return file.read()
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise ModelError(
             f"{path}: {error.strerror or error}; 'zoo export RUN' writes a model.onnx, and no installed model has "
@@ -919,7 +985,8 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _session(path: Path, content: bytes, providers: Sequence[str] | None, threads: int | None) -> Any:
+def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -> Any:
+    content = _content(path)
     import onnxruntime  # reading images does not need it
 
     available = onnxruntime.get_available_providers()
@@ -937,8 +1004,12 @@ def _session(path: Path, content: bytes, providers: Sequence[str] | None, thread
             raise ValueError(f"threads is {threads}; allowed is 1 or more")
         options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors only, which are raised as exceptions
+    # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read weights
+    # in any other file that the model names, by an entry "location"; from bytes it refuses that.
+    by_path = content.find(b"location") == -1 and os.fspath(path).isprintable()
+    model = os.fspath(path) if by_path else content[:]
     try:
-        return onnxruntime.InferenceSession(content, options, providers=chosen)
+        session = onnxruntime.InferenceSession(model, options, providers=chosen)
     except Exception as error:  # onnxruntime's own exceptions have no other common base
         size = f"{len(content):,} bytes"
         if "xternal data" in str(error):
@@ -947,6 +1018,12 @@ def _session(path: Path, content: bytes, providers: Sequence[str] | None, thread
             f"{path} ({size}) is not an ONNX file that onnxruntime {onnxruntime.__version__} reads: damaged, cut off "
             f"or something else ({str(error).splitlines()[0][:120]})"
         ) from error
+    if missing := [name for name in chosen if name not in session.get_providers()]:
+        raise ValueError(
+            f"provider {missing[0]} cannot start here, and onnxruntime would go on with {session.get_providers()[0]}; "
+            "install the driver and the libraries that it needs, or leave it out"
+        )
+    return session
 
 
 def _metadata(path: Path, session: Any) -> dict[str, Any]:
@@ -973,10 +1050,9 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its metadata cannot be read ({type(error).__name__}: {error})") from error
-    [image] = session.get_inputs() if len(session.get_inputs()) == 1 else [None]
     outputs = {output.name: output for output in session.get_outputs()}
-    consistent &= image is not None and (image.name, image.type) == ("images", "tensor(uint8)")
-    consistent &= image is not None and len(image.shape) == 4 and image.shape[3] == spec["channels"]
+    inputs = [(image.name, image.type, image.shape[1:]) for image in session.get_inputs()]
+    consistent &= inputs in _allowed_inputs(metadata, session)
     consistent &= set(outputs) - {"embeddings"} == {"logits", "probabilities"}
     consistent &= all(
         outputs[name].shape[1:] == [len(classes)] for name in ("logits", "probabilities") if name in outputs
@@ -984,6 +1060,20 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     if not consistent:
         raise ModelError(f"{path}: its metadata and its graph contradict each other; it was changed, export it again")
     return metadata
+
+
+def _allowed_inputs(metadata: Mapping[str, Any], session: Any) -> list[list[tuple[str, str, list[Any]]]]:
+    """Return name, type and shape behind the batch of a graph's inputs, as the metadata describe them."""
+    spec, form = metadata["input_spec"], metadata.get("input", {}).get("form", "any")
+    height, width, channels = spec["height"], spec["width"], spec["channels"]
+    if form == "any":
+        symbols = [image.shape[1:3] for image in session.get_inputs()]
+        return [[("images", "tensor(uint8)", [*symbol, channels])] for symbol in symbols]
+    if not all(isinstance(image.shape[0], int) for image in session.get_inputs()):
+        return []
+    if form == "fixed":
+        return [[("images", "tensor(uint8)", [height, width, channels])]]
+    return [[("images", "tensor(float)", [channels, height, width])]] if form == "float" else []
 
 
 def _batches(images: Iterable[Picture]) -> Iterator[list[Picture]]:
@@ -1029,13 +1119,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("--invert", action="store_true", help="dark strokes become light ones")
     command = commands.add_parser("verify", help="let a model file prove itself on this machine")
     command.add_argument("model")
+    for command in commands.choices.values():
+        command.add_argument("--providers", nargs="+", metavar="NAME", help="what computes, such as CUDA; default: CPU")
     options = parser.parse_args(argv)
     warnings.simplefilter("ignore")  # Pillow warns about files that are read, or refused with an error
     try:
         if options.command == "verify":
-            print_verification(verify(options.model))
+            print_verification(verify(options.model, providers=options.providers))
         else:
-            classifier = Classifier(options.model, invert=options.invert)
+            classifier = Classifier(options.model, providers=options.providers, invert=options.invert)
             for path in options.images:
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", UnlikeTrainingImages)

@@ -122,9 +122,8 @@ class ExportedNetwork(OpenedNetwork):
         """Return the probabilities of each class."""
         if self.tta is None:
             return self._classifier.probabilities(pixels)
-        run = self._classifier.session.run
         views = (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
-        logits = np.mean([run(["logits"], {"images": view})[0] for view in views], axis=0)
+        logits = np.mean([self._classifier.logits(view) for view in views], axis=0)
         powers = np.exp((logits - logits.max(1, keepdims=True)) / self._classifier.metadata.get("temperature", 1.0))
         result: np.ndarray = powers / powers.sum(1, keepdims=True)
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zoo.cli.parser import Parser
+from zoo.core.errors import UserError
 
 
 def parser() -> Parser:
@@ -12,6 +13,7 @@ def parser() -> Parser:
     parser = Parser("verify")
     what = "the .onnx file that 'zoo export' wrote, or the name of an installed model"
     parser.add_argument("model", metavar="MODEL", help=what)
+    parser.add_argument("--providers", nargs="+", metavar="NAME", help="what computes, such as CUDA; default: CPU")
     return parser
 
 
@@ -22,5 +24,9 @@ def main(argv: Sequence[str]) -> None:
     from zoo import runtime
     from zoo.images.files import as_user_errors
 
-    with as_user_errors():
-        runtime.print_verification(runtime.verify(options.model))
+    try:
+        with as_user_errors():
+            result = runtime.verify(options.model, providers=options.providers)
+    except ValueError as error:
+        raise UserError(f"--providers: {error}") from error
+    runtime.print_verification(result)

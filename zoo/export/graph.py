@@ -1,10 +1,8 @@
-"""Convert a network and its preprocessing to one ONNX graph that takes any image size and batch size.
+"""Convert a network to an ONNX graph whose weights stay where they are until the file is written.
 
-    images ─► Transpose ─► If size fits ─┬─ unchanged ──────┬─► normalise, network ─┬─► logits
-    uint8 (batch, height, width, ...)    └─ resize_and_crop ┘                       └─► probabilities
+    network ─► torch.onnx ─► structure (ModelProto without weights) + weights (name ─► tensor of the network)
 
-torch exports ``resize_and_crop`` and the network from the code that trains; this module writes the nodes that join
-them. torch could export the whole graph (torch.cond), but takes three times as long.
+torch's exporter would copy the weights several times: those of VGG16 are 550 MB.
 """
 
 from __future__ import annotations
@@ -13,18 +11,15 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
-from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
 from zoo.core.errors import RunError
-from zoo.core.spec import InputSpec
-from zoo.images.preprocess import Preprocess, resize_and_crop
 
 #: The first operator set with an antialiased Resize; browsers and old runtimes read it as well.
 OPSET = 18
@@ -32,120 +27,126 @@ OPSET = 18
 #: Bytes of weights; protobuf limits a file to 2 GiB, its structure included.
 MAX_BYTES = 2_000_000_000
 
+#: Constants of so many bytes stay in the structure.
+SMALL = 1024
+
+#: The input of a network's graph.
+PIXELS = "pixels"
+
 
 class _Network(nn.Module):
-    """Everything after the resize: pixels of the right size to logits and probabilities."""
+    """Logits and probabilities of a network."""
 
-    def __init__(self, network: nn.Module, spec: InputSpec, temperature: float) -> None:
+    def __init__(self, network: nn.Module, temperature: float) -> None:
         super().__init__()
-        self.preprocess, self.network, self.temperature = Preprocess(spec), network, temperature
+        self.network, self.temperature = network, temperature
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        logits: Tensor = self.network(self.preprocess.normalise(pixels))
+        logits: Tensor = self.network(pixels)
         divided = logits if self.temperature == 1 else logits / self.temperature
         return logits, divided.softmax(dim=1)
 
 
-class _Resize(nn.Module):
-    """The resize: pixels of any size to the size of the network."""
+@dataclasses.dataclass
+class NetworkGraph:
+    """A network as ONNX.
 
-    def __init__(self, spec: InputSpec) -> None:
-        super().__init__()
-        self.spec = spec
+    Args:
+        structure: input ``pixels``, float32 ``(batch, channels, height, width)``, normalised; outputs ``logits`` and
+            ``probabilities``, float32 ``(batch, classes)``. Its large tensors are named in ``weights`` and empty.
+        weights: the values of the large tensors.
+    """
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return resize_and_crop(pixels, self.spec)
+    structure: onnx.ModelProto
+    weights: dict[str, np.ndarray]
+
+    def complete(self) -> onnx.ModelProto:
+        """Return a copy of the structure that holds the weights."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.structure)
+        for tensor in model.graph.initializer:
+            if tensor.name in self.weights:
+                tensor.raw_data = self.weights[tensor.name].tobytes()
+        return model
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a file of the graph, nearly."""
+        return self.structure.ByteSize() + sum(array.nbytes for array in self.weights.values())
+
+    def copy(self) -> NetworkGraph:
+        """Return a copy of the structure, with the same weights."""
+        structure = onnx.ModelProto()
+        structure.CopyFrom(self.structure)
+        return NetworkGraph(structure, self.weights)
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto) -> NetworkGraph:
+        """Take the large tensors out of a graph, which is changed."""
+        weights = {}
+        for tensor in model.graph.initializer:
+            if len(tensor.raw_data) > SMALL:
+                weights[tensor.name] = np.frombuffer(tensor.raw_data, np.uint8)
+                tensor.ClearField("raw_data")
+        return cls(model, weights)
 
 
-def network_graph(network: nn.Module, spec: InputSpec, temperature: float = 1.0) -> onnx.ModelProto:
-    """Return the graph of a network in evaluation mode, for pixels of its own size.
+def network_graph(
+    network: nn.Module, size: tuple[int, int, int], temperature: float = 1.0, batch: int | None = None
+) -> NetworkGraph:
+    """Return the graph of a network in evaluation mode.
 
     Args:
         network: float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``; is set to evaluation mode.
-        spec: what the network was trained for.
+        size: channels, height and width of its input.
         temperature: the number by which logits are divided before they become probabilities.
-
-    Returns:
-        Input ``pixels``: float32 ``(batch, channels, spec.height, spec.width)``, whole levels 0 to 255. Outputs
-        ``logits`` and ``probabilities``: float32 ``(batch, classes)``.
+        batch: images in a batch; any number where it is None.
 
     Raises:
         RunError: ONNX cannot express the network, or its weights are too large for one file.
     """
-    size = sum(tensor.nbytes for tensor in network.state_dict().values())
-    if size > MAX_BYTES:
-        raise RunError(f"the network has {size:,} bytes of weights; one ONNX file holds at most {MAX_BYTES:,}")
+    count = sum(tensor.nbytes for tensor in network.state_dict().values())
+    if count > MAX_BYTES:
+        raise RunError(f"the network has {count:,} bytes of weights; one ONNX file holds at most {MAX_BYTES:,}")
     # A batch of two, because torch.export treats a size of one as a constant.
-    example = torch.zeros(2, spec.channels, spec.height, spec.width)
-    return _export(_Network(network, spec, temperature), example, {0: "batch"}, ["logits", "probabilities"])
+    example = torch.zeros(2 if batch is None else batch, *size)
+    program = _exported(_Network(network, temperature).eval(), example, batch is None)
+    weights = {}
+    for name, value in program.model.graph.initializers.items():
+        tensor = value.const_value
+        if tensor is not None and tensor.nbytes > SMALL:
+            weights[name] = tensor.numpy()
+            value.const_value = _Placeholder("weights", 0, 0, tensor.dtype, shape=tensor.shape, name=name)
+    model = onnx_ir.to_proto(program.model)
+    for initializer in model.graph.initializer:
+        if initializer.name in weights:
+            initializer.ClearField("external_data")
+            initializer.ClearField("data_location")
+    del model.metadata_props[:]
+    model.doc_string = model.domain = ""
+    for part in _parts(model.graph):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return NetworkGraph(model, weights)
 
 
-def accept_any_size(graph: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
-    """Put the resize before a network's graph, as drawn above.
-
-    Args:
-        graph: from ``network_graph``, or the same in lower precision.
-        spec: what the network was trained for.
-
-    Returns:
-        Input ``images``: uint8 ``(batch, height, width, channels)``, any size, values 0 to 255. Outputs of ``graph``.
-    """
-    graph = compose.add_prefix(graph, "network/", rename_inputs=False, rename_outputs=False)
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", spec.channels])
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, None)
-    unchanged = helper.make_graph([_to_float("unresized")], "unchanged", [], [])
-    unchanged.output.append(helper.make_tensor_value_info("unresized", TensorProto.FLOAT, None))
-    resized = _resize_graph(dataclasses.replace(spec, classes=("0", "1")))  # the cache is shared by all classes
-    nodes = [
-        helper.make_node("Shape", ["images"], ["size"], start=1, end=3),
-        helper.make_node("Equal", ["size", "own_size"], ["sides_fit"]),
-        helper.make_node("Split", ["sides_fit"], ["height_fits", "width_fits"], num_outputs=2),
-        helper.make_node("And", ["height_fits", "width_fits"], ["fits"]),
-        helper.make_node("Transpose", ["images"], ["levels"], perm=[0, 3, 1, 2]),
-        helper.make_node("If", ["fits"], ["pixels"], then_branch=unchanged, else_branch=resized),
-    ]
-    own_size = numpy_helper.from_array(np.array([spec.height, spec.width], np.int64), "own_size")
-    front = helper.make_graph(nodes, "front", [images], [pixels], [own_size])
-    opsets = [helper.make_opsetid(opset.domain, opset.version) for opset in graph.opset_import]
-    model = helper.make_model(front, opset_imports=opsets, ir_version=graph.ir_version)
-    model = compose.merge_models(model, graph, [("pixels", "pixels")], name="zoo")
-    model.producer_name = "zoo"
-    return model
+#: A tensor whose values are written later.
+_Placeholder = onnx_ir.ExternalTensor
 
 
-def to_onnx(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
-    """Convert a network with its resize; arguments and errors as ``network_graph``, result as ``accept_any_size``."""
-    return accept_any_size(network_graph(network, spec), spec)
-
-
-def _to_float(name: str) -> onnx.NodeProto:
-    return helper.make_node("Cast", ["levels"], [name], to=TensorProto.FLOAT)
-
-
-@cache
-def _resize_graph(spec: InputSpec) -> onnx.GraphProto:
-    """Return the branch that resizes ``levels`` of the outer graph to the network's size."""
-    example = torch.zeros(2, spec.channels, spec.height + 2, spec.width + 3)
-    model = _export(_Resize(spec), example, {0: "batch", 2: "height", 3: "width"}, ["resized"])
-    graph = compose.add_prefix(model, "resize/").graph
-    graph.node.insert(0, _to_float(graph.input[0].name))
-    del graph.input[:], graph.value_info[:]
-    return graph
-
-
-def _export(module: nn.Module, example: Tensor, axes: dict[int, str], outputs: list[str]) -> onnx.ModelProto:
-    """Export a module of one input ``pixels``, without local paths and stack traces; RunError if that fails."""
+def _exported(module: nn.Module, example: Tensor, any_batch: bool) -> torch.onnx.ONNXProgram:
+    """Export a module of one input, or raise RunError."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)  # the exporter's remarks about itself
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                module.eval(),
+                module,
                 (example,),
-                input_names=["pixels"],
-                output_names=outputs,
-                dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in axes.items()},),
+                input_names=[PIXELS],
+                output_names=["logits", "probabilities"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},) if any_batch else None,
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -159,13 +160,7 @@ def _export(module: nn.Module, example: Tensor, axes: dict[int, str], outputs: l
         logging.disable(level)
     if program is None:
         raise RunError("the network cannot be written as ONNX: torch.onnx.export returned nothing")
-    model = program.model_proto
-    del model.metadata_props[:]
-    model.doc_string = model.domain = ""
-    for part in _parts(model.graph):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    return model
+    return program
 
 
 def _parts(graph: onnx.GraphProto) -> Iterator[Any]:

@@ -1,9 +1,9 @@
 """Write a trained classifier as one ONNX file with its preprocessing, its class names and a self-test inside.
 
-    network ─► graph (zoo.export.graph) ─► compared with the checkpoint on real images
-                                           └─► + metadata, sample image with its logits, SHA-256 ─► verified ─► file
+    network ─► graph ─► form of the input ─► file beside its place ─► compared with the checkpoint on real images
+                                              └─► + metadata, sample image with its logits, SHA-256 ─► verified ─► file
 
-Nothing is written where a comparison fails.
+Nothing is published where a comparison fails.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import base64
 import hashlib
 import io
 import json
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -28,8 +29,12 @@ from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
 from zoo.data.item_reader import BAD
 from zoo.data.training_images import describe_training_images
-from zoo.export.graph import accept_any_size, network_graph
-from zoo.export.quantize import compare, quantize
+from zoo.export.forms import with_input
+from zoo.export.graph import NetworkGraph, network_graph
+from zoo.export.preparation import describe_input
+from zoo.export.quantize import compare, measured_split, quantize, steadiest
+from zoo.export.session import GraphSession
+from zoo.export.streaming import write_graph, write_metadata
 from zoo.models.tta import TestTimeAugmentation, evaluated
 from zoo.runs.files import replacing
 from zoo.runs.folder import Run
@@ -58,6 +63,8 @@ def export(
     path: Path,
     *,
     precision: Precision | None = None,
+    form: runtime.Form = "any",
+    batch: int = 1,
     origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a classifier as one ONNX file and verify it before it replaces an older file.
@@ -65,37 +72,58 @@ def export(
     Args:
         classifier: a trained classifier on the CPU, in evaluation mode.
         data: the data it was trained on. The validation split is compared with the graph, the training split
-            calibrates int8, and the test split measures what lower precision changes.
+            calibrates int8, and the test split, else the validation split, measures what lower precision changes.
         path: the file to write.
         precision: int8 (static, calibrated on training images) or fp16; None is float32.
+        form: how the graph takes images: of any size, ``fixed`` or ``float``, as ``zoo.runtime.Classifier``.
+        batch: images in a batch of the forms fixed and float.
         origin: further metadata for the file, as ``describe_origin`` returns it.
 
     Returns:
         The metadata of the file: ``difference`` to the checkpoint; with a precision also ``quantization``.
 
     Raises:
-        UserError: the precision is unknown, or no image of a split can be read.
-        RunError: ONNX cannot express the network, or the graph differs from the checkpoint; nothing is written.
+        UserError: an argument is not allowed, or no image of a split can be read.
+        RunError: ONNX cannot express the network, the graph differs from the checkpoint, or lower precision changes
+            the classes of too many images; nothing is written.
     """
-    if precision is not None and precision not in SAMPLE_TOLERANCE:
-        raise UserError(f"--quantize is '{precision}'; allowed are int8 and fp16")
+    _require_allowed(precision, form, batch)
+    measured = None if precision is None else measured_split(data)
     spec, images = classifier.spec, _validation_images(data)
-    graph = network_graph(evaluated(classifier.network, classifier.tta), spec, classifier.temperature)
-    model = accept_any_size(graph, spec)
+    size, fixed = (spec.channels, spec.height, spec.width), None if form == "any" else batch
+    network = network_graph(evaluated(classifier.network, classifier.tta), size, classifier.temperature, fixed)
     metadata = _describe_model(classifier, data) | dict(origin or {"test_accuracy": None})
     if "training_images" not in metadata:
         metadata["training_images"] = describe_training_images(data)
-    metadata["difference"] = _difference(model, classifier, images)
-    if precision is not None:
-        smaller = accept_any_size(quantize(graph, precision, data.source("train")), spec)
-        metadata["quantization"] = {"precision": precision, **compare(model, smaller, data.source("test"))}
-        metadata["test_accuracy"] = metadata["quantization"]["accuracy"]
-        model = smaller
-    sample = images[0].numpy()
-    logits = _session(model).run(["logits"], {"images": sample[None]})[0][0]
-    tolerance = SAMPLE_TOLERANCE[precision or "float32"] * max(1.0, float(np.abs(logits).max()))
-    metadata["golden"] = {"image": _sample_file(sample), "logits": logits.tolist(), "tolerance": tolerance}
-    _publish(model, metadata, path)
+    graph = with_input(network, spec, form, batch)
+    try:
+        with replacing(path) as file:
+            if precision is None:
+                session = _written(graph, file, spec, form)
+                metadata["difference"] = _difference(session, classifier, images, batch)
+                sample = images[0].numpy()
+                logits = session.run(sample[None])[0][0]
+            else:
+                session = GraphSession.of(graph, spec, form)
+                metadata["difference"] = _difference(session, classifier, images, batch)
+                lower = quantize(network, precision, data.source("train"), spec, fixed)
+                smaller = with_input(lower, spec, form, batch)
+                quantized = _written(smaller, file, spec, form)
+                literal = GraphSession(file.name, spec, form, literal=True)
+                measures = compare(session, quantized, literal, data.source(measured))
+                measures |= {"split": measured, "size_ratio": graph.nbytes / smaller.nbytes}
+                metadata["quantization"] = {"precision": precision, **measures}
+                metadata["test_accuracy"] = measures["accuracy"] if measured == "test" else None
+                sample, logits = steadiest(quantized, literal, images.numpy())
+            tolerance = SAMPLE_TOLERANCE[precision or "float32"] * max(1.0, float(np.abs(logits).max()))
+            metadata["golden"] = {"image": _sample_file(sample), "logits": logits.tolist(), "tolerance": tolerance}
+            metadata["input"] = describe_input(spec, form, batch, sample)
+            _complete(metadata, form, file)
+            runtime.verify(file.name)
+    except runtime.ModelError as error:
+        raise RunError(f"nothing was written: {error}") from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from error
     return metadata
 
 
@@ -121,6 +149,18 @@ def describe_origin(
         "checkpoint": {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"]},
         "test_accuracy": accuracy,
     }
+
+
+def _require_allowed(precision: str | None, form: str, batch: int) -> None:
+    """Check arguments of ``export``; UserError if one is not allowed."""
+    if precision is not None and precision not in SAMPLE_TOLERANCE:
+        raise UserError(f"--quantize is '{precision}'; allowed are int8 and fp16")
+    if form not in runtime.FORMAT:
+        raise UserError(f"--input is '{form}'; allowed are {', '.join(runtime.FORMAT)}")
+    if batch < 1:
+        raise UserError(f"--batch is {batch}; allowed is 1 or more")
+    if form == "any" and batch != 1:
+        raise UserError(f"--batch is {batch}, but --input any takes batches of any size; leave it out")
 
 
 def _describe_model(classifier: Classifier, data: ImageData) -> dict[str, Any]:
@@ -152,8 +192,8 @@ def _test_sizes(spec: InputSpec) -> list[tuple[int, int]]:
     return [(height, width), (2 * height + 3, 3 * width + 1), (height // 2 + 1, width * 2 // 3 + 1)]
 
 
-def _difference(model: onnx.ModelProto, classifier: Classifier, images: torch.Tensor) -> dict[str, float]:
-    """Compare a graph with the checkpoint on real images, at three sizes and several batch sizes.
+def _difference(session: GraphSession, classifier: Classifier, images: torch.Tensor, batch: int) -> dict[str, float]:
+    """Compare a graph with the checkpoint on real images: in its own batch, else at three sizes and batch sizes.
 
     Returns:
         The largest difference of ``logits`` and of ``probabilities``.
@@ -161,14 +201,14 @@ def _difference(model: onnx.ModelProto, classifier: Classifier, images: torch.Te
     Raises:
         RunError: one of them is above its tolerance.
     """
-    session, largest = _session(model), {"logits": 0.0, "probabilities": 0.0}
-    for height, width in _test_sizes(classifier.spec):
+    largest, any_size = {"logits": 0.0, "probabilities": 0.0}, session.form == "any"
+    for height, width in _test_sizes(classifier.spec)[: None if any_size else 1]:
         resized = _resize(images, height, width)
-        for count in BATCH_SIZES:
-            batch = resized[:count]
+        for count in BATCH_SIZES if any_size else (batch,):
+            compared = resized[torch.arange(count) % len(resized)]
             with torch.inference_mode():
-                expected = classifier(batch).float()
-            logits, probabilities = session.run(["logits", "probabilities"], {"images": batch.numpy()})
+                expected = classifier(compared).float()
+            logits, probabilities = session.run(compared.numpy())
             difference = {
                 "logits": float(np.abs(logits - expected.numpy()).max()),
                 "probabilities": float(np.abs(probabilities - classifier.probabilities(expected).numpy()).max()),
@@ -205,23 +245,20 @@ def _sample_file(pixels: np.ndarray) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(model.SerializeToString())
+def _written(graph: NetworkGraph, file: IO[bytes], spec: InputSpec, form: runtime.Form) -> GraphSession:
+    """Write a graph to a file, without metadata, and open it."""
+    write_graph(graph, file)
+    file.flush()
+    return GraphSession(file.name, spec, form)
 
 
-def _publish(model: onnx.ModelProto, metadata: dict[str, Any], path: Path) -> None:
-    """Write the file beside its place, verify it there, then move it into place."""
+def _complete(metadata: dict[str, Any], form: runtime.Form, file: IO[bytes]) -> None:
+    """Append metadata to a written graph, with the SHA-256 of the whole file."""
     texts = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
-    onnx.helper.set_model_props(model, texts | {"zoo_format": runtime.FORMAT, "sha256": runtime.NO_DIGEST})
-    content = model.SerializeToString()
-    digits = runtime.digest(content).encode()
-    content = runtime.DIGEST.sub(lambda match: match[0][: -len(digits)] + digits, content, count=1)
-    try:
-        with replacing(path) as file:
-            file.write(content)
-            file.flush()
-            runtime.verify(file.name)
-    except runtime.ModelError as error:
-        raise RunError(f"nothing was written: {error}") from error
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+    write_metadata(texts | {"zoo_format": runtime.FORMAT[form], "sha256": runtime.NO_DIGEST}, file)
+    file.flush()
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place, digits = content.rfind(runtime.NO_DIGEST.encode()), runtime.digest(content).encode()
+    file.seek(place)
+    file.write(digits)
+    file.flush()
