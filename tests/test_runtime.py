@@ -170,8 +170,8 @@ def test_files_that_are_no_models_are_told_apart(digits_model, tmp_path, changed
         Classifier(tmp_path / "gone")
     with pytest.raises(ModelError, match=r"has no metadata of zoo: it was not written by 'zoo export'"):
         Classifier(changed(lambda model: model.ClearField("metadata_props")))
-    with pytest.raises(ModelError, match="is of format 3, this runtime reads 1 and 2"):
-        Classifier(changed(set_metadata(zoo_format="3")))
+    with pytest.raises(ModelError, match="is of format 4, this runtime reads 1, 2 and 3"):
+        Classifier(changed(set_metadata(zoo_format="4")))
     with pytest.raises(ModelError, match="its metadata cannot be read"):
         Classifier(changed(set_metadata(input_spec="{")))
     with pytest.raises(ModelError, match="its metadata cannot be read"):

@@ -254,7 +254,8 @@ def normalised(images: np.ndarray, input_spec: Mapping[str, Any]) -> np.ndarray:
     """
     mean, std = (np.array(input_spec[key], np.float32).reshape(1, -1, 1, 1) for key in ("mean", "std"))
     scale, shift = np.float32(1) / (np.float32(255) * std), -mean / std
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) * scale + shift
+    result: np.ndarray = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) * scale + shift
+    return result
 
 
 def half(margin: int) -> int:
@@ -402,7 +403,8 @@ class Classifier:
             images = np.stack([self.geometry.scale(image) for image in images])
         if self.form == "any":
             return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
-        return run_session(self.session, [output], images, self.form, self.input_spec)[0]
+        result: np.ndarray = run_session(self.session, [output], images, self.form, self.input_spec)[0]
+        return result
 
     def read(self, image: Picture) -> np.ndarray:
         """Return the pixels of an image, as the network takes them, inverted if ``invert`` was given.
@@ -1004,8 +1006,8 @@ def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -
             raise ValueError(f"threads is {threads}; allowed is 1 or more")
         options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors only, which are raised as exceptions
-    # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read weights
-    # in any other file that the model names, by an entry "location"; from bytes it refuses that.
+    # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read
+    # weights in any other file that the model names, by an entry "location"; from bytes it refuses that.
     by_path = content.find(b"location") == -1 and os.fspath(path).isprintable()
     model = os.fspath(path) if by_path else content[:]
     try:
@@ -1032,7 +1034,7 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     if "zoo_format" not in texts:
         raise ModelError(f"{path} has no metadata of zoo: it was not written by 'zoo export'")
     if texts["zoo_format"] not in FORMATS_READ:
-        readable = " and ".join(FORMATS_READ)
+        readable = f"{', '.join(FORMATS_READ[:-1])} and {FORMATS_READ[-1]}"
         raise ModelError(f"{path} is of format {texts['zoo_format'][:20]}, this runtime reads {readable}; update it")
     try:
         metadata = {key: json.loads(text) for key, text in texts.items() if key not in ("zoo_format", "sha256")}

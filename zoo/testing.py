@@ -28,7 +28,7 @@ from zoo.core.errors import NoSplitError, RunError, UserError, ZooError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation_setting import Setting, build_augmentation
 from zoo.data.contract import as_tensor
-from zoo.export.graph import to_onnx
+from zoo.export.forms import to_onnx
 from zoo.images.preprocess import Preprocess
 from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
@@ -155,7 +155,7 @@ def _check_copies(network: nn.Module, other: nn.Module, spec: InputSpec) -> None
 def _check_onnx(network: nn.Module, spec: InputSpec) -> None:
     """Export: the ONNX graph, preprocessing included, gives the network's logits for other batches and sizes."""
     try:
-        session = onnxruntime.InferenceSession(to_onnx(network, spec).SerializeToString())
+        session = onnxruntime.InferenceSession(to_onnx(network, spec))
     except RunError as error:
         raise ContractError(f"breaks the contract: a network can be exported: {error}") from error
     preprocess = Preprocess(spec)

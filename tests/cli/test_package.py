@@ -30,7 +30,7 @@ def wheel(digits_run, digits_model, make_once):
     def write(folder: Path) -> None:
         assert digits_model.is_file()
         with pytest.MonkeyPatch.context() as patch:  # it is exported already; another test exports
-            patch.setattr("zoo.config.run.export", lambda args: None)
+            patch.setattr("zoo.config.export.export", lambda args: None)
             package([str(digits_run)], "Digit.classifier", "1.0", str(folder))
 
     return make_once("wheel", write) / "digit_classifier-1.0-py3-none-any.whl"

@@ -11,7 +11,8 @@ from torch import nn
 import zoo as library
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec, Resize
-from zoo.export.graph import MAX_BYTES, to_onnx
+from zoo.export.forms import to_onnx
+from zoo.export.graph import MAX_BYTES
 from zoo.images.preprocess import Preprocess, to_uint8
 
 
@@ -23,7 +24,7 @@ class Pixels(nn.Module):
 
 
 def session(network, spec):
-    return onnxruntime.InferenceSession(to_onnx(network, spec).SerializeToString())
+    return onnxruntime.InferenceSession(to_onnx(network, spec))
 
 
 def levels(*shape):
@@ -75,7 +76,7 @@ def test_inputs_and_outputs_are_those_of_the_contract(grey_spec):
 
 
 def test_the_graph_tells_nothing_of_the_machine(grey_spec):
-    content = to_onnx(library.create_architecture("lenet5", grey_spec), grey_spec).SerializeToString()
+    content = to_onnx(library.create_architecture("lenet5", grey_spec), grey_spec)
     for word in (b".py", b"site-packages", b"/home/", b"/tmp/", b"forward", b"lenet"):
         assert word not in content
 

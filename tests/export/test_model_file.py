@@ -86,14 +86,13 @@ def test_frozen_layers_and_augmentation_change_nothing_of_the_file(zoo, tmp_path
     assert status == 0, err
 
 
-def test_nothing_is_written_where_the_graph_differs(zoo, run, monkeypatch):
+def test_nothing_is_written_where_the_graph_differs(zoo, run, monkeypatch, grey_spec):
     """The checkpoint against a graph of other weights: what a fault of an exporter would look like."""
     (run / "model.onnx").write_bytes(b"the file before")
     original = exporting.network_graph
 
-    def other_weights(network, spec, temperature):
-        network = library.create_architecture("lenet5", spec)
-        return original(network, spec, temperature)
+    def other_weights(network, *arguments):
+        return original(library.create_architecture("lenet5", grey_spec), *arguments)
 
     monkeypatch.setattr(exporting, "network_graph", other_weights)
     status, _, err = zoo("export", run)
@@ -161,10 +160,11 @@ def test_lower_precision_is_measured_on_the_test_split(zoo, run, precision):
 def test_int8_keeps_its_weights_in_bytes_per_channel(grey_spec):
     network = library.create_architecture("lenet5", grey_spec)
     images = torch.randint(0, 256, (64, 8, 8, 1), dtype=torch.uint8)
-    graph = exporting.network_graph(network, grey_spec)
-    lower = quantize(graph, "int8", MemorySource(images, torch.zeros(64, dtype=torch.int64)))
-    held = {tensor.data_type for tensor in lower.graph.initializer if np.prod(tensor.dims) > 200}
+    graph = exporting.network_graph(network, (1, 8, 8))
+    source = MemorySource(images, torch.zeros(64, dtype=torch.int64))
+    lower = quantize(graph, "int8", source, grey_spec).complete().graph
+    held = {tensor.data_type for tensor in lower.initializer if np.prod(tensor.dims) > 200}
     assert onnx.TensorProto.INT8 in held
     assert onnx.TensorProto.FLOAT not in held
-    scales = [tensor for tensor in lower.graph.initializer if tensor.name.endswith("weight_scale")]
-    assert any(list(tensor.dims) == [6] for tensor in scales)  # one for each of the first convolution's channels
+    scales = [tensor for tensor in lower.initializer if tensor.name.endswith("weight_scale")]
+    assert any(list(tensor.dims) == [16] for tensor in scales)  # one for each of the second convolution's channels

@@ -152,24 +152,32 @@ class TrainedRun:
         """
         return self._evaluate("test", on, tta, data=data, trainer=trainer)
 
-    @quiet_lightning()
-    def export(self, quantize: Literal["int8", "fp16"] | None = None, tta: Literal["flip"] | None = None) -> Path:
-        """Write the run as one ONNX file with preprocessing and class names inside.
+    def export(
+        self,
+        quantize: Literal["int8", "fp16"] | None = None,
+        tta: Literal["flip"] | None = None,
+        input: Literal["any", "fixed", "float"] = "any",
+        batch: int = 1,
+    ) -> Path:
+        """Write the run as one ONNX file with class names and, unless ``input`` says otherwise, preprocessing inside.
 
         Args:
-            quantize: write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split.
+            quantize: write model.int8.onnx or model.fp16.onnx, measured against float32 on the test split, else on val.
             tta: flip writes a network that averages each image and its mirror image.
+            input: how the graph takes images: ``any`` size and number as uint8; ``fixed``: uint8 of the network's size;
+                ``float``: normalised float32 ``(batch, channels, height, width)``.
+            batch: images in a batch of the inputs ``fixed`` and ``float``.
 
         Returns:
             The file.
 
         Raises:
-            UserError: the run has no checkpoint, or there is no test split to measure on.
+            UserError: the run has no checkpoint, or an argument is not allowed.
             RunError: the network cannot be expressed, or the file differs from the checkpoint; nothing is written.
         """
-        from zoo.config.run import export
+        from zoo.config.export import export
 
-        return export([str(self.path)], quantize, tta)[0]
+        return export([str(self.path)], quantize, tta, input, batch)[0]
 
     @quiet_lightning()
     def _evaluate(

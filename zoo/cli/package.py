@@ -44,7 +44,7 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
         UserError: the run, an option, the name or the version is wrong.
         RunError: the network cannot be exported, or the wheel not be written.
     """
-    from zoo.config import run as runs
+    from zoo.config.export import export
     from zoo.core.file_builder import is_file_origin
     from zoo.core.version import __version__
     from zoo.export.wheel import require_name, require_version, write_wheel
@@ -58,7 +58,7 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
     version = require_version(version)
     run = Run.open(args[0])
     checkpoint = read_checkpoint(run.trained())
-    runs.export(args)
+    export(args)
     architecture = checkpoint["hyper_parameters"]["architecture"]
     files: dict[str, Path | str] = {"model.onnx": run.path / "model.onnx", "README.md": model_card(run, name)}
     if run.training_images.is_file():

@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> None:
     try:
         with as_user_errors():
             result = runtime.verify(options.model, providers=options.providers)
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"--providers: {error}") from error
     runtime.print_verification(result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from lightning.pytorch.plugins import Precision
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from zoo.config.builder_options import add_builder
 from zoo.config.class_names import use_class_paths
 from zoo.config.fine_tuning import FINE_TUNING_EPOCHS, parser_defaults
 from zoo.config.help import HelpFormatter, own_options_first
@@ -262,22 +262,6 @@ class ZooCLI(LightningCLI):
             section[named.kind] = {key: builder[key] for key in dict.fromkeys(["name", "from", *builder])}
         content["code"] = [file.record for file in self.sources.code] or None
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-
-
-def add_builder(parser: jsonargparse.ArgumentParser, kind: registry.Kind, key: str, name: str, origin: str) -> None:
-    """Add a builder's own parameters as options ``--<key>.<parameter>``, typed and described by its docstring."""
-    builder = registry.load(kind, name, origin)
-    passed = list(inspect.signature(builder).parameters)[: len(registry.KINDS[kind].passed)]
-    parser.add_argument(
-        f"--{key}.name", type=str, default=name, help=f"Registered name of the {registry.KINDS[kind].title}."
-    )
-    try:
-        if inspect.isclass(builder):
-            parser.add_class_arguments(builder, key, skip=set(passed), instantiate=False, fail_untyped=False)
-        else:
-            parser.add_function_arguments(builder, key, skip=set(passed), fail_untyped=False)
-    except ValueError as error:
-        raise UserError(f"{registry.KINDS[kind].title} '{name}' breaks the contract: its options: {error}") from error
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonargparse
 
-from zoo.config.builder import add_builder
+from zoo.config.builder_options import add_builder
 from zoo.config.messages import parser_error
 from zoo.config.resolve import resolve
 from zoo.core.errors import UserError

@@ -6,18 +6,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from zoo.config.builder import ZooCLI
-from zoo.config.resolve import resolve
+from zoo.config.run_sources import run_sources, show_split_notes
 from zoo.config.temperature import record_temperature
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
-from zoo.data.contract import Split
 from zoo.data.items import item_names
 from zoo.models.checkpoint import classifier_of, last_epoch
 from zoo.models.tta import TestTimeAugmentation
@@ -25,20 +24,13 @@ from zoo.reports.evaluation import Predictions
 from zoo.reports.page import require_page
 from zoo.reports.predictions_csv import PredictionsCsv, write_predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
-from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.training.predictions import CollectPredictions, CountImages, predict_batches
 from zoo.training.task import ImageClassifier
 
-if TYPE_CHECKING:
-    from zoo.export.model_file import Precision
-
 #: Options that come before the user's where one process works, whatever trained the run.
 ALONE = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")
-
-#: How options begin that only a training follows.
-TRAINING = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping", "--logger", "--code")
 
 
 class EvaluateCLI(ZooCLI):
@@ -142,32 +134,6 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
     return write_report(_report_context(cli), split, predictions, output=page)
 
 
-def export(
-    args: Sequence[str], precision: Precision | None = None, tta: TestTimeAugmentation | None = None
-) -> tuple[Path, dict[str, Any]]:
-    """Write a run's best checkpoint as one ONNX file.
-
-    Args:
-        args: the run folder, then options that override its configuration, such as ``--data.root``.
-        precision: int8 or fp16; None is float32.
-        tta: flip writes a network that averages each image and its mirror image.
-
-    Returns:
-        ``RUN/model.onnx``, ``RUN/model.int8.onnx`` or ``RUN/model.fp16.onnx``, and its metadata.
-
-    Raises:
-        UserError: the run, an option or the data is wrong.
-        RunError: the file would differ from the checkpoint or cannot be written.
-    """
-    from zoo.export import model_file  # loads onnx
-
-    cli = opened("export", args)
-    path = cli.run.path / ("model.onnx" if precision is None else f"model.{precision}.onnx")
-    cli.model.tta = tta
-    origin = model_file.describe_origin(cli.run, cli.checkpoint, cli.checkpoint_path, tta)
-    return path, model_file.export(cli.model, cli.datamodule, path, precision=precision, origin=origin)
-
-
 def opened(
     command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, Any]], own_data: bool = True
 ) -> EvaluateCLI:
@@ -182,36 +148,11 @@ def opened(
     Raises:
         UserError: the run or an option is wrong, or the run has no checkpoint.
     """
-    if not args or args[0].startswith("-"):
-        raise UserError(f"which run? zoo {command} RUN, where RUN is the folder that 'zoo fit' printed")
-    run = Run.open(args[0])
-    _refuse_training_options(command, run, args[1:])
-    own = (str(run.config), read_config(run.config))
-    sources = resolve(args[1:], own, *configs)
-    if sources.names != resolve([], own).names:
-        raise UserError(f"run {run.path} knows its model and data; leave --model and --data out")
+    run, sources = run_sources(command, args, *configs)
     cli = EvaluateCLI(command, sources, run)
-    if own_data and run.split.is_file():
-        _show_split_notes(command, cli)
+    if own_data:
+        show_split_notes(command, run, cli.datamodule.splits)
     return cli
-
-
-def _refuse_training_options(command: str, run: Run, args: Sequence[str]) -> None:
-    """Refuse, by a UserError, options that say how to train: they would change nothing."""
-    for option in (arg.partition("=")[0] for arg in args):
-        if option.startswith(TRAINING):
-            raise UserError(
-                f"{option} says how to train, and 'zoo {command}' takes run {run.path} as it was trained; leave it out "
-                "(--data.*, --trainer.* and --ckpt_path have an effect)"
-            )
-
-
-def _show_split_notes(command: str, cli: EvaluateCLI) -> None:
-    """Name the images that are no longer what the run recorded, of those that the command reads."""
-    read: list[Split] = ["val"] if command == "validate" else ["val", "test"]
-    splits = cli.datamodule.splits
-    for note in [*splits.changes(read), *splits.notes] if is_first_process() else []:
-        print_stderr(note)
 
 
 @contextmanager

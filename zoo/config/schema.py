@@ -8,7 +8,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, capture_parser
 
-from zoo.config.builder import ZooCLI, add_builder
+from zoo.config.builder import ZooCLI
+from zoo.config.builder_options import add_builder
 from zoo.config.resolve import resolve
 from zoo.core import registry
 from zoo.core.errors import UserError

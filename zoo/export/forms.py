@@ -9,19 +9,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from onnx import TensorProto, helper
+from torch import nn
 
 from zoo.core.spec import InputSpec
-from zoo.export.graph import PIXELS, NetworkGraph
+from zoo.export.graph import PIXELS, NetworkGraph, network_graph
 from zoo.export.resize import GraphWriter, resize_branch
-
-Form = Literal["any", "fixed", "float"]
+from zoo.export.streaming import graph_bytes
+from zoo.runtime import Form
 
 #: onnxruntime 1.15 reads it, and it has all that operator set 18 needs.
 IR_VERSION = 8
+
+
+def to_onnx(network: nn.Module, spec: InputSpec) -> bytes:
+    """Return a network with its resize as an ONNX file without metadata, of the form ``any``.
+
+    Args:
+        network: float32 ``(batch, channels, height, width)`` to logits ``(batch, classes)``; is set to evaluation mode.
+        spec: what the network was trained for.
+
+    Raises:
+        RunError: ONNX cannot express the network, or its weights are too large for one file.
+    """
+    return graph_bytes(with_input(network_graph(network, (spec.channels, spec.height, spec.width)), spec))
 
 
 def with_input(network: NetworkGraph, spec: InputSpec, form: Form = "any", batch: int = 1) -> NetworkGraph:

@@ -72,7 +72,8 @@ class NetworkGraph:
     @property
     def nbytes(self) -> int:
         """Bytes of a file of the graph, nearly."""
-        return self.structure.ByteSize() + sum(array.nbytes for array in self.weights.values())
+        structure: int = self.structure.ByteSize()
+        return structure + sum(array.nbytes for array in self.weights.values())
 
     def copy(self) -> NetworkGraph:
         """Return a copy of the structure, with the same weights."""
@@ -82,8 +83,9 @@ class NetworkGraph:
 
     @classmethod
     def of(cls, model: onnx.ModelProto) -> NetworkGraph:
-        """Take the large tensors out of a graph, which is changed."""
+        """Take the large tensors and the metadata out of a graph, which is changed."""
         weights = {}
+        del model.metadata_props[:]
         for tensor in model.graph.initializer:
             if len(tensor.raw_data) > SMALL:
                 weights[tensor.name] = np.frombuffer(tensor.raw_data, np.uint8)
@@ -116,7 +118,8 @@ def network_graph(
         tensor = value.const_value
         if tensor is not None and tensor.nbytes > SMALL:
             weights[name] = tensor.numpy()
-            value.const_value = _Placeholder("weights", 0, 0, tensor.dtype, shape=tensor.shape, name=name)
+            shape = onnx_ir.Shape(tensor.shape.numpy())
+            value.const_value = onnx_ir.ExternalTensor("weights", 0, 0, tensor.dtype, shape=shape, name=name)
     model = onnx_ir.to_proto(program.model)
     for initializer in model.graph.initializer:
         if initializer.name in weights:
@@ -128,10 +131,6 @@ def network_graph(
         del part.metadata_props[:]
         part.doc_string = ""
     return NetworkGraph(model, weights)
-
-
-#: A tensor whose values are written later.
-_Placeholder = onnx_ir.ExternalTensor
 
 
 def _exported(module: nn.Module, example: Tensor, any_batch: bool) -> torch.onnx.ONNXProgram:

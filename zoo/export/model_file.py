@@ -88,7 +88,7 @@ def export(
             the classes of too many images; nothing is written.
     """
     _require_allowed(precision, form, batch)
-    measured = None if precision is None else measured_split(data)
+    measured: Literal["test", "val"] = "test" if precision is None else measured_split(data)
     spec, images = classifier.spec, _validation_images(data)
     size, fixed = (spec.channels, spec.height, spec.width), None if form == "any" else batch
     network = network_graph(evaluated(classifier.network, classifier.tta), size, classifier.temperature, fixed)

@@ -7,7 +7,7 @@ are put behind it, inside the message of the graph (https://protobuf.dev/program
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import onnx
@@ -18,7 +18,7 @@ from zoo.export.graph import NetworkGraph
 GRAPH, INITIALIZER, RAW_DATA = (bytes([number << 3 | 2]) for number in (7, 5, 9))
 
 
-def write_graph(graph: NetworkGraph, file: BinaryIO) -> None:
+def write_graph(graph: NetworkGraph, file: IO[bytes]) -> None:
     """Write a graph as an ONNX file without metadata; ``write_metadata`` may append them."""
     structure, tensors = onnx.ModelProto(), {}
     structure.CopyFrom(graph.structure)
@@ -39,7 +39,7 @@ def write_graph(graph: NetworkGraph, file: BinaryIO) -> None:
         file.write(np.ascontiguousarray(graph.weights[name]).data)
 
 
-def write_metadata(texts: dict[str, str], file: BinaryIO) -> None:
+def write_metadata(texts: dict[str, str], file: IO[bytes]) -> None:
     """Append metadata to a file of ``write_graph``."""
     model = onnx.ModelProto()
     onnx.helper.set_model_props(model, texts)

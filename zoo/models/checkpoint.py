@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from zoo.core.errors import CheckpointError, UserError, did_you_mean
 from zoo.core.file_builder import is_file_name, locate
 from zoo.core.spec import InputSpec
 from zoo.models.classifier import Classifier
+from zoo.models.initialisation import without_random_weights
 from zoo.models.installed import WEIGHTS, described_checkpoint, installed_folder
 from zoo.runs.folder import Run
 
@@ -23,8 +25,12 @@ PLAIN = ("spec", "architecture", "freeze", "channels_last")
 AnyClassifier = TypeVar("AnyClassifier", bound=Classifier)
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
+def read_checkpoint(path: str | Path, *, mapped: bool = False) -> dict[str, Any]:
     """Read a checkpoint of zoo's onto the CPU.
+
+    Args:
+        path: its file.
+        mapped: leave tensors in the file until they are used; an optimizer's state then takes no memory.
 
     Raises:
         CheckpointError: the file is missing, damaged, holds more than tensors and primitives, or is not zoo's.
@@ -33,7 +39,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist")
     with reading(path, "checkpoint"):
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if mapped:  # torch compares no checksums then
+            with zipfile.ZipFile(path) as archive:
+                if (name := archive.testzip()) is not None:
+                    raise zipfile.BadZipFile(f"{name} is damaged")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     size = path.stat().st_size
     if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
         raise CheckpointError(f"{path} is not a checkpoint of zoo ({size:,} bytes): it names no architecture")
@@ -105,7 +115,8 @@ def classifier_of(
         hyperparameters["architecture"] = {**architecture, "name": name}
         hyperparameters |= configured
         arguments = hyperparameters.items()
-        classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
+        with without_random_weights():
+            classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
     load_weights(classifier, checkpoint, path)
