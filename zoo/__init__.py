@@ -19,6 +19,7 @@ _MODULES = {
         "zoo.core.version": "__version__",
         "zoo.data.arrays": "ArrayDataset",
         "zoo.data.datamodule": "ImageDataModule",
+        "zoo.runs.logged": "LoggedRun",
         "zoo.models.weights": "PublishedWeights",
         "zoo.training.task": "ImageClassifier",
     }.items()

@@ -20,4 +20,5 @@ from zoo.core.version import __version__ as __version__
 from zoo.data.arrays import ArrayDataset as ArrayDataset
 from zoo.data.datamodule import ImageDataModule as ImageDataModule
 from zoo.models.weights import PublishedWeights as PublishedWeights
+from zoo.runs.logged import LoggedRun as LoggedRun
 from zoo.training.task import ImageClassifier as ImageClassifier

@@ -29,7 +29,12 @@ def config(tmp_path):
 )
 def test_every_way_to_name_an_architecture_means_the_same(words):
     sources = resolve([*words, "--data.batch_size", "8"])
-    assert sources.names == {"architecture": "vgg16", "dataset": "digits", "loss": "cross_entropy"}
+    assert sources.names == {
+        "architecture": "vgg16",
+        "dataset": "digits",
+        "loss": "cross_entropy",
+        "task": "classification",
+    }
     assert sources.options == ["--data.batch_size=8"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never, overload
 
@@ -98,7 +98,7 @@ def fit(
     seeds: None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
     quiet: bool = False,
     **unknown: Never,
 ) -> TrainedRun: ...
@@ -127,7 +127,7 @@ def fit(
     seeds: int | None = None,
     run: str | None = None,
     resume: str | Path | TrainedRun | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
     quiet: bool = False,
     **unknown: Never,
 ) -> TrainedRun | list[TrainedRun]:
@@ -154,7 +154,8 @@ def fit(
         seeds: train and test a run for each of so many seeds, from seed_everything upwards; returns a list of them.
         run: the run's folder inside trainer's default_root_dir; one that is there, configured alike, is resumed.
         resume: the run to go on with, where it stopped; takes trainer, early_stopping, logger and where the data is.
-        callbacks: run beside zoo's own; the run does not record them.
+        callbacks: run beside zoo's own: objects, which the run does not record, or names that ``zoo list callbacks``
+            shows, with options: ``{"name": "swa", "swa_lrs": 0.01}``.
         quiet: print nothing, errors apart.
         **unknown: raises a UserError that suggests the argument that is meant.
 
@@ -169,7 +170,8 @@ def fit(
     from zoo.config.fit import train  # loads torch and lightning
     from zoo.config.folds import train_several
 
-    options: dict[str, Any] = {"resume": resume, "name": run, "limit": limit, "callbacks": callbacks, "quiet": quiet}
+    objects = [callback for callback in callbacks if not isinstance(callback, str | Mapping)]
+    options: dict[str, Any] = {"resume": resume, "name": run, "limit": limit, "callbacks": objects, "quiet": quiet}
     with host_signals():
         if folds is None and seeds is None:
             return TrainedRun(train((), *configs, **options).path)

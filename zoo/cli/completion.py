@@ -124,6 +124,8 @@ COMPLETERS: Mapping[str, Any] = {
     **{f"--{named.section}": partial(_names, named.kind) for named in NAMED_OPTIONS if named.short},
     **{f"--{named.key}": partial(_names, named.kind) for named in NAMED_OPTIONS},
     "--data.augmentation": partial(_names, "augmentation"),
+    "--callbacks": partial(_names, "callback"),
+    "--logger": partial(_names, "logger"),
     "name": partial(_names, *registry.KINDS),
     "architecture": partial(_names, "architecture"),
     "dataset": partial(_names, "dataset"),

@@ -15,13 +15,13 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from zoo.config.fit_cli import FitCLI
 from zoo.core.errors import RunError, UserError
 from zoo.data.sources import MemorySource
 from zoo.models.layers import layers
 from zoo.reports.environment import most_memory
+from zoo.training.task import loss_of
 
 #: Side of the square float32 matrices whose product gives the machine's rate.
 MATRIX = 1024
@@ -121,7 +121,7 @@ def step_speed(cli: BenchCLI, seconds: float) -> float:
     def step() -> None:
         optimizer.zero_grad()
         with precision.train_step_context():
-            loss: Tensor = model.training_step((images, labels), 0)["loss"]
+            loss = loss_of(model.training_step((images, labels), 0))
         torch.autograd.backward(loss)
         optimizer.step()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ from zoo.training.fast_settings import (
 )
 from zoo.training.head_start import Start
 from zoo.training.task import ImageClassifier
+from zoo.training.tasks import build_task
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40
@@ -228,6 +231,11 @@ class ZooCLI(LightningCLI):
     def build(self, config: dict[str, Any]) -> None:
         """Build model and trainer out of the configuration, ``self.datamodule`` being there."""
         raise NotImplementedError
+
+    def task(self, config: dict[str, Any]) -> Callable[..., ImageClassifier]:
+        """Take the task out of the configuration, and return what builds it out of the arguments of ImageClassifier."""
+        options = config["model"].pop("task")
+        return partial(build_task, options.pop("name"), self.sources.origins["task"], options)
 
     def make_trainer(self, **changes: Any) -> Trainer:
         """Build the trainer the configuration describes, with atomic checkpoints, in a precision that suits the device.

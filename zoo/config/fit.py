@@ -21,7 +21,8 @@ from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import ImageError, RunError, UserError, first_line
+from zoo.core.errors import ImageError, RunError, UserError, ZooError, first_line
+from zoo.core.part_list import part_of
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
@@ -237,7 +238,7 @@ def _report(cli: FitCLI) -> None:
         context = ReportContext(cli.run, cli.model, cli.datamodule, device, last_epoch(checkpoint))
         cli.notify(f"report: {write_report(context, 'val', predictions, fitted=fitted)}")
         classes, step = cli.model.spec.classes, checkpoint["global_step"]
-        for problem in log_results(cli.loggers, cli.run, predictions, classes, step):
+        for problem in log_results(cli.parts, cli.run, predictions, classes, step):
             cli.notify(problem)
 
 
@@ -253,18 +254,27 @@ def _failures(cli: FitCLI) -> Iterator[None]:
     except SystemExit:  # Ctrl-C or SIGTERM while no step is done: GracefulStop listens to the others
         print_stderr(f"interrupted while not training; {remedy}")
         raise
-    except ImageError as error:
-        raise RunError(f"{error}; then {remedy}") from error
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
-            size = cli.datamodule.batch_size
-            raise RunError(
-                f"out of memory at batch size {size}; the last checkpoint is kept; "
-                f"try a smaller batch: --data.batch_size {max(1, size // 2)}"
-            ) from error
-        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            reason = first_line(error)
-            raise RunError(f"the network cannot be compiled: {reason}; leave --model.compile out") from error
-        if "DataLoader worker" in str(error):
-            raise RunError(f"a process that reads images died: {first_line(error)}; {remedy}") from error
-        raise
+    except Exception as error:
+        if (explained := _explained(error, cli, remedy)) is None:
+            raise
+        raise explained from error
+
+
+def _explained(error: Exception, cli: FitCLI, remedy: str) -> RunError | None:
+    """Return what an error of a training means; None where it says it itself."""
+    reason = first_line(error)
+    if isinstance(error, ImageError):
+        return RunError(f"{error}; then {remedy}")
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+        size = cli.datamodule.batch_size
+        return RunError(
+            f"out of memory at batch size {size}; the last checkpoint is kept; "
+            f"try a smaller batch: --data.batch_size {max(1, size // 2)}"
+        )
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return RunError(f"the network cannot be compiled: {reason}; leave --model.compile out")
+    if "DataLoader worker" in str(error):
+        return RunError(f"a process that reads images died: {reason}; {remedy}")
+    if not isinstance(error, ZooError) and (title := part_of(error, cli.parts)):
+        return RunError(f"{title} raises {type(error).__name__}: {reason}; mend it or leave it out; {remedy}")
+    return None

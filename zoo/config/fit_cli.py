@@ -23,6 +23,7 @@ from zoo.core.code_file import CodeFile
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import FileBuilder
+from zoo.core.part_list import build_parts
 from zoo.data.sampling import balanced_weights
 from zoo.data.split_file import write_split
 from zoo.models.checkpoint import last_epoch, load_weights
@@ -43,7 +44,6 @@ from zoo.training.head_start import HeadStart
 from zoo.training.loggers import named_loggers
 from zoo.training.progress_bar import EpochProgressBar
 from zoo.training.starting_weights import init_from_data
-from zoo.training.task import ImageClassifier
 from zoo.training.time_budget import Length, TimeBudget
 
 #: Epochs of a training until its speed, measured where --time is given, decides them.
@@ -104,8 +104,8 @@ class FitCLI(ZooCLI):
     ) -> None:
         self.name, self.group, self.limit = name, group, limit
         self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
-        #: Those that --logger names.
-        self.loggers: list[Logger] = []
+        #: Loggers and callbacks that the configuration names, by kind, name and distribution.
+        self.parts: dict[str, Logger | Callback] = {}
         super().__init__(command, sources, run)
 
     def default_checkpoint(self) -> Path | None:
@@ -140,8 +140,9 @@ class FitCLI(ZooCLI):
         if self.run is None and config["model"]["batch_norm"] is None:
             mode = batch_norm_mode(self.weights is not None, lambda: len(self.datamodule.source("train")))
             config["model"]["batch_norm"] = self.config.model.batch_norm = mode
-        self.model = ImageClassifier(
-            self.datamodule.spec,
+        build = self.task(config)
+        self.model = build(
+            spec=self.datamodule.spec,
             **config["model"],
             optimizer=config["optimizer"],
             lr_scheduler=config["lr_scheduler"],
@@ -171,7 +172,8 @@ class FitCLI(ZooCLI):
         self.config.model.head_start = self.head_plan.start
         if self.head_plan.note:
             self.notify(self.head_plan.note)
-        if self.head_plan.start == "solve" and self.head_plan.alone and not self.length_chosen:
+        alone = self.head_plan.alone and not self.model.has_own_step
+        if self.head_plan.start == "solve" and alone and not self.length_chosen:
             self.config.trainer.max_epochs = self.config_init.trainer.max_epochs = 0
             self.limit = None
             if idle := idle_options(self.config.model):
@@ -221,11 +223,13 @@ class FitCLI(ZooCLI):
         loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
         added = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
         configured = trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks]
-        for callback in (*configured, *self.callbacks):
+        named = build_parts("callback", self.config.callbacks, {}, Callback)
+        self.parts |= named
+        for callback in (*configured, *self.callbacks, *named.values()):
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(self.run.last.parent.absolute())  # Lightning's is that of no named run
         patience, done = self.config.early_stopping, self.first_step or 0
-        self.loggers += named_loggers(self.config.logger, self.run, done if self.resumed else 0)
+        self.parts |= named_loggers(self.config.logger, self.run, done if self.resumed else 0)
         added += self.loggers
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
@@ -243,7 +247,16 @@ class FitCLI(ZooCLI):
             length = {"max_epochs": MOST_EPOCHS}
         return length | {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [*self.callbacks, *first, *aids, self.metrics, self.lines, self.stop, self.checkpoints],
+            "callbacks": [
+                *self.callbacks,
+                *named.values(),
+                *first,
+                *aids,
+                self.metrics,
+                self.lines,
+                self.stop,
+                self.checkpoints,
+            ],
             "enable_progress_bar": True,
         }
 
@@ -254,6 +267,11 @@ class FitCLI(ZooCLI):
         if length.batches is not None:
             trainer.limit_train_batches = length.batches
         write_atomically(self.run.config, self.resolved_config())
+
+    @property
+    def loggers(self) -> list[Logger]:
+        """Those that --logger names."""
+        return [part for part in self.parts.values() if isinstance(part, Logger)]
 
     @property
     def solves_all(self) -> bool:

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from zoo.runs.metrics import Monitor
 
+#: Names of parts with their options, or a list of them.
+PARTS = list[str | dict[str, Any]] | dict[str, Any] | str | None
+
 #: Name, type, help, and what else the parser takes of an option; the default is None.
 TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
     (
@@ -53,8 +56,16 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
     ),
     (
         "--logger",
-        str | list[str] | None,
-        "Also write to tensorboard, wandb, mlflow or comet, or to several: [tensorboard,mlflow].",
+        PARTS,
+        "Also write to tensorboard, wandb, mlflow, comet or another logger that 'zoo list loggers' shows, or to "
+        "several: [tensorboard,mlflow]; {name: mlflow, experiment: bees} gives one its options.",
+        {},
+    ),
+    (
+        "--callbacks",
+        PARTS,
+        "Callbacks that run beside zoo's own while it trains: a name that 'zoo list callbacks' shows, or several, with "
+        "their options: [learning_rate,{name: swa, swa_lrs: 0.001}].",
         {},
     ),
     (

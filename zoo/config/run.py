@@ -27,7 +27,6 @@ from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.training.predictions import CollectPredictions, CountImages, predict_batches
-from zoo.training.task import ImageClassifier
 
 #: Options that come before the user's where one process works, whatever trained the run.
 ALONE = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")
@@ -48,7 +47,8 @@ class EvaluateCLI(ZooCLI):
     def build(self, config: dict[str, Any]) -> None:
         """Build the model of the checkpoint, and the trainer."""
         loss = config["model"]["loss"]
-        self.model = classifier_of(self.checkpoint, self.checkpoint_path, ImageClassifier, self.run.path, loss=loss)
+        build = self.task(config)
+        self.model = classifier_of(self.checkpoint, self.checkpoint_path, build, self.run.path, loss=loss)
         self.model.temperature = self.run.temperature(self.checkpoint["global_step"])
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 

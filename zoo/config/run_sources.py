@@ -14,7 +14,8 @@ from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 
 #: How options begin that only a training follows.
-TRAINING = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping", "--logger", "--code")
+TRAINING: tuple[str, ...] = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping")
+TRAINING += ("--logger", "--callbacks", "--code")
 
 
 def run_sources(

@@ -26,6 +26,8 @@ def fit_configs(arguments: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
 
         raise unknown_argument(next(iter(unknown)), arguments.keys() - {"unknown"})
     sections = plain_sections({name: arguments[name] for name in SECTION_NAMES})
+    if named := [entry for entry in arguments["callbacks"] if isinstance(entry, str | Mapping)]:
+        sections |= plain_sections({"callbacks": named})
     if (max_epochs := arguments["max_epochs"]) is not None:
         trainer = sections.setdefault("trainer", {})
         if not isinstance(trainer, dict) or "max_epochs" in trainer:

@@ -29,14 +29,14 @@ def log_config(loggers: Sequence[Logger], config: str) -> None:
 
 
 def log_results(
-    loggers: Sequence[Logger], run: Run, predictions: Predictions, classes: Sequence[str], step: int
+    parts: Mapping[str, object], run: Run, predictions: Predictions, classes: Sequence[str], step: int
 ) -> list[str]:
     """Give loggers the figures of the best checkpoint, its confusion matrix, the report and the configuration.
 
     A logger gets the files where it has a method ``log_files(files, step)``.
 
     Args:
-        loggers: those that ``--logger`` names.
+        parts: what the configuration names, by title, loggers among it.
         run: whose report is written.
         predictions: of the validation images by the best checkpoint.
         classes: names, in order.
@@ -45,21 +45,22 @@ def log_results(
     Returns:
         A line for each logger that failed: the run is complete all the same.
     """
+    loggers = {title: part for title, part in parts.items() if isinstance(part, Logger)}
     problems: list[str] = []
     metrics = predictions.metrics() if loggers else None
     with tempfile.TemporaryDirectory() as folder:
         files = [run.report, run.config]
         if metrics is not None:
             files += write_confusion(Path(folder), metrics.confusion, classes)
-        for logger in loggers:
+        for title, logger in loggers.items():
             try:
                 if metrics is not None:
                     logger.log_metrics(_figures(metrics), step)
                 if hasattr(logger, "log_files"):
                     logger.log_files(files, step)
             except Exception as error:  # any error of a tracker's package: a run is worth more than its record there
-                name, reason = type(logger).__name__, f"{type(error).__name__}: {first_line(error)}"
-                problems.append(f"{name} did not take the results: {reason}; add {run.report} yourself")
+                reason = f"{type(error).__name__}: {first_line(error)}"
+                problems.append(f"{title} did not take the results: {reason}; add {run.report} to it yourself")
     return problems
 
 

@@ -28,6 +28,8 @@ class KindFacts:
         plural: the word by which ``zoo list`` shows the kind; empty where it does not.
         families: group of entry points that bring many names each; empty where there is none.
         by_path: whether the import path of a builder may stand for a name.
+        keyword_only: whether the options are the keyword-only parameters alone: those of a subclass, which passes all
+            others on.
     """
 
     group: str
@@ -38,6 +40,7 @@ class KindFacts:
     plural: str = ""
     families: str = ""
     by_path: bool = False
+    keyword_only: bool = False
 
 
 KINDS: Mapping[Kind, KindFacts] = {
@@ -69,6 +72,9 @@ KINDS: Mapping[Kind, KindFacts] = {
     "scheduler": KindFacts(
         "zoo.schedulers", "scheduler", ("optimizer",), "--lr_scheduler", "--lr_scheduler.", "schedulers"
     ),
+    "task": KindFacts("zoo.tasks", "task", (), "--model.task", "--model.task.", "tasks", keyword_only=True),
+    "callback": KindFacts("zoo.callbacks", "callback", (), "--callbacks", plural="callbacks"),
+    "logger": KindFacts("zoo.loggers", "logger", ("run",), "--logger", plural="loggers"),
     "model": KindFacts("zoo.models", "model", use="zoo predict", plural="models"),
     "command": KindFacts("zoo.commands", "command", ("argv",), "zoo"),
 }

@@ -146,11 +146,13 @@ class Option:
 
 def options(kind: Kind, builder: Callable[..., Any]) -> list[Option]:
     """Return the options of a builder: its parameters without those that zoo passes."""
-    parameters = list(inspect.signature(builder).parameters.values())[len(KINDS[kind].passed) :]
+    facts = KINDS[kind]
+    parameters = list(inspect.signature(builder).parameters.values())[len(facts.passed) :]
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [
         Option(parameter.name, _type_name(parameter.annotation), parameter.default)
         for parameter in parameters
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if parameter.kind == parameter.KEYWORD_ONLY or (parameter.kind in named and not facts.keyword_only)
     ]
 
 

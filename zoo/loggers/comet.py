@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import CometLogger
 
+from zoo.loggers import requires
 from zoo.runs.logged import LoggedRun
 
 
@@ -27,6 +28,7 @@ class CometExperiment(CometLogger):
         self.experiment.end()
 
 
+@requires("comet-ml")
 def comet(run: LoggedRun, project: str = "zoo", workspace: str | None = None) -> CometExperiment:
     """Log to Comet; with COMET_START_ONLINE=0 into an archive in RUN/comet, which ``comet upload`` sends later.
 

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 from lightning.pytorch.loggers import MLFlowLogger
 
 from zoo.core.errors import UserError
+from zoo.loggers import requires
 from zoo.runs.logged import LoggedRun
 
 #: Seconds in which a server must answer; without this question mlflow would repeat its own for minutes.
@@ -26,6 +27,7 @@ class MLflowRun(MLFlowLogger):
             self.experiment.log_artifact(self.run_id, str(path))
 
 
+@requires("mlflow")
 def mlflow(run: LoggedRun, tracking_uri: str | None = None, experiment: str | None = None) -> MLflowRun:
     """Log to MLflow.
 

@@ -9,6 +9,7 @@ import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
+from zoo.loggers import requires
 from zoo.runs.logged import LoggedRun
 
 
@@ -33,6 +34,7 @@ class EventFiles(TensorBoardLogger):
         self.experiment.close()
 
 
+@requires("tensorboard")
 def tensorboard(run: LoggedRun) -> EventFiles:
     """Write TensorBoard's event files into RUN/tensorboard; see them with: tensorboard --logdir runs."""
     # A resumed run logs again what a killed process logged after its last checkpoint.

@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning.pytorch.loggers import WandbLogger
 
 from zoo.core.console import is_first_process
+from zoo.loggers import requires
 from zoo.runs.logged import LoggedRun
 
 
@@ -36,6 +37,7 @@ class WandbRun(WandbLogger):
             self.experiment.finish()
 
 
+@requires("wandb")
 def wandb(run: LoggedRun, project: str = "zoo", entity: str | None = None) -> WandbRun:
     """Log to Weights & Biases; its files lie in RUN/wandb.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,14 +91,14 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
 
 
 def classifier_of(
-    checkpoint: dict[str, Any], path: Path, kind: type[AnyClassifier], folder: Path, **configured: Any
+    checkpoint: dict[str, Any], path: Path, kind: Callable[..., AnyClassifier], folder: Path, **configured: Any
 ) -> AnyClassifier:
     """Return the classifier that a checkpoint describes, in evaluation mode.
 
     Args:
         checkpoint: as ``read_checkpoint`` returns it.
         path: its file, for errors.
-        kind: Classifier itself takes no hyperparameter of the training.
+        kind: class or builder; Classifier itself takes no hyperparameter of the training.
         folder: of the run, which holds the file of a network that is one; no other file is executed.
         **configured: hyperparameters by the run's configuration, which may name import paths.
 
@@ -119,6 +119,13 @@ def classifier_of(
             classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
+    if kind is Classifier:  # which has no place for the modules that a task adds to the network
+        own = {name.partition(".")[0] for name in classifier.state_dict()}
+        state = checkpoint["state_dict"]
+        checkpoint = {
+            **checkpoint,
+            "state_dict": {name: state[name] for name in state if name.partition(".")[0] in own},
+        }
     load_weights(classifier, checkpoint, path)
     return classifier.eval()
 

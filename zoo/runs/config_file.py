@@ -35,6 +35,7 @@ NAMED_OPTIONS = (
     NamedOption("model", "architecture", "lenet5", short=True),
     NamedOption("data", "dataset", "digits", short=True),
     NamedOption("model", "loss", "cross_entropy"),
+    NamedOption("model", "task", "classification"),
 )
 
 

@@ -57,6 +57,9 @@ class FeatureCache(Callback):
             if data.views is not None:
                 print_stderr(f"data.views {data.views} does nothing: no layer is frozen (--model.freeze)")
             return
+        if pl_module.has_own_step:
+            print_stderr("the frozen layers run in every epoch: the task says itself what a step does with images")
+            return
         loader = data.train_dataloader()
         if planned_steps(trainer, len(loader)) <= self.done_steps:
             return  # nothing is left to train

@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
-
 from lightning.pytorch.loggers.logger import Logger
 
+from zoo.core import registry
 from zoo.core.console import is_first_process
-from zoo.core.errors import UserError, ZooError, did_you_mean, first_line
+from zoo.core.errors import UserError, ZooError, first_line
+from zoo.core.part_list import PartList, build_parts, parse_parts
 from zoo.runs.folder import Run
 from zoo.runs.logged import LoggedRun, record_tracker_ids, tracker_ids
 
-#: The module of each logger, which holds a builder of the same name, and what installs its package.
-LOGGERS: dict[str, str] = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "comet": "comet-ml"}
 
-
-def named_loggers(names: str | Sequence[str] | None, run: Run, done_steps: int) -> list[Logger]:
+def named_loggers(value: PartList | None, run: Run, done_steps: int) -> dict[str, Logger]:
     """Build loggers by name, and record what their trackers call the run.
 
+    The contract of ``zoo.loggers``: ``builder(run: zoo.LoggedRun, **options)`` returns a Lightning ``Logger``. It gets
+    the rows of metrics.csv by ``log_metrics`` and a new run's configuration by ``log_hyperparams``. Where it has the
+    method ``log_files(files, step)``, it gets report, drawings and configuration after training, and its method
+    ``close()`` is called last. The value of its property ``version`` comes back as ``run.tracker_id`` when the run is
+    resumed.
+
     Args:
-        names: one or several of LOGGERS, or None.
+        value: of ``--logger``: names that ``zoo list loggers`` shows, with options; or None.
         run: the folder they write to.
         done_steps: optimizer steps that a resumed run has done, else 0.
 
+    Returns:
+        The loggers by their titles: name and distribution.
+
     Raises:
-        UserError: there is no such logger, its package is not installed, or it cannot begin.
+        UserError: there is no such logger, its package is not installed, it cannot begin, or it breaks the contract.
     """
-    loggers: dict[str, Logger] = {}
-    ids = tracker_ids(run)
-    for name in [names] if isinstance(names, str) else names or []:
-        if name not in LOGGERS:
-            raise UserError(f"logger is '{name}'; allowed are {', '.join(LOGGERS)}{did_you_mean(name, LOGGERS)}")
-        builder = getattr(import_module(f"zoo.loggers.{name}"), name)
+    ids, loggers, versions = tracker_ids(run), {}, {}
+    for name, options in parse_parts("logger", value):
+        logged = LoggedRun(run.path.absolute(), done_steps, ids.get(name, ""))
         try:
-            loggers[name] = builder(LoggedRun(run.path.absolute(), done_steps, ids.get(name, "")))
-        except ModuleNotFoundError as error:
-            package = LOGGERS[name]
-            raise UserError(f"logger {name} needs a package that is not here: pip install {package}") from error
+            [(title, logger)] = build_parts("logger", {"name": name, **options}, {name: (logged,)}, Logger).items()
         except ZooError as error:
             raise UserError(f"logger {name}: {error}") from error
-        except Exception as error:  # a tracker's package has errors of its own
-            raise UserError(f"logger {name} cannot begin: {type(error).__name__}: {first_line(error)}") from error
+        except OSError as error:
+            title = registry.find("logger", name).title
+            raise UserError(f"{title} cannot begin: {type(error).__name__}: {first_line(error)}") from error
+        with registry.errors_of(title):
+            loggers[title], versions[name] = logger, logger.version
     if is_first_process():
-        versions = {name: logger.version for name, logger in loggers.items()}
         record_tracker_ids(run, {name: str(version) for name, version in versions.items() if version is not None})
-    return list(loggers.values())
+    return loggers

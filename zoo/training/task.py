@@ -8,7 +8,8 @@ the loss to a teacher. For mixed images, training shows the loss to their mixed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import lightning.pytorch as pl
@@ -18,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import LBFGS, Optimizer
 
 from zoo.core.errors import UserError
+from zoo.core.registry import errors_of
 from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.classifier import Classifier
@@ -32,6 +34,35 @@ from zoo.training.metrics import SplitMetrics
 from zoo.training.mixup import BatchMixer
 from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
 from zoo.training.optimizer_check import require_optimizer, require_scheduler
+
+Step = Callable[..., Any]
+
+
+def checked_step(step: Step) -> Step:
+    """Return a ``training_step`` that says what is wrong with it, where its class was built by name."""
+
+    @functools.wraps(step)
+    def checked(self: ImageClassifier, *args: Any, **kwargs: Any) -> Any:
+        if not self.title:
+            return step(self, *args, **kwargs)
+        with errors_of(self.title):
+            output = step(self, *args, **kwargs)
+        loss = output.get("loss") if isinstance(output, Mapping) else output
+        if output is None or (isinstance(loss, Tensor) and loss.numel() == 1 and loss.is_floating_point()):
+            return output
+        received = f"{loss.dtype} {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise UserError(
+            f"{self.title} breaks the contract: training_step must return the loss, a floating tensor of one number, "
+            f"or a dict with the key loss; received {received}"
+        )
+
+    return checked
+
+
+def loss_of(output: Any) -> Tensor:
+    """Return the loss of what a ``training_step`` returned."""
+    loss: Tensor = output["loss"] if isinstance(output, Mapping) else output
+    return loss
 
 
 class ImageClassifier(Classifier, HookNameModule):
@@ -80,6 +111,14 @@ class ImageClassifier(Classifier, HookNameModule):
     """
 
     batch_norm = "train"
+    #: Kind, name and distribution, where it was built by name: errors of its own step name them.
+    title = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check what the ``training_step`` of a subclass returns."""
+        super().__init_subclass__(**kwargs)
+        if "training_step" in vars(cls):
+            cls.training_step = checked_step(cls.training_step)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -223,9 +262,16 @@ class ImageClassifier(Classifier, HookNameModule):
         if self.lr_scheduler is not None:
             require_scheduler(self.lr_scheduler, self.optimizer)
 
+    @property
+    def has_own_step(self) -> bool:
+        """Whether a subclass says what a step of training is."""
+        return type(self).training_step is not ImageClassifier.training_step
+
     def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield the parameters that train, by name."""
-        yield from ((name, value) for name, value in self.network.named_parameters() if value.requires_grad)
+        for name, value in self.named_parameters():  # a task may add modules to the network
+            if value.requires_grad:
+                yield name.removeprefix("network."), value
 
     def build_optimizer(self) -> Optimizer:
         """Build the optimizer over the parameters that train; with layer_decay each layer is one of its groups."""

@@ -24,7 +24,7 @@ from zoo.core.errors import UserError
 from zoo.runs.folder import Run
 from zoo.training.checkpoints import AtomicCheckpointIO
 from zoo.training.progress import limited
-from zoo.training.task import ImageClassifier
+from zoo.training.task import ImageClassifier, loss_of
 
 #: Share of the time that measuring may take for each split, and its bounds in seconds.
 SHARE, SHORTEST, LONGEST = 0.02, 0.5, 10.0
@@ -187,7 +187,7 @@ class TimeBudget(Callback):
             def closure() -> Tensor:
                 optimizer.zero_grad()
                 with precision.train_step_context():
-                    loss: Tensor = module.training_step(batch, number)["loss"]
+                    loss = loss_of(module.training_step(batch, number))
                 torch.autograd.backward(loss)
                 return loss.detach()
 
