@@ -46,9 +46,9 @@ class EvaluateCLI(ZooCLI):
 
     def build(self, config: dict[str, Any]) -> None:
         """Build the model of the checkpoint, and the trainer."""
-        loss = config["model"]["loss"]
+        parts = {name: config["model"][name] for name in ("loss", "metrics")}
         build = self.task(config)
-        self.model = classifier_of(self.checkpoint, self.checkpoint_path, build, self.run.path, loss=loss)
+        self.model = classifier_of(self.checkpoint, self.checkpoint_path, build, self.run.path, **parts)
         self.model.temperature = self.run.temperature(self.checkpoint["global_step"])
         self.trainer = self.make_trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False)
 

@@ -60,6 +60,7 @@ KINDS: Mapping[Kind, KindFacts] = {
         "zoo.augmentations", "augmentation", ("spec",), "--data.augmentation", plural="augmentations"
     ),
     "loss": KindFacts("zoo.losses", "loss", ("spec",), "--model.loss", "--model.loss.", "losses", by_path=True),
+    "metric": KindFacts("zoo.metrics", "metric", ("spec",), "--model.metrics", plural="metrics", by_path=True),
     "optimizer": KindFacts(
         "zoo.optimizers",
         "optimizer",

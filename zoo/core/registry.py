@@ -51,10 +51,16 @@ __all__ = [
 
 
 def kinds(name: str) -> list[Kind]:
-    """Return the kinds that have a name, from metadata alone: of ``family/name`` the kinds that have the family."""
+    """Return the kinds that have a name, from metadata alone; of ``family/name`` the kinds that have the family.
+
+    Where several kinds have a family of that name, it is imported to tell in which of them it has the member.
+    """
     if is_file_name(name):
         return ["architecture"]
-    return [kind for kind in KINDS if _candidates(kind, name)]
+    having = [kind for kind in KINDS if _candidates(kind, name)]
+    if "/" not in name or len(having) < 2:
+        return having
+    return [kind for kind in having if name.rpartition(":")[2] in list_names(kind)] or having
 
 
 def has(kind: Kind, name: str) -> bool:

@@ -18,7 +18,7 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class Monitor:
-    """The validation figure that chooses best.ckpt; the highest value is the best, of a loss the lowest.
+    """The validation figure that chooses best.ckpt; the highest value is the best, of a loss or an error the lowest.
 
     Args:
         name: column of metrics.csv.
@@ -39,7 +39,7 @@ class Monitor:
     @property
     def better(self) -> Literal["higher", "lower"]:
         """Which values are better."""
-        return "lower" if self.name.endswith("loss") else "higher"
+        return "lower" if self.name.endswith(("loss", "error")) else "higher"
 
     def score(self, row: Mapping[str, Any]) -> tuple[float, float] | None:
         """Return a pair that is higher for a better row: of equal values, the lower val/loss; None without a value."""

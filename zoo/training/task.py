@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import LBFGS, Optimizer
 
 from zoo.core.errors import UserError
+from zoo.core.part_setting import PartSetting
 from zoo.core.registry import errors_of
 from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
@@ -91,6 +92,8 @@ class ImageClassifier(Classifier, HookNameModule):
             classes count.
         teacher_weight: share of the loss to the teacher in the loss that training minimises, above 0 and up to 1; the
             rest is the loss to the labels, which alone is shown.
+        metrics: measured on validation and test images beside loss, accuracy, macro F1 and top-5 accuracy: registered
+            names, as ``zoo list metrics`` shows them, ``{"name": ..., option: value, ...}``, or a list of these.
         layer_decay: learning-rate multiplier for each layer: layer_decay ** distance from the last layer, above 0 and
             up to 1; ``zoo info NAME`` numbers the layers.
         freeze: how many of the network's first layers do not train, as ``zoo info NAME --freeze N`` numbers them; the
@@ -100,6 +103,8 @@ class ImageClassifier(Classifier, HookNameModule):
             that training starts from, ``eval``. By default ``train``; in ``zoo fit`` ``eval`` where it starts from
             pretrained weights and has at most 5,000 training images.
         optimizer: class and arguments, without the parameters.
+        warmup_steps: optimizer steps in which the learning rate rises to that of the schedule, in step n of N to n / N
+            of it; 0 leaves it out. A schedule goes on meanwhile.
         lr_scheduler: class and arguments; None keeps the learning rate. OneCycleLR and CyclicLR change it after each
             optimizer step, others after each epoch. A OneCycleLR without a length and a CosineAnnealingLR with T_max 0,
             which is its default here, end with the training; both then change the rate after each step.
@@ -133,7 +138,9 @@ class ImageClassifier(Classifier, HookNameModule):
         teacher: str | None = None,
         teacher_temperature: float = TEMPERATURE,
         teacher_weight: float = WEIGHT,
+        metrics: PartSetting | None = None,
         layer_decay: float | None = None,
+        warmup_steps: int = 0,
         freeze: int | str | None = None,
         batch_norm: Literal["train", "eval"] | None = None,
         optimizer: ClassConfig = DEFAULT_OPTIMIZER,
@@ -142,6 +149,8 @@ class ImageClassifier(Classifier, HookNameModule):
     ) -> None:
         if not 0 <= l1 < float("inf"):
             raise UserError(f"model.l1 is {l1}; allowed is 0 or more")
+        if warmup_steps < 0:
+            raise UserError(f"model.warmup_steps is {warmup_steps}; allowed is 0 or more")
         if channels_last is None and issubclass(optim.class_of(optimizer), LBFGS):
             channels_last = False  # it views gradients as flat tensors
         super().__init__(spec, architecture, freeze, channels_last)
@@ -153,7 +162,7 @@ class ImageClassifier(Classifier, HookNameModule):
             self.distillation = Distillation(teacher, teacher_temperature, teacher_weight, self.spec)
         elif (teacher_temperature, teacher_weight) != (TEMPERATURE, WEIGHT):
             raise UserError("model.teacher_temperature and model.teacher_weight need a teacher: --model.teacher RUN")
-        self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
+        self.optimizer, self.lr_scheduler, self.warmup_steps = optimizer, lr_scheduler, warmup_steps
         self.batch_norm = batch_norm or "train"
         self.train()  # Lightning keeps the modes that modules have when training begins
         self.layer_rates = {} if layer_decay is None else optim.layer_rates(self.network, self.spec, layer_decay)
@@ -166,6 +175,7 @@ class ImageClassifier(Classifier, HookNameModule):
                 "label_smoothing": label_smoothing,
                 "l1": l1,
                 "class_weights": class_weights,
+                "metrics": metrics,
                 "freeze": freeze,
                 "batch_norm": batch_norm,
                 "channels_last": self.channels_last,
@@ -174,7 +184,8 @@ class ImageClassifier(Classifier, HookNameModule):
         )
         #: Set while batches hold the output of frozen layers instead of images (zoo.training.feature_cache).
         self.prefix: Prefix | None = None
-        self.val_metrics, self.test_metrics = SplitMetrics(classes, "val"), SplitMetrics(classes, "test")
+        self.val_metrics = SplitMetrics(self.spec, "val", metrics)
+        self.test_metrics = SplitMetrics(self.spec, "test", metrics)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every module; frozen ones stay in evaluation mode, and BatchNorm where it is ``eval``."""
@@ -245,6 +256,8 @@ class ImageClassifier(Classifier, HookNameModule):
     def configure_optimizers(self) -> Any:
         """Build the optimizer over the parameters that train, and the scheduler over it."""
         optimizer = self.build_optimizer()
+        if self.warmup_steps:
+            optim.warm_up(optimizer, self.warmup_steps, lambda: self.trainer.global_step)
         if (
             self.lr_scheduler is None or getattr(self._trainer_or_none(), "max_epochs", None) == 0
         ):  # a solved head may be the whole training
