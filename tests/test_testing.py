@@ -11,8 +11,18 @@ from PIL import Image
 from torch import nn
 
 import zoo as library
+from zoo.core import registry
 from zoo.core.errors import NoSplitError
-from zoo.testing import ContractError, check_architecture, check_augmentation, check_dataset
+from zoo.testing import (
+    ContractError,
+    check_architecture,
+    check_augmentation,
+    check_dataset,
+    check_loss,
+    check_metric,
+    check_optimizer,
+    check_scheduler,
+)
 
 SINGLE = [name for name in library.list_architectures() if "/" not in name]
 #: Of each of these 500 MB of weights are written as ONNX, which two of them show in every run of the tests.
@@ -22,7 +32,7 @@ LARGE = {name for name in SINGLE if name.startswith("vgg")} - {"vgg11", "vgg16_b
 @pytest.mark.parametrize("name", SINGLE)
 def test_every_single_architecture_keeps_the_contract(name, monkeypatch):
     if name in LARGE:
-        monkeypatch.setattr("zoo.testing._check_onnx", lambda *_: None)
+        monkeypatch.setattr("zoo.testing.networks._check_onnx", lambda *_: None)
     check_architecture(name, channels=(1,) if name.startswith("vgg") else (1, 3), classes=(3,))
 
 
@@ -188,3 +198,48 @@ def test_an_augmentation_with_random_numbers_of_its_own_breaks_the_contract(inst
     install("swap-plugin", "[zoo.augmentations]\nswap = swap_plugin:swap\n", source, "swap_plugin")
     with pytest.raises(ContractError, match="its random numbers come from torch"):
         check_augmentation("swap")
+
+
+@pytest.mark.parametrize("name", registry.list_names("loss"))
+def test_every_loss_keeps_the_contract(name):
+    check_loss(name)
+
+
+@pytest.mark.parametrize("name", registry.list_names("metric"))
+def test_every_metric_keeps_the_contract(name):
+    check_metric(name, classes=(10,))
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.list_names("optimizer")) - {"SparseAdam"}))
+def test_every_optimizer_keeps_the_contract(name):
+    if "/" not in name:
+        check_optimizer(name)
+
+
+SCHEDULES = {
+    "CosineAnnealingLR": {"T_max": 10},
+    "CosineAnnealingWarmRestarts": {"T_0": 4},
+    "CyclicLR": {"base_lr": 0.1, "max_lr": 0.2},
+    "ExponentialLR": {"gamma": 0.9},
+    "MultiStepLR": {"milestones": [3]},
+    "OneCycleLR": {"max_lr": 0.1, "total_steps": 20},
+    "StepLR": {"step_size": 2},
+}
+
+
+@pytest.mark.parametrize("name", registry.list_names("scheduler"))
+def test_every_scheduler_keeps_the_contract(name):
+    check_scheduler(name, **SCHEDULES.get(name, {}))
+
+
+def test_parts_that_break_the_contract_are_named():
+    with pytest.raises(ContractError, match=r"a loss is a number for each image, \(6,\), received \(\)"):
+        check_loss(lambda spec: lambda logits, shares: logits.sum())
+    with pytest.raises(ContractError, match="right logits have a lower loss than wrong ones"):
+        check_loss(lambda spec: lambda logits, shares: (logits * shares).sum(dim=1))
+    with pytest.raises(ContractError, match=r"returns a torchmetrics\.Metric, received int"):
+        check_metric(lambda spec: 6)
+    with pytest.raises(ContractError, match="an optimizer is a class of torch's, received 6"):
+        check_optimizer(6)
+    with pytest.raises(ContractError, match="a scheduler is a class of torch's, received 6"):
+        check_scheduler(6)

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.layers import layers
-from zoo.training.optim import planned_steps
+from zoo.training.optim import planned_steps, warm_up
 from zoo.training.task import ImageClassifier
 
 SGD = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}
@@ -171,3 +171,17 @@ def test_a_cosine_with_a_length_counts_epochs(zoo):
     checkpoint = torch.load(f"{out.splitlines()[-1]}/checkpoints/last.ckpt", weights_only=True)
     rate = 0.001 * (1 + 2**-0.5) / 2
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(rate)
+
+
+def test_a_warm_up_raises_the_rate_of_each_step_and_leaves_the_schedules_own():
+    parameter, seen, steps = torch.nn.Parameter(torch.zeros(1)), [], 0
+    optimizer = torch.optim.SGD([parameter], lr=0.8)
+    warm_up(optimizer, 4, lambda: steps)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 3, gamma=0.5)
+    for steps in range(6):  # noqa: B007  # the warm-up reads it
+        parameter.grad, before = torch.ones(1), float(parameter)
+        optimizer.step()
+        seen.append(before - float(parameter))
+        schedule.step()
+    assert seen == pytest.approx([0.2, 0.4, 0.6, 0.4, 0.4, 0.4])
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2)

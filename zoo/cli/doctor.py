@@ -12,6 +12,7 @@ import inspect
 import multiprocessing
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from typing import Any
 from zoo.cli.app import DEBUG
 from zoo.cli.parser import Parser
 from zoo.core import registry
+from zoo.core.errors import UserError
 from zoo.core.registry import Entry
 
 #: Seconds that one entry point may take; importing torch for the first of them counts in.
@@ -144,6 +146,18 @@ def _broken_clause(entry: Entry, value: Any) -> str:
         return f"breaks the contract: it is called with ({', '.join(passed)}, ...)"
     except ValueError:  # a builtin without a signature
         return ""
+    return _broken_part(entry)
+
+
+def _broken_part(entry: Entry) -> str:
+    """Return what a part of training does wrong when it is tried, or an empty string."""
+    from zoo.config.part_trials import TRIALS, try_part  # loads torch
+
+    if entry.kind in TRIALS:
+        try:
+            try_part(entry)
+        except UserError as error:
+            return re.sub(r"^\w+ '[^']*'( of \S+ \S+)?:? ", "", str(error))  # the row has the name
     return ""
 
 

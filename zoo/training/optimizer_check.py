@@ -41,13 +41,12 @@ def require_optimizer(config: ClassConfig, named: Mapping[str, nn.Parameter]) ->
     if reason is None:
         return
     refused = {name: why for name, value in named.items() if (why := _refusal(config, [value])) is not None}
-    if not refused:
-        raise UserError(f"{title}: {reason}")
+    if len(refused) in (0, len(named)):
+        raise UserError(f"{title} cannot train the network: {reason}; 'zoo list optimizers' shows others")
     shown = ", ".join(f"{name} {tuple(named[name].shape)}" for name in list(refused)[:LISTED])
     more = f" and {len(refused) - LISTED} more" if len(refused) > LISTED else ""
-    which = f"any of the network's {len(named)} parameters" if len(refused) == len(named) else shown + more
     raise UserError(
-        f"{title} cannot take {which}: {next(iter(refused.values()))}; take another one ('zoo list optimizers')"
+        f"{title} cannot take {shown}{more}: {next(iter(refused.values()))}; 'zoo list optimizers' shows others"
     )
 
 

@@ -5,15 +5,12 @@ Source: R. Wightman, "PyTorch Image Models" (2019), https://github.com/huggingfa
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import InputSpec, UserError
 from zoo_timm import weights
+from zoo_timm.cache import cached
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,15 +20,13 @@ __all__ = ["builder", "names"]
 
 def names() -> list[str]:
     """Return timm's names of networks, from the cache where its version was asked before: its import takes seconds."""
-    path = _cache()
-    try:
-        found: list[str] = json.loads(path.read_text())
-    except (OSError, ValueError):
+
+    def ask() -> list[str]:
         import timm
 
-        found = timm.list_models()
-        _keep(path, found)
-    return found
+        return timm.list_models()  # type: ignore[no-any-return]
+
+    return cached("", ask)
 
 
 def builder(name: str) -> Callable[..., nn.Module]:
@@ -90,20 +85,3 @@ def _try(network: nn.Module, spec: InputSpec) -> None:
     with torch.no_grad():
         network(torch.zeros(2, spec.channels, spec.height, spec.width))
     network.train()
-
-
-def _cache() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("zoo") / f"timm-{version('timm')}.json"
-
-
-def _keep(path: Path, found: list[str]) -> None:
-    """Write the cache whole or not at all; a place that cannot be written costs the time of asking again."""
-    part = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(found))
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)

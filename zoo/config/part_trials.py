@@ -1,0 +1,62 @@
+"""Tries a registered part in a moment, as zoo doctor does: the clause of the contract that it breaks is an error."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import torch
+
+from zoo.config.class_names import load_class
+from zoo.core import registry
+from zoo.core.registry import Kind
+from zoo.core.spec import InputSpec
+
+#: Of the data that a part is built for.
+SPEC = InputSpec(tuple("abcdefgh"), 3, 8, 8, (0.5,) * 3, (0.25,) * 3)
+
+
+def try_loss(name: str) -> None:
+    """Compute a loss of random logits."""
+    from zoo.training.loss import Loss
+
+    loss = Loss(name, 0.1, None, SPEC)
+    loss(*_batch())
+
+
+def try_metric(name: str) -> None:
+    """Compute a metric of random logits."""
+    from zoo.training.metrics import SplitMetrics
+
+    metrics, (logits, labels) = SplitMetrics(SPEC, "val", name), _batch()
+    metrics.update(logits, labels, torch.zeros(()))
+    metrics.compute_and_reset()
+
+
+#: How a part of each kind is tried, by its name; a part of another kind is only imported.
+TRIALS: Mapping[Kind, Callable[[str], object]] = {
+    "loss": try_loss,
+    "metric": try_metric,
+    "optimizer": partial(load_class, "optimizer"),
+    "scheduler": partial(load_class, "scheduler"),
+}
+
+
+def try_part(entry: registry.Entry) -> None:
+    """Try a part with its default options; one that needs an option, which only a user knows, is not built.
+
+    Raises:
+        UserError: the part breaks its contract, or raises; the message names it and its distribution.
+    """
+    name = f"{entry.distribution}:{entry.name}"
+    classes = entry.kind in ("optimizer", "scheduler")
+    own = registry.options(entry.kind, registry.load(entry.kind, name))
+    if entry.kind in TRIALS and (classes or all(option.default is not inspect.Parameter.empty for option in own)):
+        TRIALS[entry.kind](name)
+
+
+def _batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits float32 ``(16, 8)`` and labels int64 ``(16,)``, each class twice."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(16, 8, generator=generator, requires_grad=True), torch.arange(16) % 8
