@@ -22,11 +22,15 @@ from typing import Any
 import packages
 
 from zoo.cli import main
+from zoo.core import registry
 
+#: Section and key of a config file, the kind of its names, and the heading.
 KINDS = (
-    ("model", "architecture", "Architectures"),
-    ("data", "dataset", "Data sets"),
-    ("data", "augmentation", "Augmentations"),
+    ("model", "architecture", "architecture", "Architectures"),
+    ("data", "dataset", "dataset", "Data sets"),
+    ("data", "augmentation", "augmentation", "Augmentations"),
+    ("model", "loss", "loss", "Losses"),
+    ("model", "metrics", "metric", "Metrics"),
 )
 MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 ELSEWHERE = re.compile(r"<(?:script|img|iframe|source|link\b[^>]*stylesheet)[^>]*(?:src|href)=.?(?:https?:)?//[^>]*>")
@@ -101,17 +105,17 @@ def configuration() -> str:
 def names() -> str:
     """Return what each name of zoo's own is, with its options."""
     parts = []
-    for section, key, title in KINDS:
+    for section, key, kind, title in KINDS:
         parts.append(f"## {title}")
         forms = options(section)[key]["anyOf"]
         known = {form["properties"]["name"]["const"]: form["properties"] for form in forms if "const" in _name(form)}
-        for name in _own(f"{key}s"):
+        for name in _own(kind):
             text = zoo("info", name)
             summary = re.search(r"\A.*?\n\n(.*?)\n\n(?:Args|Raises|options|layers|images)", text, re.DOTALL)
             if summary is None:
                 raise RuntimeError(f"zoo info {name} begins in an unexpected way: {text[:200]}")
             own = {option: values for option, values in known[name].items() if option not in ("name", "from")}
-            rows = table(own, None if key == "augmentation" else f"--{section}.{key}.") if own else "It has no options."
+            rows = table(own, registry.KINDS[kind].option or None) if own else "It has no options."
             parts += [f"### {name}", re.sub(r"(https?://[^\s,]+)", r"<\1>", summary[1]), rows]
     return "\n\n".join(parts)
 
@@ -122,10 +126,8 @@ def _name(form: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _own(kind: str) -> Iterator[str]:
-    """Yield the names that zoo itself registers, without those of families."""
-    for line in zoo("list", kind).splitlines():
-        if (row := re.match(r"(?:architecture|data set|augmentation) +([^ /]+) +zoo-classifiers ", line)) is not None:
-            yield row[1]
+    """Yield the names of a kind that zoo itself registers, without those of families."""
+    yield from (entry.name for entry in registry.entries(kind) if entry.distribution == registry.OWN_DISTRIBUTION)
 
 
 def table(rows_of: Mapping[str, Mapping[str, Any]], prefix: str | None = "--") -> str:

@@ -20,7 +20,7 @@ from PIL import Image
 from support import REPOSITORY, error_of
 
 import zoo as library
-from zoo.cli.new import PLACES
+from zoo.cli.new import PARTS, PLACES
 from zoo.core import registry
 
 KINDS = ["architecture", "dataset", "command"]
@@ -77,16 +77,16 @@ def test_a_new_package_installs_passes_its_tests_and_trains(zoo, write, install_
     assert Path(sys.modules["stars_and_stripes"].__file__).is_relative_to(site)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PARTS)
 def test_a_package_may_add_one_kind(write, kind):
     folder = write("single-kind", kind)
     points = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
-    name = {"dataset": "single_kind_data", "command": "single-kind"}.get(kind, "single_kind")
+    own = {"architecture": "single_kind", "dataset": "single_kind_data", "command": "single-kind"}
+    name = own.get(kind, f"single_kind_{kind}")
     assert {group: list(names) for group, names in points.items()} == {registry.KINDS[kind].group: [name]}
     assert sorted(path.name for path in (folder / "tests").iterdir()) == [f"test_{kind}.py"]
     readme = (folder / "README.md").read_text()
-    modules = {"architecture": "networks.py", "dataset": "data.py", "command": "commands.py"}
-    assert [kind for kind, module in modules.items() if f"`single_kind/{module}`" in readme] == [kind]
+    assert [other for other, part in PARTS.items() if f"`single_kind/{part.module}`" in readme] == [kind]
 
 
 def test_nothing_of_the_copied_plugin_is_left_but_its_functions(write):
@@ -172,3 +172,25 @@ def test_a_web_page_for_no_model_is_refused(zoo):
         zoo("new", "my-app", "--app", "nothing")
     )
     assert "leave one of them out" in error_of(zoo("new", "my-app", "--app", "x", "--kind", "command"))
+
+
+def test_new_parts_of_training_train_at_once(write, zoo, monkeypatch):
+    folder = write("own-parts-too", "loss", "metric", "optimizer", "scheduler")
+    points = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
+    info = folder / "own_parts_too-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-parts-too\nVersion: 1.0\n")
+    lines = [
+        f"[{group}]\n" + "\n".join(f"{name} = {value}" for name, value in own.items()) for group, own in points.items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(folder))
+    registry.refresh()
+    names = {group.partition(".")[2]: next(iter(own)) for group, own in points.items()}
+    options = ["--data.num_workers", 0, "--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2]
+    options += ["--model.loss", names["losses"], "--model.metrics", names["metrics"]]
+    options += ["--optimizer", names["optimizers"], "--lr_scheduler", names["schedulers"]]
+    status, out, err = zoo("fit", *options)
+    registry.refresh()
+    assert status == 0, err
+    assert "val/own_parts_too_metric" in Path(out.strip(), "metrics.csv").read_text()

@@ -179,9 +179,9 @@ def test_a_warm_up_raises_the_rate_of_each_step_and_leaves_the_schedules_own():
     warm_up(optimizer, 4, lambda: steps)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 3, gamma=0.5)
     for steps in range(6):  # noqa: B007  # the warm-up reads it
-        parameter.grad, before = torch.ones(1), float(parameter)
+        parameter.grad, before = torch.ones(1), parameter.item()
         optimizer.step()
-        seen.append(before - float(parameter))
+        seen.append(before - parameter.item())
         schedule.step()
     assert seen == pytest.approx([0.2, 0.4, 0.6, 0.4, 0.4, 0.4])
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2)

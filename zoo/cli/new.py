@@ -19,6 +19,10 @@ from zoo.core.errors import UserError
 PLACES = (Path(__file__).parent / "zoo-example", Path(__file__).parents[2] / "plugins" / "zoo-example")
 
 
+#: Options that take the name of a part of training.
+PART_OPTIONS = ("--model.loss", "--model.metrics", "--optimizer", "--lr_scheduler")
+
+
 class Part(NamedTuple):
     """What one kind of name consists of in ``zoo-example``; its test is ``tests/test_<kind>.py``.
 
@@ -26,21 +30,28 @@ class Part(NamedTuple):
         module: its file.
         group: of its entry point.
         name: that it registers.
+        suffix: follows the package's name in the name that a new package registers.
     """
 
     module: str
     group: str
     name: str
+    suffix: str = ""
 
     @property
     def occurrences(self) -> str:
         """A regular expression of the places that use the registered name; elsewhere it is a word or a function."""
-        return rf'(?m:^{self.name}(?= = ")|(?:(?<=")|(?<=--model )|(?<=--data )|(?<=zoo )){self.name}(?=["`:\s]))'
+        before = "".join(f"|(?<={word} )" for word in ("--model", "--data", "zoo", *PART_OPTIONS))
+        return rf'(?m:^{self.name}(?= = ")|(?:(?<="){before}){self.name}(?=["`:\s]))'
 
 
 PARTS: Mapping[str, Part] = {
     "architecture": Part("networks.py", "zoo.architectures", "mlp"),
-    "dataset": Part("data.py", "zoo.datasets", "stripes"),
+    "dataset": Part("data.py", "zoo.datasets", "stripes", "_data"),
+    "loss": Part("losses.py", "zoo.losses", "hinge", "_loss"),
+    "metric": Part("metrics.py", "zoo.metrics", "lead", "_metric"),
+    "optimizer": Part("optimizers.py", "zoo.optimizers", "sign_sgd", "_optimizer"),
+    "scheduler": Part("schedulers.py", "zoo.schedulers", "inverse_root", "_scheduler"),
     "command": Part("commands.py", "zoo.commands", "parameters"),
 }
 
@@ -145,7 +156,8 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 def _files(name: str, package: str, kinds: Sequence[str]) -> dict[str, str]:
     """Return the new package's files, ``{path in it: text}``: those of the kinds, with the new names.
 
-    An architecture is named like the package, a data set ``<package>_data``, a command like the distribution.
+    An architecture is named like the package, a command like the distribution, others after their kind:
+    ``<package>_data``, ``<package>_loss``.
     """
     source = next(place for place in PLACES if place.is_dir())
     left_out = [kind for kind in PARTS if kind not in kinds]
@@ -153,7 +165,7 @@ def _files(name: str, package: str, kinds: Sequence[str]) -> dict[str, str]:
     skipped = {PARTS[kind].module for kind in left_out} | {f"test_{kind}.py" for kind in left_out}
     if not {"architecture", "dataset"} <= set(kinds):
         skipped.add("test_training.py")
-    names = {"architecture": package, "dataset": f"{package}_data", "command": name}
+    names = {kind: f"{package}{part.suffix}" for kind, part in PARTS.items()} | {"command": name}
     texts = {}
     for file in files:
         if file.name in skipped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from jsonargparse import ArgumentParser, capture_parser
@@ -20,8 +21,8 @@ from zoo.runs.config_file import NAMED_OPTIONS
 #: callbacks, and the lists of the others take seconds. Anything is let through.
 ANY_OBJECT = ("accelerator", "callbacks", "logger", "plugins", "profiler", "strategy")
 
-#: Definitions of classes whose own paths a config may name as well.
-CLASSES = ("Optimizer", "LRScheduler", "ReduceLROnPlateau")
+#: Definitions of classes of which a config may name others as well, by path or by their registered names of a kind.
+CLASSES = {"Optimizer": "optimizer", "LRScheduler": "scheduler", "ReduceLROnPlateau": "scheduler"}
 
 #: Schedules whose length, which their class requires, is that of the training where a config leaves it out.
 ENDS_WITH_TRAINING = ("torch.optim.lr_scheduler.CosineAnnealingLR",)
@@ -42,7 +43,8 @@ def schema() -> dict[str, Any]:
     parser = capture_parser(lambda: SchemaCLI("fit", resolve([]), None))
     content = _described(parser)
     sections = content["properties"]
-    _describe_augmentation(sections["data"]["properties"]["augmentation"])
+    _describe_parts(sections["data"]["properties"]["augmentation"], "augmentation", [None, *SHORT_NAMES])
+    _describe_parts(sections["model"]["properties"]["metrics"], "metric", [None])
     for named in NAMED_OPTIONS:
         sections[named.section]["properties"][named.kind] = _names(named.kind, named.default)
     for named in NAMED_OPTIONS:
@@ -50,8 +52,8 @@ def schema() -> dict[str, Any]:
             described = sections[named.section]
             short = described["properties"][named.kind]["anyOf"][0]
             sections[named.section] = {"anyOf": [short, described]}
-    for name in CLASSES:
-        _allow_others(content["$defs"][name])
+    for name, kind in CLASSES.items():
+        _allow_others(content["$defs"][name], registry.list_names(kind))
     return content
 
 
@@ -73,17 +75,18 @@ def _names(kind: registry.Kind, default: str) -> dict[str, Any]:
     return {"anyOf": [name, *(_with_arguments(kind, single, default) for single in singles), with_any]}
 
 
-def _describe_augmentation(setting: dict[str, Any]) -> None:
-    """Let the setting be none, crop_flip, a registered name or the class path of a transform, or a list of these."""
-    named = _names("augmentation", "")["anyOf"]
-    short = {"enum": [None, *SHORT_NAMES]}
+def _describe_parts(setting: dict[str, Any], kind: registry.Kind, short: Sequence[str | None]) -> None:
+    """Let a setting be one of its short names, a registered name, an import path or class path, or a list of these."""
+    named = _names(kind, "")["anyOf"]
     path = {"type": "string", "pattern": r"\."}
     with_path = {
         "type": "object",
         "required": ["class_path"],
         "properties": {"class_path": path, "init_args": {"type": "object"}},
     }
-    entry = {"anyOf": [short, path, *named, with_path]}
+    with_import = {"type": "object", "required": ["name"], "properties": {"name": path}}
+    other = with_import if registry.KINDS[kind].by_path else with_path
+    entry = {"anyOf": [{"enum": list(short)}, path, *named, other]}
     setting["anyOf"] = [*entry["anyOf"], {"type": "array", "items": entry}]
 
 
@@ -111,7 +114,7 @@ def _with_arguments(kind: registry.Kind, name: str, default: str) -> dict[str, A
     return described
 
 
-def _allow_others(definition: dict[str, Any]) -> None:
+def _allow_others(definition: dict[str, Any], names: Sequence[str]) -> None:
     """Let a class be named in short, as the parser does, and one of other packages than torch and lightning in full."""
     for form in definition["anyOf"]:
         path = form.get("properties", {}).get("class_path", {}).pop("const", None)
@@ -120,6 +123,6 @@ def _allow_others(definition: dict[str, Any]) -> None:
                 part["required"] = [name for name in part.get("required", []) if name not in ("init_args", "T_max")]
         if path is not None:
             form["properties"]["class_path"]["enum"] = [path, path.rpartition(".")[2]]
-    path = {"type": "string", "pattern": r"^(?!torch\.|lightning\.).+\."}
+    path = {"type": "string", "anyOf": [{"pattern": r"^(?!torch\.|lightning\.).+\."}, {"enum": list(names)}]}
     properties = {"class_path": path, "init_args": {"type": "object"}, "dict_kwargs": {"type": "object"}}
     definition["anyOf"].append({"type": "object", "required": ["class_path"], "properties": properties})
