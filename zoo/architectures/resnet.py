@@ -59,7 +59,8 @@ class Block(nn.Module):
             shortcut = nn.functional.pad(
                 x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.added - before)
             )
-        return self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))) + shortcut)
+        summed: Tensor = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))) + shortcut)
+        return summed
 
 
 class ResNet(nn.Module):
