@@ -184,8 +184,7 @@ class ImageClassifier(Classifier, HookNameModule):
         )
         #: Set while batches hold the output of frozen layers instead of images (zoo.training.feature_cache).
         self.prefix: Prefix | None = None
-        self.val_metrics = SplitMetrics(self.spec, "val", metrics)
-        self.test_metrics = SplitMetrics(self.spec, "test", metrics)
+        self.val_metrics, self.test_metrics = (SplitMetrics(self.spec, split, metrics) for split in ("val", "test"))
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every module; frozen ones stay in evaluation mode, and BatchNorm where it is ``eval``."""
