@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import tifffile
 import torch
 from PIL import Image
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -120,3 +122,16 @@ def error_of(result):
     assert sum(line.startswith("error: ") for line in lines) == 1
     assert "Traceback" not in err
     return lines[-1]
+
+
+def stop_at(step, number):
+    """Send this process a signal when the optimizer has done so many steps; return the hook's handle."""
+    done = 0
+
+    def count(*_):
+        nonlocal done
+        done += 1
+        if done == step:
+            os.kill(os.getpid(), number)
+
+    return register_optimizer_step_post_hook(count)

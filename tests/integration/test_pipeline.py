@@ -143,30 +143,6 @@ def test_accumulated_gradients_leave_the_loss_what_it_is(zoo, tmp_path):
     assert float(first["train/loss"]) == pytest.approx(float(second["train/loss"]))
 
 
-def test_two_processes_train_and_test_like_one(zoo, zoo_process, tmp_path):
-    process = zoo_process("fit", "--trainer.max_epochs", 2, "--trainer.devices", 2, "--trainer.accelerator", "cpu")
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert out.splitlines()[-1] == "runs/digits-lenet5/version_0"
-    run = tmp_path / "runs" / "digits-lenet5" / "version_0"
-    assert [path.name for path in run.parent.iterdir()] == ["version_0"]
-    assert "several processes write no report" in err
-    assert not (run / "report.html").exists()
-    (run / "predictions.csv").write_text("of an earlier test")
-    process = zoo_process("test", run, "--trainer.devices", 2)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "several processes write no predictions.csv and no report" in err
-    assert not (run / "report.html").exists()
-    assert not (run / "predictions.csv").exists()
-    by_two = json.loads((run / "results.json").read_text())
-    assert zoo("test", run, "--trainer.devices", 1)[0] == 0
-    assert (run / "report.html").exists()
-    by_one = json.loads((run / "results.json").read_text())
-    for key in ("test/accuracy", "test/f1", "test/loss", "test/top5_accuracy"):
-        assert by_two[key] == pytest.approx(by_one[key], rel=1e-6)
-
-
 def test_photographs_train_test_and_predict(zoo, tmp_path, real_data):
     options = ("--data", "folder", "--data.root", real_data / "hymenoptera", "--data.image_size", 48)
     status, out, err = zoo("fit", *options, "--trainer.max_epochs", 8, "--optimizer.lr", "3e-4")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import time
 
 import pytest
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from support import stop_at
 
 #: Two epochs of 162 steps on digits; crops, dropout and the order of images are drawn at random.
 RANDOM = (
@@ -27,19 +26,6 @@ OPTIONS = {
     "frozen": (*RANDOM, "--model.freeze", "2", "--data.augmentation", "none", "--model.ema", "0.9"),
     "streamed": (*RANDOM, "--data.memory_gib", "0", "--data.num_workers", "0"),
 }
-
-
-def stop_at(step, number):
-    """Send this process a signal when the optimizer has done so many steps; return the hook's handle."""
-    done = 0
-
-    def count(*_):
-        nonlocal done
-        done += 1
-        if done == step:
-            os.kill(os.getpid(), number)
-
-    return register_optimizer_step_post_hook(count)
 
 
 def rows(run):

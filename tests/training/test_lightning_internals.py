@@ -26,6 +26,7 @@ LOOP_PARTS = {
     "on_run_start": "FastTrainingLoop lists the callbacks there, once an epoch",
     "batch_idx": "take_batch counts the batches by it",
     "update_lr_schedulers": "step_schedulers calls it",
+    "_broadcast_sigterm_tensor": "EpochLoop leaves out this message between processes, of each step",
     "_num_ready_batches_reached": "step_schedulers asks it whether the epoch is over",
 }
 

@@ -17,7 +17,8 @@ from typing import NoReturn
 
 from zoo.cli.parser import COMMANDS, GROUPS
 from zoo.core import registry
-from zoo.core.errors import UserError, ZooError
+from zoo.core.errors import OtherProcessError, UserError, ZooError
+from zoo.core.launcher import require_one_process
 
 EXAMPLES = """examples:
   zoo fit --model lenet5 --data digits
@@ -36,6 +37,9 @@ EXAMPLES = """examples:
 'zoo COMMAND --help' shows the options of a command, 'zoo fit --model NAME --data NAME --help' those of the two names
 as well.
 """
+
+#: Commands that compute or write, and do so in one process.
+ALONE = ("bench", "card", "check", "export", "find", "package", "predict", "report")
 
 #: Whether ``--debug`` was given, which is an option of every command.
 DEBUG = ContextVar("DEBUG", default=False)
@@ -68,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _dispatch([argument for argument in arguments if argument != "--debug"])
         sys.stdout.flush()
         return 0
+    except OtherProcessError as error:  # the other one has printed why
+        return _print_error(error, error.exit_status, debug) if debug else error.exit_status
     except ZooError as error:
         return _print_error(error, error.exit_status, debug)
     except BrokenPipeError:
@@ -118,6 +124,8 @@ def _dispatch(argv: list[str]) -> None:
 
         complete(program_parser())
     if argv and not argv[0].startswith("-"):
+        if argv[0] in ALONE:
+            require_one_process(argv[0], os.environ)
         command = registry.own_command(argv[0]) if argv[0] in COMMANDS else registry.load("command", argv[0])
         if command is None:
             raise UserError(f"the installed metadata lacks command '{argv[0]}'; in a checkout run: pip install -e .")

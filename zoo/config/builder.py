@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,10 +28,12 @@ from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.parser_internals import prefer_int, without_unserializable
+from zoo.config.processes import Processes, require_startable
 from zoo.config.recorded_split import draws_by_count, old_run, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.code_file import use_code
+from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
@@ -58,6 +61,8 @@ DEFAULT_SEED = 0
 
 TRAINER_DEFAULTS = {
     "default_root_dir": "runs",
+    # Each process of a launcher, or of Lightning, trains on one; several are asked for.
+    "devices": 1,
     "enable_model_summary": False,
     # Validation runs the same step as training, whose first batch fails just as early.
     "num_sanity_val_steps": 0,
@@ -92,6 +97,8 @@ class ZooCLI(LightningCLI):
     ema: float | None = None
     #: Whether the seed is random.
     random_seed = False
+    #: Those that train or evaluate together.
+    processes = Processes()
     #: Options of Trainer that the parser takes as they are.
     untyped: tuple[str, ...] = ()
     usage = "RUN"
@@ -161,6 +168,8 @@ class ZooCLI(LightningCLI):
             raise parser_error(str(error), parser, self.sources) from error
         seed = self.config.seed_everything
         self.random_seed = seed is True
+        if self.random_seed:
+            self.config.seed_everything = self.processes.ranks.agree("seed", lambda: secrets.randbelow(2**32))
         if not isinstance(seed, bool) and not 0 <= seed < 2**32:
             raise UserError(f"seed_everything is {seed}; allowed is 0 to {2**32 - 1}, or true for a random one")
 
@@ -190,7 +199,7 @@ class ZooCLI(LightningCLI):
         start = self.config.pop("ckpt_path")
         if start and weights is not None and self.run is None:
             raise UserError("--ckpt_path and --model.weights both say what to start from; leave one out")
-        self.check_config(start)
+        start = self.check_config(start)
         self.checkpoint_path = Path(start) if start else self.default_checkpoint()
         if self.checkpoint_path is not None:
             self.checkpoint = read_checkpoint(self.checkpoint_path)
@@ -198,12 +207,16 @@ class ZooCLI(LightningCLI):
             architecture["name"] = registry.recorded("architecture", architecture["name"])["name"]
             require_same_architecture(self.checkpoint, self.checkpoint_path, architecture)
 
-    def check_config(self, start: str | None) -> None:
+    def check_config(self, start: str | None) -> str | None:
         """Refuse, by a UserError, a configuration that the run cannot follow.
 
         Args:
             start: the checkpoint to start from, where one is named.
+
+        Returns:
+            The checkpoint to start from; None for the run's own.
         """
+        return start
 
     def default_checkpoint(self) -> Path | None:
         """Return the checkpoint to start from where --ckpt_path names none."""
@@ -248,7 +261,9 @@ class ZooCLI(LightningCLI):
         if config["enable_checkpointing"] is False:  # Lightning refuses what saves checkpoints, such as a training did
             configured = [callback for callback in configured if not isinstance(callback, Checkpoint)]
         config["callbacks"] = [*configured, *changes.get("callbacks", [])]
-        config["plugins"] = [AtomicCheckpointIO(), *_as_list(config["plugins"])]
+        config |= self.processes.trainer_options([AtomicCheckpointIO(), *_as_list(config["plugins"])])
+        if self.run is not None:  # on SLURM, Lightning starts from a checkpoint that it finds in this folder
+            config["default_root_dir"] = str(self.run.path)
         if config["precision"] is None and not any(isinstance(plugin, Precision) for plugin in config["plugins"]):
             gpu = config["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
             config["precision"] = default_precision("cuda" if gpu else "cpu")
@@ -257,6 +272,10 @@ class ZooCLI(LightningCLI):
             trainer = Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        require_startable(trainer, self.processes.launch)
+        if str(self.config.trainer.devices) in ("auto", "-1"):
+            count, kind = trainer.world_size, trainer.strategy.root_device.type
+            print_stderr(f"--trainer.devices auto: {count} {kind} device{'s'[: count > 1]}")
         FastTrainingLoop.install(trainer)
         return trainer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -14,9 +15,9 @@ from lightning.pytorch.callbacks import Callback
 from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
 from zoo.config.grown import compare_with_old
+from zoo.config.processes import choose_run, joined
 from zoo.config.recorded_split import old_run
 from zoo.config.resolve import resolve
-from zoo.config.resume import find_run
 from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
@@ -31,11 +32,15 @@ from zoo.reports.evaluation import Predictions
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
-from zoo.runs.status import require_free, training
+from zoo.runs.status import training
 from zoo.training.graceful_stop import Interrupted
 from zoo.training.predictions import CollectPredictions, PredictedBatch, predict_batches
 from zoo.training.progress_bar import show_result, show_summary
+from zoo.training.slurm import requeued_before_training
 from zoo.training.summary import training_summary
+
+#: What torch's means of communication say where another process has gone.
+LOST = re.compile(r"connection closed|connection reset|gloo|nccl|broken pipe|store->|recvValue", re.IGNORECASE)
 
 
 def train(
@@ -73,30 +78,37 @@ def train(
     """
     if wrong := [callback for callback in callbacks if not isinstance(callback, Callback)]:
         raise UserError(f"callbacks: received {wrong[0]!r}; allowed are objects of lightning's Callback")
-    run = find_run(args, configs, resume, name, group)
-    limit = limit and _limit_of_new(run, limit, args, configs, by_path=resume is not None, quiet=quiet)
-    if run is not None:
-        if is_first_process():
-            require_free(run)
-        configs = ((str(run.config), read_config(run.config)), *configs)
-    sources, silent = resolve(args, *configs), quiet and own_process
-    with _dropped_output(silent, redirect_stderr):
+    joining = joined(resolve(args, *configs))
+    with requeued_before_training(os.environ, by_name=name is not None), joining as processes:
+        run, restarted = choose_run(processes.ranks, args, configs, resume, name, group)
+        limit = limit and _limit_of_new(run, limit, args, configs, by_path=resume is not None, quiet=quiet)
+        if run is not None:
+            configs = ((str(run.config), read_config(run.config)), *configs)
+        silent = quiet and own_process
         settings: dict[str, Any] = {"callbacks": callbacks, "quiet": quiet, "own_process": own_process}
-        cli = FitCLI("fit", sources, run, name=name, group=group, limit=limit, **settings)
-    with closing_loggers(cli.loggers):
-        if cli.is_finished():
-            cli.notify(
-                f"run {cli.run.path} is finished: nothing is left to train; train on with: "
-                f"zoo fit {cli.run.path} --trainer.max_epochs N"
-            )
-            return cli.run
-        with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
-            _train(cli)
-        if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
-            raise Interrupted(cli.stop.signum)
+        settings |= {"name": name, "group": group, "limit": limit, "processes": processes, "restarted": restarted}
         with _dropped_output(silent, redirect_stderr):
-            _finish(cli, result=not quiet and group is None)
-    return Run(cli.trainer.strategy.broadcast(cli.run.path))
+            cli = FitCLI("fit", resolve(args, *configs), run, **settings)
+        with closing_loggers(cli.loggers):
+            return _trained(cli, silent=silent)
+
+
+def _trained(cli: FitCLI, *, silent: bool) -> Run:
+    """Train, and write the report; with ``silent`` drop all that libraries print."""
+    if cli.is_finished():
+        cli.notify(
+            f"run {cli.run.path} is finished: nothing is left to train; train on with: "
+            f"zoo fit {cli.run.path} --trainer.max_epochs N"
+        )
+        return cli.run
+    with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
+        _train(cli)
+    if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
+        raise Interrupted(cli.stop.signum)
+    if is_first_process():  # the others are done
+        with _dropped_output(silent, redirect_stderr):
+            _finish(cli, result=not cli.quiet and cli.group is None)
+    return cli.run
 
 
 def _finish(cli: FitCLI, *, result: bool) -> None:
@@ -186,7 +198,8 @@ def _finish_solved(cli: FitCLI) -> None:
     cli.trainer.callbacks.append(collected)  # type: ignore[attr-defined]  # set by a connector
     cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
     cli.trainer.callbacks.remove(collected)  # type: ignore[attr-defined]
-    cli.predictions = predictions
+    if cli.trainer.world_size == 1:  # else each process has its own share
+        cli.predictions = predictions
     if cli.head is not None and cli.head.figures is not None:
         cli.metrics.add_solved(cli.head.figures)
     for callback in (cli.metrics, cli.lines, cli.checkpoints):
@@ -218,9 +231,6 @@ def _predictions(cli: FitCLI, batches: Iterable[PredictedBatch] = ()) -> Predict
 
 def _report(cli: FitCLI) -> None:
     """Write the run's report, of its best checkpoint on the validation split; the run is trained whatever happens."""
-    if cli.trainer.world_size > 1:
-        cli.notify(f"several processes write no report; make it with: zoo report {cli.run.path}")
-        return
     from zoo.reports.report import ReportContext, warn_on_error, write_report  # loads matplotlib; no step waits for it
 
     with warn_on_error(cli.run):
@@ -266,11 +276,14 @@ def _explained(error: Exception, cli: FitCLI, remedy: str) -> RunError | None:
     if isinstance(error, ImageError):
         return RunError(f"{error}; then {remedy}")
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
-        size = cli.datamodule.batch_size
+        whole = cli.datamodule.global_batch
+        option, size = ("batch_size", cli.datamodule.batch_size) if whole is None else ("global_batch", whole)
         return RunError(
-            f"out of memory at batch size {size}; the last checkpoint is kept; "
-            f"try a smaller batch: --data.batch_size {max(1, size // 2)}"
+            f"out of memory at {'batch size' if whole is None else 'global batch'} {size}; the last checkpoint is "
+            f"kept; try a smaller batch: --data.{option} {max(1, size // 2)}"
         )
+    if cli.trainer.world_size > 1 and LOST.search(str(error)):
+        return RunError(f"another process of this training has ended; {remedy}")
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return RunError(f"the network cannot be compiled: {reason}; leave --model.compile out")
     if "DataLoader worker" in str(error):

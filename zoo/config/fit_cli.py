@@ -14,18 +14,16 @@ from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
 from zoo.config.head_plan import HeadPlan, idle_options, plan_head
 from zoo.config.help import FIT
+from zoo.config.new_run import keep_code, keep_split, new_run
+from zoo.config.processes import Processes
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
 from zoo.config.tracking import closing_loggers
-from zoo.core import registry
-from zoo.core.code_file import CodeFile
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, did_you_mean
-from zoo.core.file_builder import FileBuilder
 from zoo.core.part_list import build_parts
 from zoo.data.sampling import balanced_weights
-from zoo.data.split_file import write_split
 from zoo.models.checkpoint import last_epoch, load_weights
 from zoo.models.pretrained import FreshHead
 from zoo.reports.evaluation import Predictions
@@ -43,6 +41,7 @@ from zoo.training.graceful_stop import GracefulStop
 from zoo.training.head_start import HeadStart
 from zoo.training.loggers import named_loggers
 from zoo.training.progress_bar import EpochProgressBar
+from zoo.training.shared_steps import SharedSteps
 from zoo.training.starting_weights import init_from_data
 from zoo.training.time_budget import Length, TimeBudget
 
@@ -67,6 +66,8 @@ class FitCLI(ZooCLI):
         callbacks: run beside zoo's own.
         quiet: print nothing, errors apart.
         own_process: whether a second Ctrl-C may end the process.
+        processes: those that train together; None for this one alone.
+        restarted: whether a launcher starts the same command again, whose run goes on.
     """
 
     usage = "[RUN] [--model NAME] [--data NAME] [--config FILE]"
@@ -101,7 +102,10 @@ class FitCLI(ZooCLI):
         callbacks: Sequence[Callback] = (),
         quiet: bool = False,
         own_process: bool = True,
+        processes: Processes | None = None,
+        restarted: bool = False,
     ) -> None:
+        self.processes, self.restarted = processes or Processes(), restarted
         self.name, self.group, self.limit = name, group, limit
         self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
         #: Loggers and callbacks that the configuration names, by kind, name and distribution.
@@ -112,20 +116,25 @@ class FitCLI(ZooCLI):
         """Return the resumed run's last checkpoint, or None where it was stopped before its first."""
         return self.run.last if self.run is not None and self.run.last.is_file() else None
 
-    def check_config(self, start: str | None) -> None:
+    def check_config(self, start: str | None) -> str | None:
         """Refuse to resume a run by its name with another configuration; drop lengths where the time decides them."""
         if self.limit is not None:
             without_length(self.config)
-        if self.run is None or self.name is None:
-            return
-        if start is not None:
-            raise UserError(f"run {self.run.path} goes on from its own checkpoint; leave --ckpt_path {start} out")
+        if self.run is None:
+            return start
         recorded = read_config(self.run.config)
         if self.random_seed:
             self.config.seed_everything = recorded["seed_everything"]
+        if self.restarted:
+            return None
+        if self.name is None:
+            return start
+        if start is not None:
+            raise UserError(f"run {self.run.path} goes on from its own checkpoint; leave --ckpt_path {start} out")
         if self.config.data.augmentation is None:
             self.config.data.augmentation = recorded["data"].get("augmentation")
         require_same_config(self.run, recorded, yaml.safe_load(self.resolved_config()))
+        return None
 
     def notify(self, text: str) -> None:
         """Print a line to stderr, where it is not quiet."""
@@ -184,6 +193,8 @@ class FitCLI(ZooCLI):
         self.build_model(config)
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
+            if self.run is not None and self.datamodule.global_batch is None:
+                self.datamodule.global_batch = self.checkpoint.get("global_batch")
             self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)
             # Training reads it once more, and must not hold its optimizer's state beside its own.
             self.checkpoint = None
@@ -193,7 +204,9 @@ class FitCLI(ZooCLI):
         self.datamodule.val_dataloader()
         self.resumed = self.run is not None
         if not self.resumed:
-            self.run = self._new_run()
+            root = self.group or Path(self.config.trainer.default_root_dir or "runs")
+            names = self.sources.names["dataset"], self.model.architecture["name"]
+            self.run = new_run(self.processes.ranks, root, self.name, *names)
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
             if self.group is not None and self.trainer.world_size > 1:
@@ -202,10 +215,15 @@ class FitCLI(ZooCLI):
                     f"{self.trainer.world_size} devices; add --trainer.devices 1, or train each fold by --data.folds N "
                     "--data.fold K, each seed by --seed_everything K"
                 )
+            if self.trainer.world_size > 1:
+                self.trainer.callbacks.append(SharedSteps(self.datamodule.seed))  # type: ignore[attr-defined]  # set by a connector
+                self.processes.ranks.share()
             if is_first_process():
-                self._keep_code()
+                keep_code(self.run, self.sources, self.model.architecture["from"])
                 write_atomically(self.run.config, self.resolved_config())
-                self._keep_split()
+                if not self.resumed:
+                    keep_split(self.run, self.datamodule)
+                self.processes.ranks.remember("run", str(self.run.path.absolute()))
         except BaseException:
             with closing_loggers(self.loggers):
                 self.discard_new_run()
@@ -214,7 +232,7 @@ class FitCLI(ZooCLI):
     def _trainer_changes(self) -> dict[str, Any]:
         monitor = self.monitor()
         self.metrics, self.checkpoints = EpochMetrics(), RunCheckpoints(self.run, monitor)
-        self.stop = GracefulStop(self.run, self.own_process)
+        self.stop = GracefulStop(self.run, self.own_process, by_name=self.name is not None)
         trainer = self.config_init.trainer
         bar = trainer.enable_progress_bar is not False
         self.lines = EpochProgressBar(self.metrics, self.checkpoints, bar=bar)
@@ -285,29 +303,6 @@ class FitCLI(ZooCLI):
             hint = did_you_mean(self.config.monitor, names)
             raise UserError(f"monitor is '{self.config.monitor}'; allowed are {', '.join(names)}{hint}")
         return Monitor(self.config.monitor)
-
-    def _new_run(self) -> Run:
-        root = self.group or Path(self.config.trainer.default_root_dir or "runs")
-        if not is_first_process():  # only the first process writes: in the others no file is made of the path
-            return Run(root)
-        if self.name is not None:
-            return Run.create_named(root, self.name)
-        return Run.create(root, self.sources.names["dataset"], self.model.architecture["name"])
-
-    def _keep_code(self) -> None:
-        """Copy files of parts, and a network that is one file, into the run, which goes on with the copies."""
-        entry = registry.find("architecture", self.sources.names["architecture"], self.model.architecture["from"])
-        files: list[FileBuilder | CodeFile] = [*self.sources.code, *([entry] if isinstance(entry, FileBuilder) else [])]
-        contents = {file.path.name: file.content for file in files}
-        for file in files:
-            if contents[file.path.name] != file.content:
-                raise UserError(f"the run would hold two files called {file.path.name}; rename one of them")
-            write_atomically(self.run.path / file.path.name, file.content)
-
-    def _keep_split(self) -> None:
-        """Record which image is in which split, where splits were drawn; a resumed run keeps its record."""
-        if not self.resumed and (rows := self.datamodule.splits.recorded()):
-            write_split(self.run.split, rows)
 
     def is_finished(self) -> bool:
         """Tell whether the run came to its end, and trains no further epoch or step now either."""

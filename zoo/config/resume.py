@@ -20,6 +20,7 @@ RESUME_OPTIONS = (
     "--logger",
     "--model.compile",
     "--data.root",
+    "--data.global_batch",
     "--data.num_workers",
     "--data.memory_gib",
     "--print_config",
@@ -57,7 +58,7 @@ def find_run(
         return None
     require_run_name(name)
     path = Path(group or resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
-    return Run.open(path) if path.exists() else None
+    return None if not path.exists() or Run(path).is_empty() else Run.open(path)
 
 
 def require_run_name(name: str) -> None:
@@ -102,8 +103,8 @@ def require_resumable(run: Run, args: Sequence[str], configs: Sequence[Mapping[s
         if not option.startswith(RESUME_OPTIONS):
             raise UserError(
                 f"run {run.path} keeps what it was trained with, {option} included; resuming takes --trainer.*, "
-                "--model.compile, --early_stopping, --logger and where the data is; for anything else train a new run: "
-                f"zoo fit --config {run.config} {option} ..."
+                "--data.global_batch, --model.compile, --early_stopping, --logger and where the data is; for anything "
+                f"else train a new run: zoo fit --config {run.config} {option} ..."
             )
 
 

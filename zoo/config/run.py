@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from zoo.config.builder import ZooCLI
+from zoo.config.processes import Processes, joined
+from zoo.config.resolve import ConfigSources, resolve
 from zoo.config.run_sources import run_sources, show_split_notes
 from zoo.config.temperature import record_temperature
 from zoo.core.console import is_first_process, print_stderr
@@ -26,7 +29,7 @@ from zoo.reports.predictions_csv import PredictionsCsv, write_predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
-from zoo.training.predictions import CollectPredictions, CountImages, predict_batches
+from zoo.training.predictions import CollectPredictions, CountImages, GatheredPredictions, predict_batches
 
 #: Options that come before the user's where one process works, whatever trained the run.
 ALONE = ("--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto")
@@ -39,6 +42,10 @@ class EvaluateCLI(ZooCLI):
     run: Run
     checkpoint: dict[str, Any]
     checkpoint_path: Path
+
+    def __init__(self, command: str, sources: ConfigSources, run: Run, processes: Processes) -> None:
+        self.processes = processes
+        super().__init__(command, sources, run)
 
     def default_checkpoint(self) -> Path:
         """Return the run's best checkpoint, else its last."""
@@ -73,37 +80,46 @@ def evaluate(
     Raises:
         UserError: the run, an option or the data is wrong, or the run has no checkpoint.
     """
-    cli = opened(command, args, *configs)
-    cli.model.tta, run = tta, cli.run
-    split: Literal["val", "test"] = "val" if command == "validate" else "test"
-    counted = CountImages()
-    reported = command == "test" and cli.trainer.world_size == 1
-    with _predictions_csv(cli, split if reported else None) as table:
-        predictions = Predictions(len(cli.model.spec.classes), table=table, temperature=cli.model.temperature)
-        collected = [CollectPredictions(predictions.add)] if reported else []
-        cli.trainer.callbacks += [counted, *collected]  # type: ignore[attr-defined]  # set by a connector
-        getattr(cli.trainer, command)(cli.model, cli.datamodule, verbose=False)
-    results = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    # Without damaged images and those beyond a limit of batches; several processes count only their own.
-    count = counted.images if cli.trainer.world_size == 1 else len(cli.datamodule.source(split))
-    if is_first_process():
-        show_results(f"{run.path}: {split} split, {count:,} images", results)
-        if command == "test":
-            write_json(run.results, dict(sorted(results.items())) | training_facts(cli, count))
-    if reported:
-        print_stderr(f"predictions: {run.predictions}")
-        with warn_on_error(run):
-            print_stderr(f"report: {write_report(_report_context(cli), 'test', predictions)}")
-    elif command == "test" and is_first_process():
-        run.predictions.unlink(missing_ok=True)  # those of an earlier test
-        print_stderr(f"several processes write no predictions.csv and no report; make both with: zoo report {run.path}")
+    with joined(resolve(args[1:], *configs)) as processes:
+        cli = opened(command, args, *configs, processes=processes)
+        cli.model.tta, trainer = tta, cli.trainer
+        tested, alone = command == "test", trainer.world_size == 1
+        counted, gathered = CountImages(), GatheredPredictions()
+        with _predictions_csv(cli, "test" if tested and is_first_process() else None) as table:
+            predictions = Predictions(len(cli.model.spec.classes), table=table, temperature=cli.model.temperature)
+            collected = [CollectPredictions(predictions.add if alone else gathered.add)] if tested else []
+            trainer.callbacks += [counted, *collected]  # type: ignore[attr-defined]  # set by a connector
+            getattr(trainer, command)(cli.model, cli.datamodule, verbose=False)
+            if tested and not alone:
+                for batch in gathered.of_all(cli.datamodule.source("test")):
+                    predictions.add(*batch)
+        results = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # Without damaged images and those beyond a limit of batches.
+        images = torch.tensor(counted.images, device=trainer.strategy.root_device)
+        count = int(trainer.strategy.reduce(images, reduce_op="sum"))
+        if is_first_process():
+            _show_and_write(command, cli, results, count, predictions)
     return results
+
+
+def _show_and_write(
+    command: str, cli: EvaluateCLI, results: dict[str, float], count: int, predictions: Predictions
+) -> None:
+    """Print the figures of ``count`` images; of a test, write them, with the report."""
+    run = cli.run
+    show_results(f"{run.path}: {'test' if command == 'test' else 'val'} split, {count:,} images", results)
+    if command != "test":
+        return
+    write_json(run.results, dict(sorted(results.items())) | training_facts(cli, count))
+    print_stderr(f"predictions: {run.predictions}")
+    with warn_on_error(run):
+        print_stderr(f"report: {write_report(_report_context(cli), 'test', predictions)}")
 
 
 def report(args: Sequence[str], output: str | None = None) -> Path:
     """Write a run's report anew, of the test split once the run was tested, else of the validation split.
 
-    Of the test split, predictions.csv is written where it is missing: several processes write none.
+    Of the test split, predictions.csv is written where it is missing.
 
     Args:
         args: the run folder, then options that override its configuration.
@@ -135,7 +151,11 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
 
 
 def opened(
-    command: str, args: Sequence[str], *configs: tuple[str, Mapping[str, Any]], own_data: bool = True
+    command: str,
+    args: Sequence[str],
+    *configs: tuple[str, Mapping[str, Any]],
+    own_data: bool = True,
+    processes: Processes | None = None,
 ) -> EvaluateCLI:
     """Return a run's model, data and trainer.
 
@@ -144,12 +164,13 @@ def opened(
         args: the run folder, then options that override its configuration.
         *configs: name and content of configurations that override it as well; options win over them.
         own_data: whether the command reads the run's own data, of which it names what has changed.
+        processes: those that work together; None for this one alone.
 
     Raises:
         UserError: the run or an option is wrong, or the run has no checkpoint.
     """
     run, sources = run_sources(command, args, *configs)
-    cli = EvaluateCLI(command, sources, run)
+    cli = EvaluateCLI(command, sources, run, processes or Processes())
     if own_data:
         show_split_notes(command, run, cli.datamodule.splits)
     return cli

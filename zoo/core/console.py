@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-#: Where launchers put a process's number, in the order in which Lightning reads them.
-RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+from zoo.core.launcher import RANK_VARIABLES
 
 
 def is_first_process() -> bool:

@@ -57,6 +57,18 @@ class CheckpointError(UserError):
     """A checkpoint is missing, unreadable, unsafe or of another network."""
 
 
+class OtherProcessError(ZooError):
+    """This process stops because another one of its training has failed, which says why.
+
+    Args:
+        exit_status: of the other one.
+    """
+
+    def __init__(self, exit_status: int = 1) -> None:
+        super().__init__("another process of this training has failed; its error says why")
+        self.exit_status = exit_status
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the name of its class where it has none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -27,9 +27,9 @@ from zoo.data.augmentation_setting import Setting, build_augmentation, parse_set
 from zoo.data.contract import Split, require_labels
 from zoo.data.default_augmentation import default_augmentation
 from zoo.data.feature_source import FeatureSource
-from zoo.data.input_options import InputOptions, parse_size
+from zoo.data.input_options import InputOptions, parse_size, require_least
 from zoo.data.item_reader import BAD
-from zoo.data.loader import Loader
+from zoo.data.loader import Loader, require_images
 from zoo.data.root import default_root
 from zoo.data.sources import MemorySource, Source, StreamSource, open_source
 from zoo.data.split import SPLIT_SEED
@@ -45,6 +45,7 @@ class ImageData:
         root: where the data lives; by default ``$ZOO_DATA_ROOT``, else a folder in the user's cache.
         image_size: pixels the network sees, ``N`` or ``H,W``; by default the data set's own.
         batch_size: images in a batch of one process.
+        global_batch: images in a batch of all processes together, however many there are, in place of batch_size.
         augmentation: of training images: a name that ``zoo list augmentations`` shows, the class path of a transform of
             torchvision.transforms.v2, ``{"name": ..., option: value}``, or a list of these; none; crop_flip for crop
             and flip. By default the data decides: photographs get random_resized_crop and flip, digits no flip.
@@ -86,6 +87,7 @@ class ImageData:
         root: str | Path | None = None,
         image_size: int | tuple[int, int] | str | None = None,
         batch_size: int = 32,
+        global_batch: int | None = None,
         augmentation: list[str | dict[str, Any]] | dict[str, Any] | str | None = None,
         views: int | None = None,
         val_fraction: float = 0.1,
@@ -107,26 +109,26 @@ class ImageData:
         like: InputSpec | None = None,
     ) -> None:
         super().__init__()  # a LightningDataModule's, where it is one
-        least: dict[str, tuple[int, float | None]] = {"batch_size": (1, batch_size), "memory_gib": (0, memory_gib)}
-        least |= {"num_workers": (0, num_workers), "views": (1, views)}
-        for option, (limit, value) in least.items():
-            if value is not None and value < limit:
-                raise UserError(f"data.{option} is {value}; allowed is {limit} or more")
+        require_least(1, batch_size=batch_size, global_batch=global_batch, views=views)
+        require_least(0, memory_gib=memory_gib, num_workers=num_workers)
         rule = SplitOptions(val_fraction, test_fraction, split_seed, group, split, folds, fold, new_images)
         parse_setting("none" if augmentation is None else augmentation)
         self.dataset_options = {"name": dataset} if isinstance(dataset, str) else dict(dataset)
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
         self.wanted = InputOptions(None if image_size is None else parse_size(image_size), resize, channels)
-        self.batch_size, self.augmentation, self.views = batch_size, augmentation, views
+        self.batch_size, self.global_batch, self.augmentation, self.views = (
+            batch_size,
+            global_batch,
+            augmentation,
+            views,
+        )
         self.memory_bytes = memory_gib * 2**30
         self.num_workers = min(os.cpu_count() or 1, 8) if num_workers is None else num_workers
-        self.balanced, self.skip_bad = balanced, skip_bad
-        self.seed = seed
+        self.balanced, self.skip_bad, self.seed = balanced, skip_bad, seed
         if spec is not None:
             self.wanted.require_spec(spec)
-        self._spec = self._geometry = spec
-        self._like = like
+        self._spec, self._geometry, self._like = spec, spec, like
         self.splits = DatasetSplits(self.dataset_name, self.root, rule, self._build)
         self.splits.read_whole = self._training_whole
         self.splits.classes = None if spec is None else spec.classes
@@ -201,17 +203,16 @@ class ImageData:
             UserError: the training split has fewer images than a batch; others as ``source``.
         """
         source = self.source(split)
-        loader = partial(Loader, batch_size=self.batch_size, seed=self.seed, rank=rank, world_size=world_size)
+        size = self.batch_size if self.global_batch is None else -(-self.global_batch // world_size)
+        loader = partial(Loader, batch_size=size, seed=self.seed, rank=rank, world_size=world_size)
         if split != "train":
             return loader(source)
-        if self.batch_size > len(source):
-            count = f"'{self.dataset_name}' has {len(source)} training images; allowed is at most {len(source)}"
-            raise UserError(f"data.batch_size is {self.batch_size} but {count}")
+        require_images(self.dataset_name, len(source), self.batch_size, self.global_batch)
         source, augmentation = self.augmented_source("train")
         if isinstance(source, StreamSource):
             source = self._training_source = source.for_training()
-        balance = self.train_labels() if self.balanced else None
-        return loader(source, augmentation=augmentation or None, shuffle=True, balance=balance)
+        loader = partial(loader, shuffle=True, global_batch=self.global_batch)
+        return loader(source, augmentation=augmentation or None, balance=self.train_labels() if self.balanced else None)
 
     def augmented_source(self, split: Split) -> tuple[Source, Augmentation]:
         """Return a split's images as training changes them: a source that takes the augmentation's steps, and the rest.

@@ -67,3 +67,10 @@ def parse_size(size: int | tuple[int, int] | str) -> tuple[int, int]:
     if len(numbers) not in (1, 2) or min(numbers) < 1:
         raise UserError(f"data.image_size is '{size}'; allowed is N or H,W in pixels, such as 32 or 32,48")
     return numbers[0], numbers[-1]
+
+
+def require_least(least: int, **options: float | None) -> None:
+    """Refuse, by a UserError, an option of the data that is below what is allowed; None is allowed."""
+    for option, value in options.items():
+        if value is not None and value < least:
+            raise UserError(f"data.{option} is {value}; allowed is {least} or more")

@@ -70,11 +70,11 @@ class Run:
         """Make the folder ``root/name``.
 
         Raises:
-            UserError: it is there already, or cannot be made.
+            UserError: it is there already, and holds something, or it cannot be made.
         """
         path = root / name
         try:
-            (path / "checkpoints").mkdir(parents=True)
+            (path / "checkpoints").mkdir(parents=True, exist_ok=cls(path).is_empty())
         except OSError as error:
             raise UserError(f"the run folder {path} cannot be made: {error.strerror}; choose another --run") from error
         return cls(path)
@@ -91,6 +91,11 @@ class Run:
             what = "has no config.yaml" if os.path.isdir(run.path) else "does not exist"
             raise UserError(f"{path} is not a run folder: it {what}; 'zoo fit' prints the folder it made")
         return run
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is in it but its own empty folder: a training was killed as it began."""
+        own = self.last.parent
+        return own.is_dir() and list(self.path.iterdir()) == [own] and not any(own.iterdir())
 
     def discard(self) -> None:
         """Remove a run that was made but not trained: its small files and empty folders, never anything else."""

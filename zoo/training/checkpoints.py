@@ -13,10 +13,12 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.core.console import print_stderr
 from zoo.core.errors import RunError
+from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint
 from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 from zoo.runs.metrics import Monitor
+from zoo.training.lightning_internals import recount_batches
 from zoo.training.progress import is_inside_epoch
 
 
@@ -104,19 +106,23 @@ class RunCheckpoints(Checkpoint):
             self.best = state_dict["best"][0], state_dict["best"][1]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the state of the random generators."""
+        """Add the state of the random generators, and how many images all processes take in a step."""
+        checkpoint["global_batch"] = getattr(trainer.train_dataloader, "global_batch", None)
         checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(pl_module.device)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the state for the first step."""
+        """Keep the state for the first step, and count the batches of the epoch anew where their size has changed."""
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
+        if isinstance(data, ImageDataModule) and checkpoint.get("global_batch") is not None:
+            recount_batches(checkpoint, data.train_dataloader().shares)
         self._random_state = checkpoint.get("random_state")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Restore the state, after everything at start-up that draws random numbers.
 
-        Only where one process trains: the checkpoint holds the state of the first, and others must not repeat it.
+        Only where one process trains: several draw by seed, rank and step.
         """
         state, self._random_state = self._random_state, None
         if state is not None and trainer.world_size == 1:

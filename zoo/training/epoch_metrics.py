@@ -13,10 +13,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
+from zoo.core.console import is_first_process
 from zoo.core.errors import RunError
 from zoo.runs.folder import Run
 from zoo.runs.metrics import MetricsTable
 from zoo.training.progress import is_inside_epoch
+from zoo.training.shared_steps import counted_images
 
 #: Logits that wait, at most, until their predictions are compared with the labels: 4 MiB of float32.
 MAX_LOGITS = 2**20
@@ -79,7 +81,8 @@ class EpochMetrics(Callback):
     """Measures each epoch's loss, accuracy and time, writes its row, and stops a run whose loss is not finite.
 
     ``row`` holds the figures of the finished epoch. Sums on a GPU stay there, so that no step waits for them. Their
-    state is in the checkpoint: the row of a resumed epoch covers the whole epoch. Where a ``training_step`` of the
+    state, over all processes, is in the checkpoint: the row of a resumed epoch covers the whole epoch, with any number
+    of processes. Where a ``training_step`` of the
     user's own returns the loss alone, rows have no training accuracy.
     """
 
@@ -87,6 +90,7 @@ class EpochMetrics(Callback):
     state_key = "TrainingFigures"
 
     def __init__(self) -> None:
+        self._trainer: Trainer | None = None
         self._start_epoch()
 
     def _start_epoch(self) -> None:
@@ -102,8 +106,8 @@ class EpochMetrics(Callback):
         self.row: dict[str, float] = {}
         self.val: dict[str, float] = {}
         self._since = time.perf_counter()
-        #: Sums of loss, correct and all images at the last row of steps.
-        self._row_start: tuple[Tensor | float, Tensor | int, int] = 0.0, 0, 0
+        #: Sums of loss, correct and all images, over all processes, at the last row of steps.
+        self._row_start = [0.0, 0.0, 0.0]
 
     @property
     def correct(self) -> Tensor | int:
@@ -117,7 +121,7 @@ class EpochMetrics(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
-        self._since = time.perf_counter()
+        self._trainer, self._since = trainer, time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start from zero."""
@@ -130,30 +134,32 @@ class EpochMetrics(Callback):
         if not outputs or "loss" not in outputs:
             return  # a training_step of the user's own skips the batch
         loss, count = outputs.get("loss_value"), len(batch[1])
+        if trainer.world_size > 1 and counted_images(trainer, batch_idx)[0] == 0:
+            count = 0  # another process counts them
         if loss is None:  # Lightning has divided the loss of a user's own training_step
             loss = outputs["loss"].detach() * trainer.accumulate_grad_batches
         if loss.device.type == "cpu":  # numbers add up faster than tensors, and there is nothing to wait for
             loss = _require_finite(loss, trainer)
         self.loss_sum = self.loss_sum + loss * count
         self.images += count
-        if "logits" in outputs and "labels" in outputs:
+        if "logits" in outputs and "labels" in outputs and count:
             self._pending.append((outputs["logits"], outputs["labels"]))
             self._pending_logits += outputs["logits"].numel()
             if self._pending_logits > MAX_LOGITS:
                 _ = self.correct
-        else:
+        elif count:
             self._has_logits = False
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]  # set by a connector
             self._log_steps(trainer)
 
     def _log_steps(self, trainer: Trainer) -> None:
         """Write the row of the steps since the last one."""
-        sums = self.loss_sum, self.correct, self.images
+        sums = self._reduced()
         loss, correct, images = (now - before for now, before in zip(sums, self._row_start, strict=True))
         mean = _require_finite(loss / images, trainer)
         row: dict[str, Any] = {"epoch": trainer.current_epoch, "train/loss_step": mean}
         if self._has_logits:
-            row["train/accuracy_step"] = float(correct) / images
+            row["train/accuracy_step"] = correct / images
         _log(trainer, row)
         self._row_start = sums
 
@@ -164,7 +170,7 @@ class EpochMetrics(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch's row: training figures over all processes, and those of the validation."""
-        self.row = {**self._reduced(trainer), **self.val}
+        self.row = {**self._figures(*self._reduced()), **self.val}
         _require_finite(self.row["train/loss"], trainer)
         _log(trainer, {"epoch": trainer.current_epoch, **self.row})
 
@@ -179,12 +185,15 @@ class EpochMetrics(Callback):
             _log(trainer, {"epoch": trainer.current_epoch, **self.val})
         self._since = time.perf_counter()
 
-    def _reduced(self, trainer: Trainer) -> dict[str, float]:
-        """Return the epoch's training figures over all processes."""
-        sums = torch.tensor(
-            [float(self.loss_sum), float(self.correct), float(self.images)], device=trainer.strategy.root_device
-        )
-        return self._figures(*trainer.strategy.reduce(sums, reduce_op="sum").tolist())
+    def _reduced(self) -> list[float]:
+        """Return the sums of loss, correct predictions and images over all processes, each of which calls this."""
+        own = [float(self.loss_sum), float(self.correct), float(self.images)]
+        if self._trainer is None or self._trainer.world_size == 1:
+            return own
+        strategy = self._trainer.strategy
+        sums = torch.tensor(own, dtype=torch.float64, device=strategy.root_device)
+        reduced: list[float] = strategy.reduce(sums, reduce_op="sum").tolist()
+        return reduced
 
     def current(self) -> dict[str, float]:
         """Return the figures of the unfinished epoch, of this process alone."""
@@ -200,21 +209,17 @@ class EpochMetrics(Callback):
         return self.seconds + time.perf_counter() - self._since
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums as plain numbers."""
-        return {
-            "loss_sum": float(self.loss_sum),
-            "correct": int(self.correct),
-            "images": self.images,
-            "seconds": self.elapsed(),
-            "row_start": [float(value) for value in self._row_start],
-        }
+        """Return the sums over all processes as plain numbers."""
+        loss, correct, images = self._reduced()
+        sums = {"loss_sum": loss, "correct": int(correct), "images": int(images)}
+        return sums | {"seconds": self.elapsed(), "row_start": [float(value) for value in self._row_start]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the sums."""
-        self.loss_sum, self._correct = state_dict["loss_sum"], state_dict["correct"]
-        self.images, self.seconds = state_dict["images"], state_dict["seconds"]
-        loss, correct, images = state_dict["row_start"]
-        self._row_start = loss, int(correct), int(images)
+        """Restore the sums, in the first process: it stands for those that have counted."""
+        if is_first_process():
+            self.loss_sum, self._correct = state_dict["loss_sum"], state_dict["correct"]
+            self.images = state_dict["images"]
+        self.seconds, self._row_start = state_dict["seconds"], list(state_dict["row_start"])
 
 
 def _log(trainer: Trainer, row: dict[str, Any]) -> None:

@@ -12,12 +12,23 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.fetchers import _DataFetcher as DataFetcher
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher as MultiProcessingLauncher
 from torch import Tensor
+
+from zoo.data.shares import Shares
 
 #: The version of Lightning whose source this module was written by.
 READ_IN = "2.6.6"
 
-__all__ = ["READ_IN", "DataFetcher", "EpochLoop", "HookNameModule", "name_hook"]
+__all__ = [
+    "READ_IN",
+    "DataFetcher",
+    "EpochLoop",
+    "HookNameModule",
+    "MultiProcessingLauncher",
+    "name_hook",
+    "recount_batches",
+]
 
 
 class HookNameModule(LightningModule):
@@ -46,6 +57,9 @@ class EpochLoop(_TrainingEpochLoop):
         """Let a trainer that has not begun use this loop."""
         loop = trainer.fit_loop.epoch_loop
         trainer.fit_loop.epoch_loop = cls(trainer, loop.min_steps, loop.max_steps)
+
+    def _broadcast_sigterm_tensor(self) -> None:
+        """Do nothing: Lightning asks process 0 before each step whether SIGTERM came; GracefulStop asks all, rarely."""
 
     def take_batch(self, fetcher: DataFetcher) -> tuple[Any, int]:
         """Return the next batch, as the loader gives it, and its number in the epoch."""
@@ -92,3 +106,20 @@ class EpochLoop(_TrainingEpochLoop):
         self.batch_progress.increment_completed()
         if logged:
             connector.update_train_step_metrics()
+
+
+def recount_batches(checkpoint: dict[str, Any], shares: Shares) -> None:
+    """Let a checkpoint count the batches of its epoch in the size that they have now; its loader counts images.
+
+    Args:
+        checkpoint: as Lightning has read it; its progress changes.
+        shares: of the training images, as they are served now.
+    """
+    loop = checkpoint["loops"]["fit_loop"]
+    [state], progress = loop["state_dict"]["combined_loader"], loop["epoch_loop.batch_progress"]
+    if state.get("batch", shares.batch) == shares.batch:
+        return
+    whole = progress["is_last_batch"] or state["position"] >= shares.end(len(shares) - 1)
+    done, current = len(shares) if whole else shares.first(state["position"]), progress["current"]
+    begun = current["processed"] - current["completed"]  # 1 where it was saved at the end of a step
+    current |= dict.fromkeys(("ready", "started", "processed"), done) | {"completed": done - begun}

@@ -7,13 +7,17 @@ from itertools import count, islice
 from typing import Any, Literal, cast
 
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, distributed
 
+from zoo.data.image_data import ImageData
 from zoo.data.loader import Loader
-from zoo.data.sources import Batch
+from zoo.data.sources import Batch, Source
 from zoo.training.progress import limited
+
+#: Images that are read again at once.
+AT_ONCE = 64
 
 #: Images, uint8 ``(batch, height, width, channels)``; labels, int64 ``(batch,)``; logits ``(batch, classes)``; and the
 #: positions of the images in their split, from 0.
@@ -21,8 +25,8 @@ PredictedBatch = tuple[Tensor, Tensor, Tensor, list[int]]
 
 
 def served_positions(loader: Loader) -> Iterator[int]:
-    """Yield the positions of the images that a loader of one process serves in order, in step with its batches."""
-    return (position for position in count() if position not in loader.skipped)
+    """Yield the positions of the images that a loader serves in order, in step with its batches."""
+    return (position for position in count(loader.rank, loader.world_size) if position not in loader.skipped)
 
 
 class CollectPredictions(Callback):
@@ -61,6 +65,38 @@ class CollectPredictions(Callback):
         self.add(images, labels, outputs["logits"], list(islice(self._positions, len(labels))))
 
 
+class GatheredPredictions:
+    """The predictions of several processes, which the first gets all, in the order of the images."""
+
+    def __init__(self) -> None:
+        self._labels: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._positions: list[int] = []
+
+    def add(self, images: Tensor, labels: Tensor, logits: Tensor, positions: list[int]) -> None:
+        """Add a batch of this process; a PredictedBatch as its arguments."""
+        self._labels.append(labels.cpu())
+        self._logits.append(logits.float().cpu())
+        self._positions += positions
+
+    def of_all(self, source: Source) -> Iterator[PredictedBatch]:
+        """Yield the batches of all processes, in the first one; the others yield none.
+
+        Args:
+            source: of the images, which are read again: the report shows some of them.
+        """
+        own = self._labels, self._logits, self._positions
+        parts: list[Any] | None = [None] * distributed.get_world_size() if distributed.get_rank() == 0 else None
+        distributed.gather_object(own, parts)
+        if parts is None:
+            return
+        labels, logits = (torch.cat([batch for part in parts for batch in part[which]]) for which in (0, 1))
+        positions = torch.tensor([position for part in parts for position in part[2]])
+        rows = list(torch.split(positions.argsort(), AT_ONCE))
+        for chosen, (images, _) in zip(rows, source.fetch([positions[row] for row in rows]), strict=True):
+            yield images, labels[chosen], logits[chosen], positions[chosen].tolist()
+
+
 class CountImages(Callback):
     """Counts the images that a validation or a test measures in this process."""
 
@@ -80,12 +116,12 @@ class CountImages(Callback):
 
 
 def predict_batches(
-    trainer: Trainer, model: LightningModule, data: LightningDataModule, split: Literal["val", "test"]
+    trainer: Trainer, model: LightningModule, data: ImageData, split: Literal["val", "test"]
 ) -> Iterator[PredictedBatch]:
-    """Classify a split on the device, in the precision and up to the batch limit of a trainer.
+    """Classify a whole split in this process, on the device, in the precision and up to the batch limit of a trainer.
 
     Args:
-        trainer: of one process.
+        trainer: sets these.
         model: is moved to the trainer's device and set to evaluation mode.
         data: gives the batches.
         split: which part of the data.
@@ -94,7 +130,7 @@ def predict_batches(
         A PredictedBatch for each batch.
     """
     precision, device = trainer.precision_plugin, trainer.strategy.root_device
-    loader = data.val_dataloader() if split == "val" else data.test_dataloader()
+    loader = data.loader(split)
     limit = trainer.limit_val_batches if split == "val" else trainer.limit_test_batches
     positions = served_positions(loader)
     precision.convert_module(model).to(device).eval()
