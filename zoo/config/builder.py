@@ -28,12 +28,11 @@ from zoo.config.help import HelpFormatter, own_options_first
 from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.parser_internals import prefer_int, without_unserializable
-from zoo.config.processes import Processes, require_startable
+from zoo.config.processes import Processes
 from zoo.config.recorded_split import draws_by_count, old_run, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.code_file import use_code
-from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
@@ -272,10 +271,7 @@ class ZooCLI(LightningCLI):
             trainer = Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
-        require_startable(trainer, self.processes.launch)
-        if str(self.config.trainer.devices) in ("auto", "-1"):
-            count, kind = trainer.world_size, trainer.strategy.root_device.type
-            print_stderr(f"--trainer.devices auto: {count} {kind} device{'s'[: count > 1]}")
+        self.processes.check(trainer, self.config.trainer.devices)
         FastTrainingLoop.install(trainer)
         return trainer
 

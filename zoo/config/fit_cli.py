@@ -247,7 +247,8 @@ class FitCLI(ZooCLI):
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(self.run.last.parent.absolute())  # Lightning's is that of no named run
         patience, done = self.config.early_stopping, self.first_step or 0
-        self.parts |= named_loggers(self.config.logger, self.run, done if self.resumed else 0)
+        if is_first_process():
+            self.parts |= named_loggers(self.config.logger, self.run, done if self.resumed else 0)
         added += self.loggers
         # The average stands before what may save a checkpoint in the same step.
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]

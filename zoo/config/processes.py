@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import find_run
+from zoo.core.console import print_stderr
 from zoo.core.errors import OtherProcessError, UserError, ZooError
 from zoo.core.launcher import Launch, detect, require_match
 from zoo.runs.folder import Run
@@ -52,6 +53,30 @@ class Processes:
             return {"plugins": [*plugins, LightningEnvironment()]}
         environment = LaunchedEnvironment(self.launch)
         return {"plugins": [*plugins, environment], "devices": self.launch.local_size, "num_nodes": self.launch.nodes}
+
+    def check(self, trainer: Trainer, devices: Any) -> None:
+        """Refuse, by a UserError, a trainer whose processes cannot start as zoo needs them; say how many auto means.
+
+        Args:
+            trainer: built, but not running.
+            devices: as the configuration has them.
+        """
+        count = trainer.world_size
+        if isinstance(trainer.strategy.launcher, MultiProcessingLauncher):
+            raise UserError(
+                "trainer.strategy copies this process, with its open files and locks; allowed is --trainer.strategy "
+                f"ddp, which starts zoo again for each of {count} devices, or torchrun --nproc-per-node {count} -m -- "
+                "zoo fit; where a notebook cannot do that, a program can"
+            )
+        local_rank = os.environ.get("LOCAL_RANK", "0")
+        if self.launch is None and count == 1 and local_rank != "0":
+            raise UserError(
+                f"LOCAL_RANK is {local_rank}, but --trainer.devices is 1; start several processes with torchrun, or "
+                "unset LOCAL_RANK"
+            )
+        if str(devices) in ("auto", "-1"):
+            kind = trainer.strategy.root_device.type
+            print_stderr(f"--trainer.devices auto: {count} {kind} device{'s'[: count > 1]}")
 
 
 @contextmanager
@@ -128,28 +153,6 @@ def choose_run(
 
     path, restarted = ranks.agree("run", decide)
     return None if path is None else Run(Path(path)), restarted
-
-
-def require_startable(trainer: Trainer, launch: Launch | None) -> None:
-    """Refuse, by a UserError, a trainer whose processes cannot start as zoo needs them.
-
-    Args:
-        trainer: built, but not running.
-        launch: what a launcher started.
-    """
-    if isinstance(trainer.strategy.launcher, MultiProcessingLauncher):
-        count = trainer.world_size
-        raise UserError(
-            "trainer.strategy copies this process, with its open files and locks; allowed is --trainer.strategy ddp, "
-            f"which starts zoo again for each of {count} devices, or torchrun --nproc-per-node {count} -m -- zoo fit; "
-            "where a notebook cannot do that, a program can"
-        )
-    local_rank = os.environ.get("LOCAL_RANK", "0")
-    if launch is None and trainer.world_size == 1 and local_rank != "0":
-        raise UserError(
-            f"LOCAL_RANK is {local_rank}, but --trainer.devices is 1; start several processes with torchrun, or unset "
-            "LOCAL_RANK"
-        )
 
 
 def _asked(sources: ConfigSources, key: str) -> Any:
