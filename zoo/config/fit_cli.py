@@ -125,10 +125,8 @@ class FitCLI(ZooCLI):
         recorded = read_config(self.run.config)
         if self.random_seed:
             self.config.seed_everything = recorded["seed_everything"]
-        if self.restarted:
-            return None
-        if self.name is None:
-            return start
+        if self.restarted or self.name is None:
+            return None if self.restarted else start
         if start is not None:
             raise UserError(f"run {self.run.path} goes on from its own checkpoint; leave --ckpt_path {start} out")
         if self.config.data.augmentation is None:
