@@ -18,14 +18,25 @@ BOUNDARY = "----boundary"
 class Server:
     """``python -m zoo_serve`` on a free port; a context, after which it does not run."""
 
-    def __init__(self, model: Path, *options: str) -> None:
+    def __init__(self, model: Path | list[object], *options: str) -> None:
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed in __exit__
-        words = [sys.executable, "-m", "zoo_serve", str(model), "--port", "0", "--threads", "1", *options]
+        words = [
+            sys.executable,
+            "-m",
+            "zoo_serve",
+            *map(str, [model] if isinstance(model, Path) else model),
+            "--port",
+            "0",
+            "--threads",
+            "1",
+            *options,
+        ]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self.log, text=True)
 
     def __enter__(self) -> Server:
-        self.process.stdout.readline()
         line = self.process.stdout.readline()
+        while line and not line.startswith("serving"):  # a line for each model
+            line = self.process.stdout.readline()
         assert line.startswith("serving at http://127.0.0.1:"), self.errors()
         self.url = line.split()[2]
         self.port = int(self.url.rpartition(":")[2])
@@ -95,3 +106,21 @@ def rest(connection: socket.socket) -> tuple[int, bytes]:
             break
     connection.close()
     return int(answer.split()[1]), answer
+
+
+def until(is_true, seconds: float = 20.0) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end, "it did not become true in time"
+        time.sleep(0.02)
+
+
+def raw(port: int, content: bytes) -> tuple[int, bytes]:
+    """Send bytes over a connection of their own, and return the status and everything that comes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(content)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+        return int(answer.split()[1]), answer

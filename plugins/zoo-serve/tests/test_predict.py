@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zoo_serve.app import likeliest
+from zoo_serve.service import likeliest
 
 TOLERANCE = 1e-6
 

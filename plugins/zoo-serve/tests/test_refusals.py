@@ -12,7 +12,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from clients import BOUNDARY, Server, form, rest
+from clients import BOUNDARY, Server, form, rest, until
 from PIL import Image
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -135,17 +135,36 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(server):
     assert server.predict(png())[0] == 200
 
 
-def test_more_requests_than_places_are_told_to_come_again(model):
-    with Server(model, "--max_queue", "2") as server:
-        waiting = [server.half(png(100, 100)) for _ in range(2)]
+def test_more_requests_than_places_are_told_to_come_again(slow_model):
+    with Server(slow_model, "--max_queue", "2") as server, ThreadPoolExecutor(2) as clients:
+        waiting = [clients.submit(server.predict, png()) for _ in range(2)]
+        until(lambda: server.metric("zoo_serve_queue_length") == 2)
         status, headers, body = server.ask("/predict", "POST", png(), {"Content-Type": "image/png"})
         assert (status, headers["Retry-After"]) == (503, "1")
         assert "2 requests are being answered" in json.loads(body)["error"]
-        assert server.metric("zoo_serve_queue_length") == 2
         assert server.ask("/health")[0] == 200
+        assert server.ask("/ready")[::2] == (503, b'{"status":"busy"}')
+        assert [one.result()[0] for one in waiting] == [200, 200]
+        assert server.ask("/ready")[::2] == (200, b'{"status":"ready"}')
+
+
+def test_bodies_that_arrive_slowly_take_no_place(model):
+    with Server(model, "--max_queue", "2") as server:
+        waiting = [server.half(png(100, 100)) for _ in range(5)]
+        assert server.predict(png())[0] == 200
         for connection in waiting:
             connection.sendall(png(100, 100)[len(png(100, 100)) // 2 :])
             assert rest(connection)[0] == 200
+
+
+def test_bodies_in_memory_are_bounded_all_together(model):
+    with Server(model, "--max_mb", "1", "--max_bodies_mb", "1") as server:
+        waiting = server.half(bytes(1_000_000))
+        status, headers, body = server.ask("/predict", "POST", bytes(900_000), {"Content-Type": "image/png"})
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert "1,000,000 bytes are being received" in json.loads(body)["error"]
+        waiting.close()
+        time.sleep(0.2)
         assert server.predict(png())[0] == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo_serve.images import LeftError
+
 
 @dataclass(eq=False)
 class _Waiting:
     pixels: np.ndarray
     deadline: float
     arrived: float
+    left: threading.Event
     row: asyncio.Future[np.ndarray]
 
 
@@ -48,22 +52,24 @@ class Batcher:
         self._waiting: list[_Waiting] = []
         self._arrival = asyncio.Event()
 
-    async def submit(self, pixels: np.ndarray, deadline: float) -> np.ndarray:
+    async def submit(self, pixels: np.ndarray, deadline: float, left: threading.Event | None = None) -> np.ndarray:
         """Return the probabilities of one image.
 
         Args:
             pixels: uint8 ``(height, width, channels)``.
             deadline: a time of ``time.monotonic()``; an image that no batch has taken by then is dropped.
+            left: is set when the client has left; its image is dropped too.
 
         Returns:
             float32 ``(classes,)``.
 
         Raises:
             TimeoutError: the deadline passed.
+            LeftError: the client left.
             Exception: whatever ``compute`` raised for the batch.
         """
         row = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(pixels, deadline, time.monotonic(), row))
+        self._waiting.append(_Waiting(pixels, deadline, time.monotonic(), left or threading.Event(), row))
         self._arrival.set()
         result: np.ndarray = await row
         return result
@@ -118,11 +124,12 @@ class Batcher:
         return True
 
     def _take(self) -> list[_Waiting]:
-        """Remove and return the first that waits, and those of its size; what is too late is dropped."""
+        """Remove and return the first that waits, and those of its size; what is too late or for nobody is dropped."""
         now = time.monotonic()
-        for late in [one for one in self._waiting if one.deadline <= now]:
+        for late in [one for one in self._waiting if one.deadline <= now or one.left.is_set()]:
             self._waiting.remove(late)
-            late.row.set_exception(TimeoutError("no batch had room in time"))
+            gone = late.left.is_set()
+            late.row.set_exception(LeftError() if gone else TimeoutError("no batch had room in time"))
         if not self._waiting:
             return []
         batch = self._like(self._waiting[0])[: self._max_batch]

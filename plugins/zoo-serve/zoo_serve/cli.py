@@ -21,10 +21,21 @@ HELP = {
     "max_batch": "images that run through the network at once at most",
     "max_wait_ms": "how long an image waits at most for others that are being read, milliseconds",
     "max_mb": "size of an upload at most, megabytes",
-    "max_queue": "requests that are being answered at most; more get 503",
+    "max_queue": "images that are being answered at most; more get 503",
     "timeout_s": "seconds a request may take",
+    "head_timeout_s": "seconds in which the headers of a request must arrive",
+    "body_timeout_s": "seconds in which its body must arrive; by default as --timeout_s",
+    "max_bodies_mb": "size of all bodies in memory together at most, megabytes; more get 503",
+    "full_mp": "JPEG pictures of more megapixels are decoded at 1/2, 1/4 or 1/8 of their size; the answer says so",
+    "flight_mp": "megapixels of large pictures that are read at once",
+    "provider": "what computes: cpu, cuda or another execution provider of onnxruntime",
+    "cors": "let pages of this origin ask the server: https://example.org, or * for all; may be repeated",
+    "access_log": "a file that gets a line for each request; - is stdout",
+    "reload_s": "seconds between two looks at whether a model file was replaced; 0 never looks",
 }
-TYPES = {"host": str, "max_wait_ms": float, "max_mb": float, "timeout_s": float}
+TYPES: dict[str, type] = {"host": str, "provider": str, "cors": str, "access_log": str}
+TYPES |= dict.fromkeys(("max_wait_ms", "max_mb", "timeout_s", "head_timeout_s", "body_timeout_s"), float)
+TYPES |= dict.fromkeys(("max_bodies_mb", "full_mp", "flight_mp", "reload_s"), float)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,18 +95,27 @@ def _leave(signum: int, frame: object) -> None:
 
 def _options(words: Sequence[str], program: str) -> Options:
     parser = _Parser(prog=program, description="Serve a model that 'zoo export' wrote.", allow_abbrev=False)
-    parser.add_argument("model", metavar="MODEL", help="the .onnx file")
+    parser.add_argument(
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        help="an .onnx file, or NAME=FILE; the first answers at /predict, each at /models/NAME/predict",
+    )
     for field in dataclasses.fields(Options):
         if field.name in HELP:
-            shown = "" if field.default is None else f" (default: {field.default})"
+            shown = "" if field.default in (None, ()) else f" (default: {field.default})"
             parser.add_argument(
                 f"--{field.name}",
+                action="append" if field.name == "cors" else "store",
                 type=TYPES.get(field.name, int),
-                default=field.default,
+                default=None if field.name == "cors" else field.default,
                 metavar=field.name.rpartition("_")[2].upper(),
                 help=HELP[field.name] + shown,
             )
-    return Options(**vars(parser.parse_args(words)))
+    values = vars(parser.parse_args(words))
+    options = Options(**values | {name: tuple(values[name] or ()) for name in ("models", "cors")})
+    options.files  # noqa: B018  # an error in the names comes before anything is loaded
+    return options
 
 
 def _listening(options: Options) -> socket.socket:
@@ -121,19 +141,21 @@ def _serve(options: Options, listener: socket.socket) -> None:
     import logging
 
     import uvicorn  # here, so that wrong options and --help are answered at once
-    from zoo_runtime import Classifier, ModelError
 
-    from zoo_serve.app import architecture, create_app
+    from zoo_serve.app import create_app
+    from zoo_serve.connection import MAX_HEAD, connection_class
+    from zoo_serve.front import Log
+    from zoo_serve.models import Models, describe
 
     for name in ("PIL", "python_multipart"):  # what is wrong with a request, its answer says
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")  # Pillow's, likewise
-    classifier = Classifier(options.model, threads=options.threads)
-    if (channels := classifier.input_spec["channels"]) not in (1, 3):
-        raise ModelError(f"{options.model} takes images of {channels} channels; the server reads images of 1 or 3")
+    models = Models(options)
     config = uvicorn.Config(
-        create_app(classifier, options),
-        http="h11",  # httptools is a fifth faster in all, but takes headers of any size into memory
+        create_app(models, None if options.access_log is None else Log(options.access_log)),
+        # httptools is a fifth faster in all, but takes headers of any size into memory.
+        http=connection_class(options.head_timeout_s),
+        h11_max_incomplete_event_size=MAX_HEAD,
         log_level="error",
         access_log=False,
         server_header=False,
@@ -143,7 +165,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
     )
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    kind = f"{architecture(classifier)} on {classifier.metadata['dataset']}"
-    print(f"{options.model}: {kind}, {len(classifier.classes)} classes")
+    for model in models:
+        print(f"{model.file}: {describe(model.classifier)}")
     print(f"serving at {address} (Ctrl-C ends it)", flush=True)
     uvicorn.Server(config).run(sockets=[listener])

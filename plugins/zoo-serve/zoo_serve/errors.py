@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from zoo_serve.images import LeftError
+
 
 def install(app: FastAPI) -> None:
     """Let an application answer errors in one line of JSON."""
@@ -22,7 +24,8 @@ def install(app: FastAPI) -> None:
         return _answer(422, f"{first['loc'][-1]}: {first['msg']}, received {str(first['input'])[:80]!r}")
 
     @app.exception_handler(ClientDisconnect)
-    async def left(request: Request, error: ClientDisconnect) -> Response:
+    @app.exception_handler(LeftError)
+    async def left(request: Request, error: Exception) -> Response:
         return Response(status_code=499)  # nobody hears it; it is counted
 
     @app.exception_handler(Exception)

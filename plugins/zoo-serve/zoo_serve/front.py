@@ -1,9 +1,13 @@
-"""What surrounds the application: requests are counted, and a refusal is heard by those who still send."""
+"""What surrounds the application: requests are counted and logged, a refusal is heard by those who still send, HEAD."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TextIO
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,19 +19,47 @@ LINGER_S = 5.0
 LINGER_BYTES = 200_000_000
 
 
+class Log:
+    """A line for each request: time, client, request, status, milliseconds.
+
+    Args:
+        path: of the file, which is continued; ``-`` is stdout.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file: TextIO = sys.stdout if path == "-" else open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115
+
+    def add(self, scope: Scope, status: int, seconds: float) -> None:
+        """Write a line; a full disk stops no request."""
+        when = datetime.now(UTC).isoformat(timespec="milliseconds")
+        client = (scope.get("client") or ("-",))[0]
+        # The raw bytes of the address have no line break in them, which the decoded ones may.
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        target = (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0] + query
+        request = f"{scope['method']} {target.decode('ascii', 'backslashreplace')}"
+        with suppress(OSError):
+            print(f'{when} {client} "{request}" {status} {1000 * seconds:.1f} ms', file=self._file, flush=True)
+
+
 class Front:
     """An ASGI application around another.
 
     A server that closes the connection while the client is still sending makes the client's system throw away the
     answer. So where an answer is complete before the request is, the rest is read for a while, and kept nowhere.
 
+    HEAD is answered as GET, whose body the server leaves out.
+
     Args:
         app: the application.
-        metrics: told of every request to ``/predict``.
+        metrics: told of every request for predictions.
+        log: gets a line for each request.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: Log | None = None) -> None:
+        self._app, self._metrics, self._log = app, metrics, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -55,7 +87,7 @@ class Front:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._count(scope["path"], message["status"], time.perf_counter() - begin)
+                self._count(scope, message["status"], time.perf_counter() - begin)
                 if not complete:
                     message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             elif not complete and not message.get("more_body", False):
@@ -64,9 +96,12 @@ class Front:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        await self._app(scope, receiving, sending)
+        as_get = {"method": "GET"} if scope["method"] == "HEAD" else {}
+        await self._app({**scope, **as_get}, receiving, sending)
 
-    def _count(self, path: str, status: int, seconds: float) -> None:
-        if path == "/predict":
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        if self._log is not None:
+            self._log.add(scope, status, seconds)
+        if scope["method"] == "POST" and scope["path"].endswith(("/predict", "/predict/batch")):
             self._metrics.requests.labels(str(status)).inc()
             self._metrics.seconds.observe(seconds)

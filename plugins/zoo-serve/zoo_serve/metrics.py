@@ -14,25 +14,35 @@ class Metrics:
     """The figures of one server.
 
     Args:
-        queue_length: tells how many requests are being answered.
+        queue_length: tells how many images are being answered.
+        pixels: tells how many pixels of large pictures are in memory.
 
     Attributes:
         requests: how many were answered, by HTTP status; 499: the client left first.
         seconds: from a request's first byte to its answer's.
         batch: images in each batch.
+        reloads: model files that were replaced, loaded or refused.
     """
 
-    def __init__(self, queue_length: Callable[[], int]) -> None:
+    def __init__(self, queue_length: Callable[[], int], pixels: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self.requests = Counter(
-            "zoo_serve_requests", "Requests to /predict that were answered", ["status"], registry=self._registry
+            "zoo_serve_requests", "Requests for predictions that were answered", ["status"], registry=self._registry
         )
         self.seconds = Histogram(
-            "zoo_serve_request_seconds", "Time to answer /predict", buckets=SECONDS, registry=self._registry
+            "zoo_serve_request_seconds",
+            "Time to answer a request for predictions",
+            buckets=SECONDS,
+            registry=self._registry,
         )
         self.batch = Histogram("zoo_serve_batch_size", "Images in a batch", buckets=SIZES, registry=self._registry)
-        Gauge("zoo_serve_queue_length", "Requests being answered", registry=self._registry).set_function(queue_length)
+        self.reloads = Counter(
+            "zoo_serve_reloads", "Model files that were replaced", ["outcome"], registry=self._registry
+        )
+        Gauge("zoo_serve_queue_length", "Images being answered", registry=self._registry).set_function(queue_length)
+        large = "Pixels of large pictures in memory"
+        Gauge("zoo_serve_large_pixels", large, registry=self._registry).set_function(pixels)
 
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from zoo_serve.upload import FIELD
+from zoo_serve.upload import FIELD, MAX_FILES
 
 
 class Prediction(BaseModel):
@@ -21,6 +21,25 @@ class Answer(BaseModel):
 
     predictions: list[Prediction]
     milliseconds: float = Field(description="from the request's arrival to its answer", examples=[3.2])
+    reduced: int | None = Field(
+        None, description="2, 4 or 8 where a large JPEG file was decoded at that part of its size", examples=[2]
+    )
+
+
+class OneOfSeveral(BaseModel):
+    """The likeliest classes of one image of several, or why there are none."""
+
+    predictions: list[Prediction] | None = None
+    reduced: int | None = None
+    error: str | None = None
+    status: int | None = Field(None, description="what the image alone would be refused with")
+
+
+class Answers(BaseModel):
+    """An answer for each image, in the order of the request."""
+
+    answers: list[OneOfSeveral]
+    milliseconds: float
 
 
 class Error(BaseModel):
@@ -38,6 +57,7 @@ class Health(BaseModel):
 class Model(BaseModel):
     """What the model file says of itself, and the server's limits."""
 
+    name: str
     file: str
     architecture: str
     dataset: str
@@ -62,6 +82,22 @@ UPLOAD: dict[str, Any] = {
             },
             "image/*": {"schema": _BINARY},
             "application/octet-stream": {"schema": _BINARY},
+        },
+    }
+}
+
+#: Likewise of several images.
+UPLOADS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "array", "items": _BINARY, "maxItems": MAX_FILES}},
+                },
+            },
         },
     }
 }
