@@ -8,9 +8,8 @@ import threading
 import time
 
 import numpy as np
-import pytest
 from zoo_serve.batcher import Batcher
-from zoo_serve.images import Budget
+from zoo_serve.images import LeftError
 
 
 def image(side, value=0):
@@ -79,22 +78,19 @@ def test_an_image_waits_for_others_only_while_they_are_being_read():
     assert time.monotonic() - begin < 0.2
 
 
-def test_pixels_in_memory_are_bounded_and_the_first_who_waits_is_served_first():
-    budget, order = Budget(10), []
-    budget.acquire(8, time.monotonic())
-    with pytest.raises(TimeoutError):
-        budget.acquire(3, time.monotonic() + 0.01)
+def test_the_image_of_a_client_that_left_is_dropped():
+    async def go():
+        left, computed = threading.Event(), []
+        batcher = Batcher(
+            lambda batch: computed.append(len(batch)) or batch[:, 0, 0].astype(np.float32),
+            max_batch=32, max_wait_s=0.0, being_read=lambda: 0, observe=lambda size: None,
+        )  # fmt: skip
+        left.set()
+        waiting = [batcher.submit(image(8), time.monotonic() + 60, gone) for gone in (left, None)]
+        work = asyncio.create_task(batcher.work())
+        rows = await asyncio.gather(*waiting, return_exceptions=True)
+        work.cancel()
+        assert [type(row) for row in rows] == [LeftError, np.ndarray]
+        assert computed == [1]
 
-    def take(pixels):
-        budget.acquire(pixels, time.monotonic() + 10)
-        order.append(pixels)
-
-    threads = [threading.Thread(target=take, args=(pixels,)) for pixels in (9, 1)]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.05)
-    assert order == []  # 1 would fit, but 9 waits before it
-    budget.release(8)
-    for thread in threads:
-        thread.join()
-    assert order == [9, 1]
+    asyncio.run(go())
