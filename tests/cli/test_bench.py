@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from zoo.cli.bench import advice
-from zoo.cli.speed import BenchCLI, Speeds, data_speed, step_speed
+from zoo.cli.speed import BenchCLI, Speeds, _rate, data_speed, step_speed
 from zoo.config.resolve import resolve
 
 #: LightningCLI calls what jsonargparse will remove in version 5; the command itself keeps that to itself.
@@ -89,6 +89,7 @@ def test_the_advice_is_about_what_takes_the_time(monkeypatch, data, step, fit, w
         (["--data.batch_sise", "3"], "did you mean '--data.batch_size'"),
         (["--against", "loop", "--data.memory_gib", "0"], "the loop trains on data in memory, and this streams"),
         (["--trainer.limit_train_batches", "x"], "limit_train_batches"),
+        (["--device", "tpu"], "--device"),
     ],
 )
 def test_bad_input_is_one_line(zoo, tmp_path, words, message):
@@ -97,3 +98,11 @@ def test_bad_input_is_one_line(zoo, tmp_path, words, message):
     status, _, err = zoo("bench", *words)
     assert (status, err.count("\n")) == (2, 1), err
     assert message in err
+
+
+def test_a_gpu_is_waited_for_once_however_many_calls_are_timed(monkeypatch):
+    waits, calls = [], []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: waits.append(len(calls)))
+    rate = _rate(lambda: calls.append(None), 0.01, torch.device("cuda"))
+    assert rate > 0
+    assert len(waits) < 40 < len(calls)

@@ -264,3 +264,25 @@ def test_without_a_terminal_a_line_tells_the_rate_now_and_then(monkeypatch, caps
     assert "501 of 1,000 images, " in (line := capsys.readouterr().err)
     assert " images/s, " in line
     assert line.endswith(" s left\n")
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("tpu", "'tpu'; allowed are cpu, cuda and cuda:N"), ("cuda:64", "torch finds"), ("cuda:x", "allowed are cpu")],
+)
+def test_a_device_that_is_not_there_is_named(zoo, digits_run, images, device, message):
+    status, _, err = zoo("predict", digits_run, images, "--device", device)
+    assert (status, err.count("\n")) == (2, 1), err
+    assert message in err
+
+
+def test_an_exported_file_never_computes_on_the_cpu_in_place_of_a_gpu(zoo, digits_model, images, monkeypatch):
+    status, _, err = zoo("predict", digits_model, images, "--device", "cuda")
+    assert (status, err.count("\n")) == (2, 1), err
+    assert "this onnxruntime computes by" in err
+
+    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]  # as onnxruntime-gpu says on a machine without a GPU
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: listed)
+    status, _, err = zoo("predict", digits_model, images, "--device", "cuda")
+    assert status == 2
+    assert "CUDAExecutionProvider" in err.splitlines()[-1]

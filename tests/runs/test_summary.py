@@ -34,8 +34,8 @@ def add(tmp_path):
 def listed(out):
     """Return the lines of the table, by column."""
     head, *lines = (line.split() for line in out.splitlines())
-    assert head == ["data", "model", "val", "test", "epochs", "date", "state", "size", "path"]
-    return [[*line[:5], line[-4], line[-1]] for line in lines]  # the date is two words, or one; the size is two
+    assert head == ["data", "model", "val", "test", "epochs", "date", "state", "device", "size", "path"]
+    return [[*line[:5], line[-5], line[-1]] for line in lines]  # the date is two words, or one; the size is two
 
 
 def test_a_run_that_was_tested_is_listed_with_its_accuracies(zoo, digits_run, tmp_path):
@@ -115,7 +115,7 @@ def test_json_holds_what_is_shown(zoo, add, tmp_path):
     assert zoo("runs", "--output", "runs.json")[0] == 0
     [row] = json.loads((tmp_path / "runs.json").read_text())
     assert row.pop("date")
-    nothing = {"test": None, "state": None, "note": None}
+    nothing = {"test": None, "state": None, "device": None, "note": None}
     assert row.pop("size") == sum(path.stat().st_size for path in (tmp_path / "runs").rglob("*") if path.is_file())
     assert row.pop("recipe")
     nothing |= {"seed": None, "fold": None}

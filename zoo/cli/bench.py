@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Other ways to train the same, which whole trainings are compared with (zoo.cli.peers).
 PEERS = ("loop", "lightning")
 
+#: Lightning's name of a device.
+DEVICES = {"cpu": "cpu", "cuda": "cuda"}
+
 
 def parser() -> Parser:
     """Return the command's parser."""
@@ -33,6 +36,7 @@ def parser() -> Parser:
     parser.add_argument("--seconds", type=float, default=5.0, help="that each measurement takes (default: 5)")
     peers = "compare with: loop, lightning or loop,lightning"
     parser.add_argument("--against", metavar="PEERS", default="", help=peers)
+    parser.add_argument("--device", choices=DEVICES, help="what trains: cpu or cuda; short for --trainer.accelerator")
     parser.add_argument("--output", metavar="FILE", help="also write a .json file")
     return parser
 
@@ -41,6 +45,8 @@ def main(argv: Sequence[str]) -> None:
     """Measure how fast a training runs and what would make it faster."""
     options, rest = parser().parse_known_args(argv)
     peers = [name for name in options.against.split(",") if name]
+    if options.device is not None:
+        rest += [f"--trainer.accelerator={DEVICES[options.device]}", "--trainer.devices=1"]
     bench(rest, rounds=options.rounds, seconds=options.seconds, against=peers, output=options.output)
 
 

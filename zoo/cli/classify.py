@@ -25,9 +25,17 @@ if TYPE_CHECKING:
     from zoo.models.tta import TestTimeAugmentation
 
 
+#: onnxruntime's name of what computes on NVIDIA GPUs.
+CUDA = "CUDAExecutionProvider"
+
+
 @contextmanager
 def opened_network(
-    model: str | ConfigSources, threads: int, invert: bool, tta: TestTimeAugmentation | None = None
+    model: str | ConfigSources,
+    threads: int,
+    invert: bool,
+    tta: TestTimeAugmentation | None = None,
+    device: str = "cpu",
 ) -> Iterator[OpenedNetwork]:
     """Open a network for a command.
 
@@ -37,24 +45,60 @@ def opened_network(
         threads: CPU threads that the network may use for each batch.
         invert: whether pictures are inverted before the network sees them.
         tta: flip averages each picture and its mirror image.
+        device: what computes: cpu, cuda or cuda:N.
 
     Raises:
-        UserError: the model is wrong, or an exported file averages already.
+        UserError: the model is wrong, an exported file averages already, or the device is not there.
     """
     if isinstance(model, str):
         folder = None if model.endswith(".onnx") else installed_folder(model)
         if folder is not None or model.endswith(".onnx"):
             file = model if folder is None else folder / "model.onnx"
             with as_user_errors():
-                yield ExportedNetwork(runtime.Classifier(file, threads=threads), invert, tta)
+                opened = runtime.Classifier(file, threads=threads, providers=_providers(device))
+            if device.startswith("cuda") and CUDA not in (used := opened.session.get_providers()):
+                raise UserError(
+                    f"--device is '{device}', but onnxruntime cannot start {CUDA} here and would use {used[0]}; "
+                    "'zoo doctor' shows the devices, or leave --device out"
+                )
+            yield ExportedNetwork(opened, invert, tta)
             return
     from zoo.images.threads import torch_threads  # loads torch, which exported files do not need
     from zoo.models.checkpoint import load_classifier
 
+    require_device(device)
     classifier = load_classifier(model) if isinstance(model, str) else _as_published(model)
     classifier.tta = tta
     with torch_threads(threads):
-        yield TorchNetwork(classifier, invert)
+        yield TorchNetwork(classifier, invert, device)
+
+
+def _providers(device: str) -> list[str] | None:
+    """Return onnxruntime's name of a device; None is its default, the CPU."""
+    if device.partition(":")[0] == "cpu":
+        return None
+    if device not in ("cuda", "cuda:0"):
+        raise UserError(f"--device is '{device}'; for exported files allowed are cpu and cuda")
+    import onnxruntime
+
+    if CUDA not in (available := onnxruntime.get_available_providers()):
+        raise UserError(
+            f"--device is '{device}', but this onnxruntime computes by {', '.join(available)} alone; "
+            "pip install onnxruntime-gpu in its place, or leave --device out"
+        )
+    return ["CUDA", "CPU"]
+
+
+def require_device(device: str) -> None:
+    """Refuse, by a UserError, a device that torch cannot compute on here."""
+    import torch
+
+    kind, _, number = device.partition(":")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count()}.get(kind, 0)
+    if kind not in ("cpu", "cuda") or not (number or "0").isdecimal():
+        raise UserError(f"--device is '{device}'; allowed are cpu, cuda and cuda:N")
+    if int(number or 0) >= count:
+        raise UserError(f"--device is '{device}', but torch finds {count} such devices here; allowed is cpu")
 
 
 class OpenedNetwork(Network):
@@ -132,18 +176,18 @@ class ExportedNetwork(OpenedNetwork):
 class TorchNetwork(OpenedNetwork):
     """The network of a run, or one as it was published."""
 
-    def __init__(self, classifier: Classifier, invert: bool) -> None:
+    def __init__(self, classifier: Classifier, invert: bool, device: str = "cpu") -> None:
         ranges = {} if classifier.run is None else classifier.run.known_training_images()
         super().__init__(classifier.spec, ranges, invert)
-        self._classifier = classifier.eval()
+        self._classifier, self._device = classifier.eval().to(device), device
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Return the probabilities of each class."""
         import torch
 
         with torch.inference_mode():
-            logits = self._classifier(torch.from_numpy(pixels))
-            result: np.ndarray = self._classifier.probabilities(logits).numpy()
+            logits = self._classifier(torch.from_numpy(pixels).to(self._device))
+            result: np.ndarray = self._classifier.probabilities(logits).cpu().numpy()
         return result
 
 

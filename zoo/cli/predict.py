@@ -41,6 +41,7 @@ def parser() -> Parser:
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted command has stopped")
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be read")
     parser.add_argument("--invert", action="store_true", help="invert each image: dark strokes become light ones")
+    parser.add_argument("--device", default="cpu", help="what computes: cpu (default), cuda or cuda:N")
     add_tta(parser)
     parser.add_argument("--plot", metavar="FILE", help="draw images beside their classes: .png, .svg or .pdf")
     parser.add_argument("--quiet", action="store_true", help="print errors alone; needs --output or --plot")
@@ -69,6 +70,7 @@ def main(argv: Sequence[str]) -> None:
         strict=options.strict,
         invert=options.invert,
         tta=options.tta,
+        device=options.device,
         plot=options.plot,
         quiet=options.quiet,
     )
@@ -91,6 +93,7 @@ class Wanted:
     strict: bool = False
     invert: bool = False
     tta: TestTimeAugmentation | None = None
+    device: str = "cpu"
     plot: str | None = None
     quiet: bool = False
 
@@ -142,5 +145,5 @@ def predict(model: str | ConfigSources, arguments: Sequence[str], wanted: Wanted
         if counts := count_left_out(place, [place.parent], [place.name], channels=3):
             print_stderr(f"{folder}: left out: {in_one_line(counts)}")
     threads, chunk = plan(len(names), cores())
-    with opened_network(model, max(1, cores() // threads), wanted.invert, wanted.tta) as network:
+    with opened_network(model, max(1, cores() // threads), wanted.invert, wanted.tta, wanted.device) as network:
         PredictionJob(network, names, wanted).run(threads, chunk)

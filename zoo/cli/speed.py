@@ -129,21 +129,27 @@ def step_speed(cli: BenchCLI, seconds: float) -> float:
 
 
 def _rate(call: Callable[[], object], seconds: float, device: torch.device) -> float:
-    """Return calls per second, after three that do not count; what a GPU still has to do is waited for."""
+    """Return calls per second, after three that do not count.
 
-    def wait() -> None:
+    A GPU is waited for at the end alone: its calls run one after the other while the next ones are prepared. So many
+    calls are made as the time is expected to hold; those of a first tenth of it tell.
+    """
+
+    def timed(count: int) -> float:
+        begin = time.perf_counter()
+        for _ in range(count):
+            call()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+        return time.perf_counter() - begin
 
-    for _ in range(3):
-        call()
-    wait()
-    count, begin = 0, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        call()
-        wait()
-        count += 1
-    return count / (time.perf_counter() - begin)
+    timed(3)
+    count, spent = 1, timed(1)
+    while spent < seconds / 10:
+        count *= 2
+        spent = timed(count)
+    count = max(1, round(count * seconds / spent))
+    return count / timed(count)
 
 
 def matrix_rate(device: torch.device) -> float:

@@ -33,6 +33,7 @@ from zoo.config.recorded_split import draws_by_count, old_run, recorded_augmenta
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.code_file import use_code
+from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint, require_same_architecture, spec_of
@@ -43,12 +44,14 @@ from zoo.training.checkpoints import AtomicCheckpointIO
 from zoo.training.fast_loop import FastTrainingLoop
 from zoo.training.fast_settings import (
     NoProfiler,
+    cannot_clip,
     default_precision,
     flush_denormals,
     keep_freed_memory,
     skip_cuda_driver_search,
 )
 from zoo.training.head_start import Start
+from zoo.training.lightning_internals import clip_unscaled
 from zoo.training.task import ImageClassifier
 from zoo.training.tasks import build_task
 
@@ -86,8 +89,8 @@ class ZooCLI(LightningCLI):
     datamodule: ImageDataModule
     #: What the network starts from; None where a checkpoint or fresh weights do.
     weights: Weights | None = None
-    #: Whether torch.compile is to speed the network up.
-    compile = False
+    #: Whether torch.compile is to speed the network up, or in which of its modes.
+    compile: bool | str = False
     #: How the last layer starts; None where nothing says so.
     head_start: Start | None = None
     #: Whether the user says how long to train.
@@ -225,6 +228,10 @@ class ZooCLI(LightningCLI):
         """Build data, model and trainer; the spec comes from the checkpoint, else from the data and the weights."""
         keep_freed_memory()
         skip_cuda_driver_search()
+        optimizer, trainer = self.config.optimizer.get("init_args") or {}, self.config.trainer
+        if cannot_clip(trainer.precision, trainer.gradient_clip_val, optimizer):
+            optimizer["fused"] = False
+            print_stderr("optimizer.fused is false: a fused optimizer cannot clip the scaled gradients of 16-mixed")
         self.config_init = self.parser.instantiate(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
@@ -263,15 +270,18 @@ class ZooCLI(LightningCLI):
         config |= self.processes.trainer_options([AtomicCheckpointIO(), *_as_list(config["plugins"])])
         if self.run is not None:  # on SLURM, Lightning starts from a checkpoint that it finds in this folder
             config["default_root_dir"] = str(self.run.path)
+        gpu = config["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         if config["precision"] is None and not any(isinstance(plugin, Precision) for plugin in config["plugins"]):
-            gpu = config["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
             config["precision"] = default_precision("cuda" if gpu else "cpu")
+        if gpu and config["benchmark"] is None and not config["deterministic"]:
+            config["benchmark"] = True  # cuDNN tries its ways once for each size: the whole batches' and the last one's
         config["profiler"] = config["profiler"] or NoProfiler()
         try:
             trainer = Trainer(**config)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
         self.processes.check(trainer, self.config.trainer.devices)
+        clip_unscaled(trainer)
         FastTrainingLoop.install(trainer)
         return trainer
 

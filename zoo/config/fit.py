@@ -33,6 +33,7 @@ from zoo.runs.config_file import read_config
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
 from zoo.runs.status import training
+from zoo.training.fast_settings import device_facts, tf32_products
 from zoo.training.graceful_stop import Interrupted
 from zoo.training.predictions import CollectPredictions, PredictedBatch, predict_batches
 from zoo.training.progress_bar import show_result, show_summary
@@ -101,7 +102,8 @@ def _trained(cli: FitCLI, *, silent: bool) -> Run:
             f"zoo fit {cli.run.path} --trainer.max_epochs N"
         )
         return cli.run
-    with _failures(cli), _dropped_output(silent, redirect_stderr, redirect_stdout):
+    silenced = _dropped_output(silent, redirect_stderr, redirect_stdout)
+    with _failures(cli), silenced, tf32_products(cli.config.tf32):
         _train(cli)
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
@@ -124,7 +126,7 @@ def _finish(cli: FitCLI, *, result: bool) -> None:
 def _train(cli: FitCLI) -> None:
     """Show what is trained, and train; the process that writes locks the run and records its state."""
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
-    with training(cli.run) if is_first_process() else nullcontext():
+    with training(cli.run, device_facts(cli.trainer)) if is_first_process() else nullcontext():
         seed = str(cli.config.seed_everything)
         seed += "" if cli.first_step is None else f", from step {cli.first_step:,}"
         if not cli.quiet:

@@ -161,7 +161,7 @@ class FitCLI(ZooCLI):
                 "--model.freeze N freezes the first N layers"
             )
         if self.compile:
-            self.model.network.compile()
+            self.model.compile_network(self.compile)
         if self.weights is None and self.checkpoint is None:
             init_from_data(self.model, self.datamodule.source("train"))
         fresh = None

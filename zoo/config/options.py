@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from zoo.runs.metrics import Monitor
 
+#: Modes of torch.compile; true and false are allowed as well.
+CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
+
 #: Names of parts with their options, or a list of them.
 PARTS = list[str | dict[str, Any]] | dict[str, Any] | str | None
 
@@ -29,10 +32,18 @@ TRAINING_OPTIONS: tuple[tuple[str, Any, str, dict[str, Any]], ...] = (
     ),
     (
         "--model.compile",
-        bool,
+        bool | CompileMode,
         "Compile the network by torch.compile, which takes half a minute and a C++ compiler before the first step: for "
-        "long trainings. It does nothing where frozen layers run once.",
+        "long trainings. true is its default mode; reduce-overhead replays CUDA graphs, for small networks on a GPU; "
+        "max-autotune tries more kernels. It does nothing where frozen layers run once.",
         {"default": False},
+    ),
+    (
+        "--tf32",
+        bool | None,
+        "On an NVIDIA GPU, train with TF32, products of float32 numbers with 10 bits of their fraction: faster, less "
+        "exact; false keeps all 23. By default torch's own choice: in convolutions alone.",
+        {},
     ),
     (
         "--model.ema",

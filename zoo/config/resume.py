@@ -19,6 +19,7 @@ RESUME_OPTIONS = (
     "--early_stopping",
     "--logger",
     "--model.compile",
+    "--data.device",
     "--data.root",
     "--data.global_batch",
     "--data.num_workers",

@@ -29,6 +29,7 @@ from zoo.reports.predictions_csv import PredictionsCsv, write_predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
+from zoo.training.fast_settings import device_facts
 from zoo.training.predictions import CollectPredictions, CountImages, GatheredPredictions, predict_batches
 
 #: Options that come before the user's where one process works, whatever trained the run.
@@ -212,6 +213,7 @@ def training_facts(cli: EvaluateCLI, count: int) -> dict[str, Any]:
         "checkpoint": cli.checkpoint_path.name,
         "epoch": cli.checkpoint["epoch"],
         "step": cli.checkpoint["global_step"],
+        **device_facts(cli.trainer),
         "zoo_version": __version__,
         **({} if cli.model.tta is None else {"tta": cli.model.tta}),
     }

@@ -10,8 +10,8 @@ from typing import Any
 from zoo.config.run import ALONE, EvaluateCLI, opened, show_results, training_facts
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError
+from zoo.data.opening import open_source
 from zoo.data.other_images import OtherImages, open_other_images
-from zoo.data.sources import open_source
 from zoo.data.split_file import read_split
 from zoo.models.tta import TestTimeAugmentation
 from zoo.reports.evaluation import Predictions

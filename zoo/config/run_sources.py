@@ -15,7 +15,7 @@ from zoo.runs.folder import Run
 
 #: How options begin that only a training follows.
 TRAINING: tuple[str, ...] = ("--model.", "--optimizer", "--lr_scheduler", "--monitor", "--early_stopping")
-TRAINING += ("--logger", "--callbacks", "--code")
+TRAINING += ("--logger", "--callbacks", "--code", "--tf32")
 
 
 def run_sources(

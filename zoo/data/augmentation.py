@@ -3,8 +3,8 @@
     whole image ──► steps for single images, in workers ──► uint8 batch ──► crop and flip of whole batches
 
 ``draw`` draws for a whole epoch at once, and a loader takes what belongs to its positions: the network gets the same
-pixels from any number of processes, and in a resumed run. Crop and flip of whole batches are a single indexing
-operation; every other step is a transform of torchvision.transforms.v2, which gets one image and a seed of its own.
+pixels from any number of processes, and in a resumed run. Crop and flip are done to whole batches, on the device that
+has them; every other step is a transform of torchvision.transforms.v2, which gets one image and a seed of its own.
 
 Flips alternate: the first epoch mirrors a random half of the images, the next epoch the other half, and so on.
 """
@@ -20,8 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-#: Columns of what ``Augmentation.draw`` returns.
-ROW, COLUMN, MIRRORED, SEED = range(4)
+from zoo.data.crop_flip import COLUMN, MIRRORED, ROW, crop_flip
+
+#: The column behind ROW, COLUMN and MIRRORED in what ``Augmentation.draw`` returns.
+SEED = 3
 
 #: A PIL image of mode L or RGB, or uint8 ``(channels, height, width)``.
 OneImage = Image.Image | Tensor
@@ -138,18 +140,14 @@ class Augmentation:
         crops, flips = self.pad > 0 and PaddedCrop not in single, self.flip and Flip not in single
         if not (crops or flips):
             return images
-        count, height, width, _ = images.shape
-        rows, columns = (self.margin(height), self.margin(width)) if crops else (0, 0)
-        padded = torch.nn.functional.pad(images, (0, 0, columns, columns, rows, rows)) if crops else images
-        chosen = choices.to(images.device)
-        y = torch.arange(height, device=images.device).expand(count, height)
-        x = torch.arange(width, device=images.device).expand(count, width)
-        if flips:
-            x = torch.where(chosen[:, MIRRORED, None] == 1, width - 1 - x, x)
-        if crops:
-            y, x = chosen[:, ROW, None] + y, chosen[:, COLUMN, None] + x
-        batch = torch.arange(count, device=images.device)
-        return padded[batch[:, None, None], y[:, :, None], x[:, None, :]]
+        _, height, width, _ = images.shape
+        margins = (self.margin(height), self.margin(width)) if crops else (0, 0)
+        chosen = choices.clone()
+        if not crops:
+            chosen[:, : COLUMN + 1] = 0
+        if not flips:
+            chosen[:, MIRRORED] = 0
+        return crop_flip(images, chosen, margins)
 
     def change(self, image: Tensor, choice: Sequence[int]) -> Tensor:
         """Return one image after the steps, uint8 ``(height, width, channels)``.

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 from zoo.data.contract import Split
 from zoo.data.image_data import ImageData
 from zoo.data.loader import Loader
+from zoo.data.placement import place
 from zoo.data.samples import sample_gallery
 from zoo.images.gallery import Gallery
 
@@ -51,4 +52,5 @@ class ImageDataModule(ImageData, pl.LightningDataModule):
     def _loader(self, split: Split) -> Loader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
-        return self.loader(split, rank=rank, world_size=world_size)
+        loader = self.loader(split, rank=rank, world_size=world_size)
+        return loader if trainer is None else place(loader, trainer.strategy.root_device, self.place)

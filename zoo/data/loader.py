@@ -90,7 +90,8 @@ class Loader:
         for group, (images, labels) in zip(groups, fetched, strict=True):
             if self.augmentation is not None and choices is not None:
                 images = self.augmentation.apply(images, choices[torch.cat(group)])
-            sizes, damaged = [len(positions) for positions in group], bool((labels == BAD).any())
+            sizes = [len(positions) for positions in group]
+            damaged = not self.source.sound and bool((labels == BAD).any())
             batches = zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
             for positions, batch in zip(group, batches, strict=True):
                 self._served, number = self.shares.end(number), number + 1

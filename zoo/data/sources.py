@@ -43,6 +43,8 @@ class Source(Protocol):
     size: tuple[int, int]
     #: Images that are best fetched at once; smaller batches are cut from them.
     at_once: int
+    #: Whether no label is BAD, so that nobody has to look.
+    sound: bool
 
     def __len__(self) -> int: ...
 
@@ -72,6 +74,9 @@ class MemorySource:
         rows: int64 ``(length,)``, the images that belong to the split; None for all. The array is shared, not copied.
     """
 
+    sound = False
+    _copy: MemorySource | None = None
+
     def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None) -> None:
         self.images, self.labels = images, labels
         self.at_once = max(1, AT_ONCE_BYTES // max(images[:1].nbytes, 1))
@@ -84,8 +89,16 @@ class MemorySource:
     def fetch(self, index_batches: Sequence[Tensor], choices: Sequence[Tensor] | None = None) -> Iterator[Batch]:
         """Yield a batch for each tensor of indices; no image is changed."""
         for indices in index_batches:
-            rows = self.rows[indices]
+            # To a GPU a batch's indices go without waiting for it.
+            rows = self.rows[indices].to(self.images.device, non_blocking=True)
             yield self.images[rows], self.labels[rows]
+
+    def on(self, device: torch.device) -> MemorySource:
+        """Return the source of the same images on a device, where its batches are made; no label may be BAD."""
+        if self._copy is None or self._copy.images.device != device:
+            self._copy = MemorySource(self.images[self.rows].to(device), self.labels[self.rows].to(device))
+            self._copy.sound = True
+        return self._copy
 
     def subset(self, indices: np.ndarray) -> MemorySource:
         """Return a source of some of the images, which shares the array."""
@@ -126,6 +139,9 @@ class StreamSource:
 
     #: The loader of training, whose workers live on.
     _persistent: DataLoader[Any] | None = None
+    #: Whether batches come in pinned memory.
+    _pinned = False
+    sound = False
 
     def __init__(
         self,
@@ -215,6 +231,12 @@ class StreamSource:
         source._persistent = source._loader(persistent=self.workers > 0)
         return source
 
+    def pin(self) -> None:
+        """Give batches in pinned memory from now on, which a GPU reads while it computes."""
+        self._pinned = True
+        if self._persistent is not None:
+            self._persistent.pin_memory = True
+
     def stop_workers(self) -> None:
         """Stop the workers that live on; a later pass starts its own."""
         self._persistent = None
@@ -227,6 +249,7 @@ class StreamSource:
             num_workers=self.workers,
             persistent_workers=persistent,
             collate_fn=_collate,
+            pin_memory=self._pinned,
             worker_init_fn=leave_signals_to_main,
             # Its own generator: otherwise the number of workers would change the state of the global one.
             generator=torch.Generator(),
@@ -251,38 +274,3 @@ def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, 
     images, labels, problems = zip(*items, strict=True)
     pixels = default_collate(list(images))  # which writes to shared memory in a worker
     return pixels, torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem]
-
-
-def open_source(
-    dataset: Any,
-    spec: InputSpec,
-    *,
-    memory_bytes: float,
-    workers: int,
-    skip_bad: bool,
-    other_splits: Callable[[], Sequence[Any]] = tuple,
-) -> Source:
-    """Return a source of a whole data set: in memory if it is one array, or fits in ``memory_bytes`` at spec's size.
-
-    Args:
-        dataset: as ``zoo.data.contract`` says.
-        spec: size and channels that the images are brought to.
-        memory_bytes: limit above which data streams; arrays do not count, they are in memory already.
-        workers: as in StreamSource.
-        skip_bad: as in StreamSource.
-        other_splits: as in StreamSource.
-
-    Raises:
-        ImageError: an image is damaged, and skip_bad is off; data that streams is not read yet.
-    """
-    images, labels = getattr(dataset, "images", None), getattr(dataset, "labels", None)
-    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4 and labels is not None:
-        # torch warns about read-only arrays (those of MNIST's files), though nothing writes to them here.
-        pixels = torch.from_numpy(images if images.flags.writeable else images.copy())
-        if pixels.shape[3] == 1 and spec.channels == 3:
-            pixels = pixels.expand(-1, -1, -1, 3)
-        if pixels.shape[3] == spec.channels:
-            return MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
-    stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad, other_splits=other_splits)
-    fits = len(dataset) * spec.height * spec.width * spec.channels <= memory_bytes
-    return stream.read_all() if fits else stream

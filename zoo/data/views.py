@@ -28,6 +28,7 @@ class ViewSource:
 
     #: Images that are best fetched at once.
     at_once = 1
+    sound = False
 
     def __init__(self, source: Source, augmentation: Augmentation, choices: Tensor) -> None:
         self.source, self.augmentation, self.choices = source, augmentation, choices.flatten(0, 1)

@@ -20,7 +20,7 @@ from typing import Literal
 from zoo.core.errors import CheckpointError, UserError
 
 #: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
-RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "size", "path")
+RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "device", "size", "path")
 
 
 @dataclass(frozen=True)

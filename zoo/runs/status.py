@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -22,16 +22,21 @@ PATIENCE = 1.0
 
 
 @contextmanager
-def training(run: Run) -> Iterator[None]:
+def training(run: Run, device: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Keep other processes from training the run, and record its state: training, then finished or failed.
 
     A run that refuses to train on, by a UserError, has its state from before.
+
+    Args:
+        run: the run.
+        device: what trains it: its type as device, the number as devices, and precision.
 
     Raises:
         UserError: another process trains it.
         RunError: state.json cannot be written.
     """
     begun = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {"begun": begun} | dict(device or {})
     lock, before = FileLock(run.lock, timeout=PATIENCE), None
     try:
         lock.acquire()
@@ -41,9 +46,9 @@ def training(run: Run) -> Iterator[None]:
         pass
     try:
         before = run.state.read_bytes() if run.state.is_file() else None
-        write_json(run.state, {"state": "training", "begun": begun})
+        write_json(run.state, {"state": "training"} | facts)
         yield
-        write_json(run.state, {"state": "finished", "begun": begun})
+        write_json(run.state, {"state": "finished"} | facts)
     except Exception as error:
         refused = isinstance(error, UserError) and not isinstance(error, ImageError)
         with suppress(RunError):  # of a full disk, or a folder that was removed: the first error counts
@@ -51,7 +56,7 @@ def training(run: Run) -> Iterator[None]:
                 write_atomically(run.state, before)
             else:
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                write_json(run.state, {"state": "failed", "begun": begun, "error": reason})
+                write_json(run.state, {"state": "failed"} | facts | {"error": reason})
         raise
     finally:
         lock.release()
@@ -78,6 +83,15 @@ def state(run: Run) -> tuple[State, str]:
     if content.get("state") in ("finished", "failed"):
         return content["state"], content["begun"]
     return _held(run), content["begun"]
+
+
+def trained_on(run: Run) -> str | None:
+    """Return what did a run's last training, such as ``2xcuda/bf16-mixed``; None where state.json does not say."""
+    facts = json.loads(run.state.read_text(encoding="utf-8")) if run.state.is_file() else {}
+    if "device" not in facts:
+        return None
+    count = "" if facts["devices"] == 1 else f"{facts['devices']}x"
+    return f"{count}{facts['device']}/{facts['precision']}"
 
 
 def _held(run: Run) -> State:

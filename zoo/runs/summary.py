@@ -19,7 +19,7 @@ from zoo.runs.files import require_json, write_json
 from zoo.runs.folder import RUN_COLUMNS, Run, size_of, size_text
 from zoo.runs.groups import group_lines, natural, recipe
 from zoo.runs.metrics import History, Monitor
-from zoo.runs.status import state
+from zoo.runs.status import state, trained_on
 
 #: Columns whose highest values come first.
 DOWNWARDS = ("val", "test", "epochs", "date", "size")
@@ -42,6 +42,7 @@ class Row:
         max_epochs: epochs to train.
         date: when its last training began, ISO 8601 with its time zone.
         state: finished, failed, running, interrupted, or damaged.
+        device: what trained it, and in which precision, such as ``2xcuda/bf16-mixed``.
         size: of its files in bytes.
         seed: of the training.
         fold: the fold that is its test split, from 1.
@@ -58,6 +59,7 @@ class Row:
     max_epochs: int | None = None
     date: str | None = None
     state: str | None = None
+    device: str | None = None
     size: int | None = None
     seed: int | None = None
     fold: int | None = None
@@ -156,6 +158,7 @@ def _read_metrics(run: Run, row: Row) -> None:
 def _read_state(run: Run, row: Row) -> None:
     last_state, begun = state(run)
     row.date = datetime.fromisoformat(begun).astimezone().isoformat(timespec="seconds") if begun else row.date
+    row.device = trained_on(run)
     if row.state is None:
         enough = row.max_epochs is not None and (row.epochs or 0) >= row.max_epochs >= 0
         row.state = last_state or ("finished" if enough and not begun else None)
@@ -182,7 +185,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     done = "-" if row.epochs is None else f"{row.epochs}{of}"
     date = "-" if row.date is None else row.date[:16].replace("T", " ")
     names, size = (row.data or "-", row.model or "-"), "-" if row.size is None else size_text(row.size)
-    return (*names, share(row.val), share(row.test), done, date, row.state or "-", size, row.path)
+    return (*names, share(row.val), share(row.test), done, date, row.state or "-", row.device or "-", size, row.path)
 
 
 def _key(value: Any) -> Any:

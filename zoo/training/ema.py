@@ -6,15 +6,51 @@ step ──► weights ──► average ──► validation, best.ckpt, last.c
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zoo.core.errors import UserError
+
+
+class Average(AveragedModel):
+    """An AveragedModel that asks the GPU nothing: it counts its updates on the CPU.
+
+    Args:
+        average: a copy of the model, which becomes the average of its parameters and buffers.
+        update: takes averages and new values of one dtype, and the count.
+    """
+
+    def __init__(self, average: nn.Module, update: Callable[[Any, Any, Tensor | int], None]) -> None:
+        nn.Module.__init__(self)  # AveragedModel's own would copy the model once more
+        self.module, self.use_buffers, self.avg_fn = average, True, None
+        self.multi_avg_fn = self._update = update
+        self.register_buffer("n_averaged", torch.tensor(0))
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take the model's values into the average; the first time they become the average."""
+        first, groups = int(self.n_averaged) == 0, defaultdict(list)
+        for pair in zip(_values(self.module), _values(model), strict=True):
+            groups[pair[0].dtype].append(pair)
+        for pairs in groups.values():
+            averages, currents = (list(part) for part in zip(*pairs, strict=True))
+            if first:
+                torch._foreach_copy_(averages, currents)
+            else:
+                self._update(averages, currents, self.n_averaged)
+        self.n_averaged += 1
+
+
+def _values(model: nn.Module) -> Iterator[Tensor]:
+    return (value.detach() for value in chain(model.parameters(), model.buffers()))
 
 
 class MovingAverage(WeightAveraging):
@@ -47,6 +83,8 @@ class MovingAverage(WeightAveraging):
         if stage == "fit":
             pl_module.to(trainer.strategy.root_device)
         super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            self._average_model = Average(self._average_model.module, self._average)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """Update after each optimizer step."""

@@ -4,8 +4,9 @@
     the same here       batch ──► callbacks that override ──► training_step ──► zero_grad ──► backward ──► optimizer
                               ──► schedulers ──► callbacks that override
 
-The work, its order, the progress counts and what callbacks receive are the same. Where anything overrides a hook inside
-the step, gradients are clipped or accumulated, or training does not use a single CPU, Lightning's own step runs.
+The work, its order, the progress counts and what callbacks receive are the same, and no step waits for a GPU. Where
+anything overrides a hook inside the step, gradients are accumulated or scaled, or several devices train, Lightning's
+own step runs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.plugins.precision import Precision
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
@@ -62,7 +63,8 @@ class FastTrainingLoop(EpochLoop):
 
         def compute_loss() -> Tensor:
             name_hook(module, "training_step")
-            output.update(module.training_step(batch, number))
+            with trainer.precision_plugin.train_step_context():
+                output.update(module.training_step(batch, number))
             return output["loss"]
 
         self.optimize(compute_loss)
@@ -81,16 +83,16 @@ def overrides(owner: Callback | LightningModule, base: type, hook: str) -> bool:
 
 
 def is_direct(trainer: Trainer) -> bool:
-    """Tell whether a step is forward, backward and the optimizer's step alone, on one CPU."""
+    """Tell whether a step is forward, backward, clipping and the optimizer's step alone, on one CPU or GPU."""
     module = trainer.lightning_module
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     return (
         type(module) is ImageClassifier  # the training_step of a subclass may return something else
         and type(trainer.strategy) is SingleDeviceStrategy
-        and trainer.strategy.root_device.type == "cpu"
-        and type(trainer.precision_plugin) is Precision
+        and trainer.strategy.root_device.type in ("cpu", "cuda")
+        and type(trainer.precision_plugin) in (Precision, MixedPrecision)
+        and getattr(trainer.precision_plugin, "scaler", None) is None  # scaled gradients need Lightning's care
         and isinstance(trainer.profiler, NoProfiler)  # type: ignore[attr-defined]  # set by a connector
-        and not trainer.gradient_clip_val
         and not any(overrides(callback, Callback, hook) for callback in callbacks for hook in INSIDE_STEP)
         and not any(overrides(module, LightningModule, hook) for hook in (*INSIDE_STEP, *AROUND_STEP))
     )

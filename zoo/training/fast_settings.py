@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.profilers import PassThroughProfiler
 
 #: glibc's names for two settings of its allocator (malloc.h), and the largest value they take.
@@ -82,3 +84,45 @@ def default_precision(device: str) -> Literal["bf16-mixed", "32-true"]:
         device: type of a device, such as cuda or cpu.
     """
     return "bf16-mixed" if device == "cuda" and fast_bfloat16(device) else "32-true"
+
+
+@contextmanager
+def tf32_products(wanted: bool | None) -> Iterator[None]:
+    """Let GPUs multiply matrices and convolve with TF32, or keep them from it; the process's own choice comes back.
+
+    TF32 (NVIDIA GPUs since 2020) keeps 10 of the 23 bits of a float32 number's fraction.
+
+    Args:
+        wanted: None leaves torch's choice.
+    """
+    places = [(torch.backends.cuda.matmul, "allow_tf32"), (torch.backends.cudnn, "allow_tf32")]
+    before = [getattr(*place) for place in places]
+    try:
+        for place in places if wanted is not None else []:
+            setattr(*place, wanted)
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            setattr(*place, value)
+
+
+def cannot_clip(precision: Any, clip_value: float | None, optimizer: Mapping[str, Any]) -> bool:
+    """Tell whether an optimizer's fused kernel keeps gradients from being clipped.
+
+    It does in 16-mixed, whose gradients are scaled, and a fused optimizer takes the scale off only in its own step.
+
+    Args:
+        precision: the Trainer's.
+        clip_value: the Trainer's gradient_clip_val.
+        optimizer: arguments of its class.
+    """
+    return bool(clip_value) and precision in (16, "16", "16-mixed") and bool(optimizer.get("fused"))
+
+
+def device_facts(trainer: Trainer) -> dict[str, Any]:
+    """Return what computes: ``{"device": "cuda", "devices": 2, "precision": "bf16-mixed"}``."""
+    return {
+        "device": trainer.strategy.root_device.type,
+        "devices": trainer.world_size,
+        "precision": str(trainer.precision),
+    }

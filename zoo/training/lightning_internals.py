@@ -6,13 +6,17 @@ tests/training/test_lightning_internals.py has a test for each, whose message sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.fetchers import _DataFetcher as DataFetcher
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher as MultiProcessingLauncher
+from lightning.pytorch.utilities import GradClipAlgorithmType
 from torch import Tensor
 
 from zoo.data.shares import Shares
@@ -26,6 +30,7 @@ __all__ = [
     "EpochLoop",
     "HookNameModule",
     "MultiProcessingLauncher",
+    "clip_unscaled",
     "name_hook",
     "recount_batches",
 ]
@@ -49,6 +54,17 @@ def name_hook(module: Any, name: str | None) -> None:
     module._current_fx_name = name
 
 
+def clip_unscaled(trainer: Trainer) -> None:
+    """Let gradients of a fused optimizer be clipped in bf16-mixed, where Lightning raises RuntimeError.
+
+    Lightning refuses because a fused optimizer divides the gradients by the factor of a scaler, after they would be
+    clipped. bfloat16 has the range of float32, and no scaler.
+    """
+    precision = trainer.precision_plugin
+    if isinstance(precision, MixedPrecision) and precision.scaler is None:
+        precision.clip_gradients = partial(Precision.clip_gradients, precision)  # type: ignore[method-assign]
+
+
 class EpochLoop(_TrainingEpochLoop):
     """Lightning's loop over the batches of an epoch, in pieces that a subclass can put together otherwise."""
 
@@ -62,8 +78,10 @@ class EpochLoop(_TrainingEpochLoop):
         """Do nothing: Lightning asks process 0 before each step whether SIGTERM came; GracefulStop asks all, rarely."""
 
     def take_batch(self, fetcher: DataFetcher) -> tuple[Any, int]:
-        """Return the next batch, as the loader gives it, and its number in the epoch."""
+        """Return the next batch, on the training's device, and its number in the epoch."""
         batch, _, _ = next(fetcher)
+        if (device := self.trainer.strategy.root_device).type != "cpu":
+            batch = move_data_to_device(batch, device)
         number = self.batch_idx + 1
         self.batch_progress.is_last_batch = fetcher.done
         self.batch_progress.increment_ready()
@@ -71,8 +89,9 @@ class EpochLoop(_TrainingEpochLoop):
         return batch, number
 
     def optimize(self, compute_loss: Callable[[], Tensor]) -> None:
-        """Run forward, zero_grad, backward and the optimizer's step, and count them."""
+        """Run forward, zero_grad, backward, clipping and the optimizer's step, and count them."""
         [optimizer] = self.trainer.optimizers
+        limit, algorithm = self.trainer.gradient_clip_val, self.trainer.gradient_clip_algorithm or "norm"
         counts = self.automatic_optimization.optim_progress.optimizer
 
         @torch.enable_grad()
@@ -83,6 +102,9 @@ class EpochLoop(_TrainingEpochLoop):
             optimizer.zero_grad()
             counts.zero_grad.increment_completed()
             torch.autograd.backward(loss)
+            if limit:
+                kind = GradClipAlgorithmType(algorithm)
+                self.trainer.precision_plugin.clip_gradients(optimizer, limit, kind)
             return loss.detach()
 
         self.batch_progress.increment_started()

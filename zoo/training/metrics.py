@@ -19,6 +19,9 @@ from zoo.core.part_setting import PartSetting, parse_parts
 from zoo.core.spec import InputSpec
 from zoo.runs.metrics import Monitor
 
+#: Logits that wait, at most, until they are counted: 4 MiB of float32.
+MAX_LOGITS = 2**20
+
 
 class SplitMetrics(nn.Module):
     """Torchmetrics over all batches of one split, and over all processes.
@@ -50,6 +53,9 @@ class SplitMetrics(nn.Module):
         # MetricCollection guesses groups from the first batch: if all of it is right, or wrong, top-5 becomes top-1.
         self.figures = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
         self.loss = MeanMetric()
+        #: Logits, labels and losses of batches that are not counted yet, and the number of those logits.
+        self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._pending_logits = 0
 
     @property
     def names(self) -> list[str]:
@@ -59,13 +65,24 @@ class SplitMetrics(nn.Module):
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``, and its mean loss.
 
+        Batches are counted many at once: counting waits for a GPU, and a validation step must not.
+
         Raises:
             UserError: a metric raises an error.
         """
-        for column, metric in self.figures.items(keep_base=True):
-            with registry.errors_of(self.titles[str(column)]):
-                metric.update(logits, labels)
-        self.loss.update(loss, len(labels))
+        self._pending.append((logits.detach(), labels, loss.detach()))
+        self._pending_logits += logits.numel()
+        if self._pending_logits > MAX_LOGITS:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the batches that are not counted yet, one by one."""
+        pending, self._pending, self._pending_logits = self._pending, [], 0
+        for logits, labels, loss in pending:
+            for column, metric in self.figures.items(keep_base=True):
+                with registry.errors_of(self.titles[str(column)]):
+                    metric.update(logits, labels)
+            self.loss.update(loss, len(labels))
 
     def compute_and_reset(self) -> dict[str, Tensor]:
         """Return the metrics by name, and start from zero.
@@ -73,6 +90,7 @@ class SplitMetrics(nn.Module):
         Raises:
             UserError: a metric raises an error, or computes something else than a number.
         """
+        self._count()
         values: dict[str, Tensor] = {f"{self.split}/loss": self.loss.compute()}
         for column, metric in self.figures.items(keep_base=True):
             title = self.titles[str(column)]
@@ -88,6 +106,7 @@ class SplitMetrics(nn.Module):
 
     def reset(self) -> None:
         """Start from zero."""
+        self._pending, self._pending_logits = [], 0
         with torch.inference_mode(False):  # sums which the validation of a later fit can add to
             self.figures.reset()
             self.loss.reset()

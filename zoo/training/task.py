@@ -36,6 +36,9 @@ from zoo.training.mixup import BatchMixer
 from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
 from zoo.training.optimizer_check import require_optimizer, require_scheduler
 
+#: Modes of torch.compile that replay CUDA graphs, whose outputs the next batch overwrites.
+GRAPH_MODES = ("reduce-overhead", "max-autotune")
+
 Step = Callable[..., Any]
 
 
@@ -116,6 +119,7 @@ class ImageClassifier(Classifier, HookNameModule):
     """
 
     batch_norm = "train"
+    _replays_graphs = False
     #: Kind, name and distribution, where it was built by name: errors of its own step name them.
     title = ""
 
@@ -318,11 +322,16 @@ class ImageClassifier(Classifier, HookNameModule):
     def _schedule_name(self) -> str:
         return "" if self.lr_scheduler is None else str(optim.class_of(self.lr_scheduler).__name__)
 
+    def compile_network(self, mode: bool | str) -> None:
+        """Let torch.compile speed the network up, in one of its modes; True is its default."""
+        self.network.compile(**({} if mode is True else {"mode": mode}))
+        self._replays_graphs = mode in GRAPH_MODES
+
     def logits(self, images: Tensor) -> Tensor:
         """Return logits of a batch of images, or of features in their place."""
         if self.prefix is None or images.dtype == torch.uint8:
             logits: Tensor = self(images)
-            return logits
+            return logits.clone() if self._replays_graphs else logits
         return self.prefix.logits(images, training=self.training)
 
     def _require_contract(self, logits: Tensor, count: int) -> Tensor:
