@@ -120,12 +120,8 @@ class ImageData:
         self.dataset_name: str = self.dataset_options.pop("name")
         self.root = default_root() if root is None else Path(root)
         self.wanted = InputOptions(None if image_size is None else parse_size(image_size), resize, channels)
-        self.batch_size, self.global_batch, self.augmentation, self.views = (
-            batch_size,
-            global_batch,
-            augmentation,
-            views,
-        )
+        self.batch_size, self.global_batch = batch_size, global_batch
+        self.augmentation, self.views = augmentation, views
         self.memory_bytes = memory_gib * 2**30
         self.num_workers, self.place = default_workers() if num_workers is None else num_workers, device
         self.balanced, self.skip_bad, self.seed = balanced, skip_bad, seed
