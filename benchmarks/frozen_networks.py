@@ -56,7 +56,10 @@ def build(name: str, what: int | str) -> Classifier:
 
 def attempt(name: str, what: int | str) -> tuple[int, str]:
     """Return the size of the images, and ``yes`` or the reason why the frozen layers run in every epoch."""
-    classifier = build(name, what)
+    try:
+        classifier = build(name, what)
+    except UserError as error:  # such as fewer layers than should freeze
+        return 0, f"no: {error}"
     spec = classifier.spec
     images = torch.randint(256, (2, spec.height, spec.width, 3), dtype=torch.uint8)
     try:

@@ -210,3 +210,25 @@ def test_sizes_and_the_code_of_what_trains_need_no_trace(kind):
     prefix = FrozenPrefix(network, [network.first], images[:2])
     for training in (False, True):
         assert torch.equal(prefix.logits(prefix.features(images), training=training), network(images))
+
+
+class Windows(nn.Module):
+    """A network whose trained part views features whose dimensions lie in memory in an order of their own."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__()
+        self.first, self.last, self.parts = nn.Linear(24, 24), nn.Linear(8, 2), parts
+
+    def forward(self, images: Tensor) -> Tensor:
+        outputs = [self.first(images).view(-1, 2, 3, 4).permute(0, 3, 1, 2) for _ in range(self.parts)]
+        rows = [output.permute(0, 2, 3, 1).view(-1, 3, 8) for output in outputs]
+        return self.last(torch.stack(rows).sum(dim=(0, 2)))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_features_lie_in_memory_as_the_network_gives_them(parts):
+    network = Windows(parts)
+    network.first.requires_grad_(False)
+    images = torch.rand(5, 24)
+    prefix = FrozenPrefix(network, [network.first], images[:2])
+    assert torch.equal(prefix.logits(prefix.features(images), training=True), network(images))

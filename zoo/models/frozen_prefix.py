@@ -35,23 +35,31 @@ class NoPrefix(Exception):
 
 @dataclass(frozen=True)
 class _Layout:
-    """Memory layout of one tensor of the features; the speed and the rounding of kernels depend on it."""
+    """Memory layout of one tensor of the features.
+
+    The speed and the rounding of kernels depend on it, and ``view`` in the network's code works for its own alone.
+
+    Args:
+        shape: of one image, its dimensions in the order in which they lie in memory.
+        dtype: of the tensor.
+        order: dimensions of the tensor behind the batch, the outermost in memory first.
+    """
 
     shape: torch.Size
     dtype: torch.dtype
-    channels_last: bool
+    order: tuple[int, ...]
 
     @classmethod
     def of(cls, value: Tensor) -> _Layout:
-        last = value.ndim == 4 and not value.is_contiguous() and value.is_contiguous(memory_format=torch.channels_last)
-        return cls(value.movedim(1, -1).shape[1:] if last else value.shape[1:], value.dtype, last)
+        order = tuple(sorted(range(1, value.ndim), key=lambda dim: -value.stride(dim)))
+        return cls(value.permute(0, *order).shape[1:], value.dtype, order)
 
     def flat(self, value: Tensor) -> Tensor:
-        return (value.movedim(1, -1) if self.channels_last else value).flatten(1)
+        return value.permute(0, *self.order).flatten(1)
 
     def restored(self, part: Tensor) -> Tensor:
-        value = part.reshape(-1, *self.shape).to(self.dtype)
-        return value.movedim(-1, 1) if self.channels_last else value
+        value = part.to(self.dtype).contiguous().view(-1, *self.shape)
+        return value.permute(0, *(1 + self.order.index(dim) for dim in range(1, value.ndim)))
 
 
 class FrozenPrefix:
