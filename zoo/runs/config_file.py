@@ -1,4 +1,4 @@
-"""Read a YAML config file strictly: no tags, no key twice."""
+"""Read a YAML config file strictly: texts, numbers, lists and mappings; no tags, no key twice."""
 
 from __future__ import annotations
 
@@ -38,40 +38,99 @@ NAMED_OPTIONS = (
     NamedOption("model", "task", "classification"),
 )
 
+#: A config takes a few kilobytes; these stop files that are something else, or are made to stall their reader.
+MOST_BYTES, MOST_LEVELS, MOST_VALUES = 2**20, 50, 100_000
+
+_ALLOWED = "allowed are texts, numbers, true, false, null, lists and mappings"
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader, which builds no Python objects from tags, but refuses a key that stands twice."""
+    """SafeLoader, which builds no Python objects from tags, without its dates, sets and bytes, and with limits."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._levels = 0
+        #: How many values each node stands for, itself and aliases of it included; None while it is being read.
+        self._sizes: dict[int, int | None] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        self._levels += 1
+        if self._levels > MOST_LEVELS:
+            raise _error(f"more than {MOST_LEVELS} levels", self.peek_event())
+        alias = self.check_event(yaml.AliasEvent)
+        event = self.peek_event()
+        node: yaml.Node = super().compose_node(parent, index)
+        self._levels -= 1
+        if alias and id(node) not in self._sizes:
+            raise _error(f"*{event.anchor} stands inside itself", event)
+        self._sizes[id(node)] = size = 1 + sum(self._sizes[id(child)] or 0 for child in _children(node))
+        if size > MOST_VALUES:
+            raise _error(f"aliases make more than {MOST_VALUES:,} values", event)
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        if kind in ("timestamp", "binary", "set", "omap", "pairs"):
+            hint = "; put a date in quotes" if kind == "timestamp" else ""
+            raise _error(f"received YAML's {kind}; {_ALLOWED}{hint}", event)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not a text", key_node.start_mark)
+                raise _error(f"key {key!r} is not a text", key_node)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
+                raise _error(f"key '{key}' is given twice", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read a YAML config file.
+    """Read a YAML config file, of at most 1 MiB, 50 levels and 100,000 values with its aliases.
 
     Raises:
-        UserError: it is missing, not YAML, gives a key twice, uses a tag, or is no mapping; with file and line.
+        UserError: it is missing, no regular file, not YAML, too large, gives a key twice, uses a tag or a type that
+            no option takes, or is no mapping; with file and line.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UserError(f"config file {path} cannot be read: {reason}") from error
+    text = _text(Path(path))
     try:
         content = yaml.load(text, _StrictLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UserError(f"{path}:{mark.line + 1 if mark else 1}: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UserError(f"{path}:{line}: character {error.character:#x} is not allowed in YAML") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number such as 0x_
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: received {content!r}; a config is a mapping such as 'data: {{dataset: digits}}'")
+        raise UserError(f"{path}: received {str(content)[:100]!r}; a config is a mapping: 'data: {{dataset: digits}}'")
     return content
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(f"config file {path} is a pipe, socket or device; allowed is a file of YAML")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"config file {path} cannot be read: {error.strerror}") from error
+    if len(data) > MOST_BYTES:
+        raise UserError(f"config file {path} has {path.stat().st_size:,} bytes; allowed are {MOST_BYTES:,}")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}:{line}: byte {data[error.start]:#x} is not UTF-8; save the file as UTF-8") from error
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _error(problem: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
