@@ -25,6 +25,7 @@ from zoo.core.errors import UserError, did_you_mean
 from zoo.core.part_list import build_parts
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import last_epoch, load_weights
+from zoo.models.checkpoint_fields import require_state
 from zoo.models.pretrained import FreshHead
 from zoo.reports.evaluation import Predictions
 from zoo.runs.config_file import read_config
@@ -191,6 +192,7 @@ class FitCLI(ZooCLI):
         self.build_model(config)
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
+            require_state(self.checkpoint, self.checkpoint_path)
             if self.run is not None and self.datamodule.global_batch is None:
                 self.datamodule.global_batch = self.checkpoint.get("global_batch")
             self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from zoo.config.resolve import ConfigSources, resolve
 from zoo.config.run_sources import run_sources, show_split_notes
 from zoo.config.temperature import record_temperature
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import UserError
+from zoo.core.errors import RunError, UserError
 from zoo.core.version import __version__
 from zoo.data.items import item_names
 from zoo.models.checkpoint import classifier_of, last_epoch
@@ -80,6 +81,7 @@ def evaluate(
 
     Raises:
         UserError: the run, an option or the data is wrong, or the run has no checkpoint.
+        RunError: a figure is not finite; no file is written.
     """
     with joined(resolve(args[1:], *configs)) as processes:
         cli = opened(command, args, *configs, processes=processes)
@@ -91,16 +93,27 @@ def evaluate(
             collected = [CollectPredictions(predictions.add if alone else gathered.add)] if tested else []
             trainer.callbacks += [counted, *collected]  # type: ignore[attr-defined]  # set by a connector
             getattr(trainer, command)(cli.model, cli.datamodule, verbose=False)
+            results = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            _require_finite(results, cli.checkpoint_path)
             if tested and not alone:
                 for batch in gathered.of_all(cli.datamodule.source("test")):
                     predictions.add(*batch)
-        results = {name: float(value) for name, value in trainer.callback_metrics.items()}
         # Without damaged images and those beyond a limit of batches.
         images = torch.tensor(counted.images, device=trainer.strategy.root_device)
         count = int(trainer.strategy.reduce(images, reduce_op="sum"))
         if is_first_process():
             _show_and_write(command, cli, results, count, predictions)
     return results
+
+
+def _require_finite(results: Mapping[str, float], checkpoint: Path) -> None:
+    """Refuse, by a RunError, figures that are not finite, before a file is written."""
+    for name, value in results.items():
+        if not math.isfinite(value):
+            raise RunError(
+                f"{checkpoint}: {name} is {value}: the network answers with numbers that are not finite; "
+                "nothing was written"
+            )
 
 
 def _show_and_write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from zoo.core import registry
 from zoo.core.errors import CheckpointError, UserError, did_you_mean
 from zoo.core.file_builder import is_file_name, locate
 from zoo.core.spec import InputSpec
+from zoo.models.checkpoint_fields import require_fields
 from zoo.models.classifier import Classifier
 from zoo.models.initialisation import without_random_weights
 from zoo.models.installed import WEIGHTS, described_checkpoint, installed_folder
@@ -33,11 +35,13 @@ def read_checkpoint(path: str | Path, *, mapped: bool = False) -> dict[str, Any]
         mapped: leave tensors in the file until they are used; an optimizer's state then takes no memory.
 
     Raises:
-        CheckpointError: the file is missing, damaged, holds more than tensors and primitives, or is not zoo's.
+        CheckpointError: the file is missing, no regular file, damaged, holds more than tensors and primitives, has NaN
+            weights or a field that is not as zoo writes it; it names the field.
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist")
+        here = os.path.lexists(path)
+        raise CheckpointError(f"checkpoint {path} " + ("is no regular file" if here else "does not exist"))
     with reading(path, "checkpoint"):
         if mapped:  # torch compares no checksums then
             with zipfile.ZipFile(path) as archive:
@@ -47,6 +51,7 @@ def read_checkpoint(path: str | Path, *, mapped: bool = False) -> dict[str, Any]
     size = path.stat().st_size
     if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= set(checkpoint):
         raise CheckpointError(f"{path} is not a checkpoint of zoo ({size:,} bytes): it names no architecture")
+    require_fields(checkpoint, path)
     return checkpoint
 
 
@@ -158,9 +163,7 @@ def require_same_architecture(checkpoint: dict[str, Any], path: Path, architectu
     Raises:
         CheckpointError: they differ in name or hyperparameters; it names both.
     """
-    own = checkpoint["hyper_parameters"].get("architecture")
-    if not isinstance(own, Mapping) or "name" not in own:
-        raise CheckpointError(f"{path} is not a checkpoint of this zoo: it names no architecture")
+    own = checkpoint["hyper_parameters"]["architecture"]
     if any(own[key] != architecture[key] for key in own.keys() & architecture.keys() - {"from"}):
         raise CheckpointError(
             f"{path} is of architecture {_describe(own)}, the configuration asks for {_describe(architecture)}; "
