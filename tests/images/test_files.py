@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,3 +223,25 @@ def test_a_picture_that_needs_no_change_is_not_copied():
     picture = Image.new("RGB", (3, 2))
     assert files.to_mode(picture, 3) is picture
     assert files.to_mode(picture, 1) is not picture
+
+
+def test_pipes_and_sockets_are_not_opened(tmp_path):
+    (tmp_path / "good.png").touch()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("pipe.png")
+    (tmp_path / "broken.png").symlink_to("nothing.png")  # reading it names it
+    assert [Path(path).name for path in files.find_images(tmp_path)] == ["broken.png", "good.png"]
+    with pytest.raises(ImageError, match=r"pipe\.png: a pipe, socket or device; allowed are files and folders"):
+        list(files.named_images([str(tmp_path / "pipe.png")]))
+
+
+def test_a_bomb_is_named_before_its_pixels_are_read(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("L", (1, 1)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = (60000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
+    for read in (files.image_size, files.decode, files.open_image):
+        with pytest.raises(ImageError, match=r"bomb\.png: more pixels than the 89,478,485 that are read"):
+            read(path)

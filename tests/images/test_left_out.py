@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from zoo.images.files import find_images
 from zoo.images.left_out import count_left_out, in_one_line
 
@@ -34,6 +36,12 @@ def test_a_folder_that_links_to_itself_is_counted_once(tmp_path):
     fill(tmp_path, "a/1.txt")
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     assert count_left_out(tmp_path, [tmp_path], ["a"], 3) == {".txt": 1}
+
+
+def test_a_pipe_with_the_name_of_an_image_is_counted(tmp_path):
+    fill(tmp_path, "a/1.png")
+    os.mkfifo(tmp_path / "a" / "2.png")
+    assert count_left_out(tmp_path, [tmp_path], ["a"], 3) == {"pipes, sockets or devices": 1}
 
 
 def test_one_line_names_the_most_frequent_kinds():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ ARRAY_SUFFIX = ".npy"
 
 #: EXIF orientations from this one on exchange rows and columns.
 FIRST_ON_ITS_SIDE = 5
+
+#: Where the shell's pipes are, such as those of ``zoo predict RUN <(curl ...)``: their other end is open.
+OPEN_FILES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 #: Stands for any number of channels.
 ANY = 0
@@ -97,6 +101,8 @@ def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
     try:
         with Image.open(path, formats=runtime.formats()) as image:
             return upright_size(image)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: more pixels than the {runtime.MAX_PIXELS:,} that are read") from error
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: {error}") from error
 
@@ -119,19 +125,34 @@ def viewable(pixels: np.ndarray) -> np.ndarray:
 def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
     """Yield the image files in a folder and its subfolders, without hidden files and hidden folders.
 
-    Links are followed, but no folder is read twice. ``channels`` decides which endings are those of images.
+    Links are followed, but no folder is read twice; pipes, sockets and devices are left out. ``channels`` decides which
+    endings are those of images.
+
+    Raises:
+        ImageError: a folder cannot be read.
     """
-    seen, endings = set(), suffixes(channels)
-    for path, folders, names in os.walk(parent, followlinks=True):
-        real = os.path.realpath(path)
-        if real in seen:
-            folders.clear()
+    endings, seen = suffixes(channels), set[str]()
+    places = [os.fspath(parent)]
+    while places:
+        path = places.pop()
+        if (real := os.path.realpath(path)) in seen or not os.path.isdir(path):
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings:
-                yield os.path.join(path, name)
+        try:
+            with os.scandir(path) as entries:
+                shown = sorted((entry for entry in entries if not entry.name.startswith(".")), key=attrgetter("name"))
+        except OSError as error:
+            raise ImageError(f"{path}: this folder cannot be read: {error.strerror}") from error
+        folders = [entry.path for entry in shown if entry.is_dir()]
+        places += reversed(folders)
+        for entry in shown:
+            if os.path.splitext(entry.name)[1].lower() in endings and not entry.is_dir() and not is_special(entry):
+                yield entry.path
+
+
+def is_special(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a pipe, socket or device, or a link to one: reading it may never end."""
+    return not entry.is_file() and not entry.is_dir() and os.path.exists(entry.path)
 
 
 def named_images(paths: Sequence[str], channels: int = 3) -> Iterator[str]:
@@ -140,12 +161,14 @@ def named_images(paths: Sequence[str], channels: int = 3) -> Iterator[str]:
     Where a folder has no other images, its ``.npy`` files are its images.
 
     Raises:
-        ImageError: a path does not exist, or a folder holds no image.
+        ImageError: a path does not exist, is a named pipe, a socket or a device, or a folder holds no image.
     """
     for path in paths:
         if not os.path.isdir(path):
             if not os.path.exists(path):
                 raise ImageError(f"{path}: no such file or folder")
+            if not os.path.isfile(path) and not path.startswith(OPEN_FILES):
+                raise ImageError(f"{path}: a pipe, socket or device; allowed are files and folders")
             yield path
             continue
         images = sorted(find_images(path, channels)) or sorted(find_images(path, ANY))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from zoo.images.files import suffixes
+from zoo.images.files import is_special, suffixes
 
 #: Kinds of files that one line names; more are added up.
 SHOWN = 8
@@ -24,7 +24,7 @@ def count_left_out(root: Path, parents: Sequence[Path], classes: Collection[str]
 
     Returns:
         Counts by what the files are: ``.txt``, ``without an ending``, ``hidden``, ``.jpg in no class folder``, ``in
-        notes/`` (a folder that is none of a class).
+        notes/`` (a folder that is none of a class), ``pipes, sockets or devices``.
     """
     counts: Counter[str] = Counter()
     root, parents = root.absolute(), [parent.absolute() for parent in parents]
@@ -44,6 +44,8 @@ def count_left_out(root: Path, parents: Sequence[Path], classes: Collection[str]
                 if entry.is_dir():
                     other = f"in {entry.name}/" if not inside and entry.path not in class_folders | between else ""
                     places.append((entry.path, kind or hidden or other))
+                elif is_special(entry):
+                    counts["pipes, sockets or devices"] += 1
                 elif name := kind or hidden or _kind(entry.name, inside, channels):
                     counts[name] += 1
     return counts
