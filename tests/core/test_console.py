@@ -8,7 +8,7 @@ import sys
 import pytest
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from zoo.core.console import RANK_VARIABLES, print_stderr
+from zoo.core.console import RANK_VARIABLES, print_stderr, printable
 
 PRINT = "from zoo.core.console import print_stderr; print_stderr('hello')"
 TRAIN_ON_TWO = """
@@ -63,3 +63,9 @@ def test_of_two_training_processes_one_is_the_first(tmp_path):
     program.write_text(TRAIN_ON_TWO)
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, cwd=tmp_path)
     assert {line for line in done.stdout.splitlines() if line.startswith("rank")} == {"rank 0: True", "rank 1: False"}
+
+
+def test_control_characters_of_names_are_shown(capsys):
+    print_stderr("a\x1b[31mred\nsecond\x07 line")
+    assert capsys.readouterr().err == "a\\x1b[31mred\nsecond\\x07 line\n"
+    assert printable("größe 7 \udcff\u202e") == "größe 7 \\udcff\\u202e"

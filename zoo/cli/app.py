@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from zoo.cli.parser import COMMANDS, GROUPS
 from zoo.core import registry
+from zoo.core.console import printable
 from zoo.core.errors import OtherProcessError, UserError, ZooError
 from zoo.core.launcher import require_one_process
 
@@ -158,5 +159,5 @@ def _print_error(error: BaseException, status: int, debug: bool) -> int:
     text = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, ZooError):
         text = f"{type(error).__name__}: {text} (--debug shows where)"
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {printable(text)}", file=sys.stderr)
     return status

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
+from zoo.core.console import printable
 from zoo.core.errors import RunError, UserError
 
 if TYPE_CHECKING:
@@ -164,11 +165,11 @@ def show_labels(rows: Sequence[RankedLabel], notes: Sequence[str]) -> None:
     for row in rows[:SHOWN]:
         if row.prediction:  # not one that the network was trained on
             shares = (f"{float(p):.1%}" for p in (row.probability_of_label, row.probability_of_prediction))
-            names = (_printable(text) for text in (row.label, row.prediction, row.suspect))
-            table.add_row(*names, *shares, _printable(row.path))
+            names = (printable(text) for text in (row.label, row.prediction, row.suspect))
+            table.add_row(*names, *shares, printable(row.path))
     console.print(table)
     for note in notes:
-        console.print(_printable(note), soft_wrap=True)
+        console.print(printable(note), soft_wrap=True)
 
 
 def _parsed(name: str, args: Sequence[str], others: Sequence[str] = ()) -> dict[str, Any]:
@@ -199,15 +200,15 @@ def _show(
         counts = scan.counts
         least, most = min(counts), max(counts)
         names = [scan.classes[counts.index(count)] if least < most else "each" for count in (least, most)]
-        ends = [f"{count:,} {_printable(name)}" for count, name in zip((least, most), names, strict=True)]
+        ends = [f"{count:,} {printable(name)}" for count, name in zip((least, most), names, strict=True)]
         table.add_row(scan.split, f"{len(scan.records):,}", f"{len(counts):,}", *ends)
     console.print(table)
     for split, reason in missing.items():
         note = "; fit takes it from train, so what is twice in train may leak into it" if split == "val" else ""
-        console.print(_printable(reason) + note, soft_wrap=True)
+        console.print(printable(reason) + note, soft_wrap=True)
     for scan in scans.values():
         for note in scan.notes:
-            console.print(_printable(note), soft_wrap=True)
+            console.print(printable(note), soft_wrap=True)
     kinds = {kind: [issue for issue in issues if issue.kind == kind] for kind in KINDS}
     if not issues:
         console.print("nothing found")
@@ -231,7 +232,7 @@ def _show(
 def _show_issue(console: Console, issue: Issue) -> None:
     shown = [_place(image) for image in issue.images[:SHOWN_IMAGES]]
     more = f" and {len(issue.images) - SHOWN_IMAGES:,} more" if len(issue.images) > SHOWN_IMAGES else ""
-    what = _printable(issue.what)
+    what = printable(issue.what)
     if issue.kind == "unreadable" and issue.images[0].file is not None and issue.images[0].file in issue.what:
         shown = []  # the reason names the file
     places = f": {', '.join(shown)}{more}" if shown else ""
@@ -240,13 +241,8 @@ def _show_issue(console: Console, issue: Issue) -> None:
 
 def _place(image: ImageRecord) -> str:
     if image.file is not None:
-        return _printable(image.file)
-    return f"{image.split} {image.index}" + ("" if image.class_name is None else f" ({_printable(image.class_name)})")
-
-
-def _printable(text: str) -> str:
-    """Return text for one line of a terminal: control characters and what cannot be printed are escaped."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+        return printable(image.file)
+    return f"{image.split} {image.index}" + ("" if image.class_name is None else f" ({printable(image.class_name)})")
 
 
 def _described(

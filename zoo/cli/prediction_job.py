@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.cli.prediction_progress import PredictionProgress
-from zoo.core.console import print_stderr
+from zoo.core.console import print_stderr, printable
 from zoo.core.errors import ImageError, RunError, UserError
 from zoo.models.many import Result, classify
 from zoo.reports.prediction_file import PredictionFile
@@ -161,7 +161,8 @@ class PredictionJob:
         return [] if result.probabilities is None else self.choice.named(result.probabilities)
 
     def _line(self, result: Result) -> str:
-        return f"{result.name}\t{(result.error and 'error: ' + result.error) or _text(self._named(result))}"
+        text = (result.error and "error: " + result.error) or _text(self._named(result))
+        return f"{printable(result.name)}\t{printable(text)}"
 
     def _show(self, progress: PredictionProgress) -> None:
         if self._few:
@@ -187,7 +188,8 @@ class PredictionJob:
             rows = [(name, f"{probability:.2%}") for name, probability in self._named(result)]
             rows = rows or [(result.error.removeprefix(f"{result.name}: ") or NONE, "")]
             for rank, (name, probability) in enumerate(rows):
-                table.add_row(result.name if rank == 0 else "", name, probability, end_section=rank == len(rows) - 1)
+                image = printable(result.name) if rank == 0 else ""
+                table.add_row(image, printable(name), probability, end_section=rank == len(rows) - 1)
         Console(highlight=False, emoji=False, markup=False).print(table)
 
     def _plot(self, path: Path) -> None:

@@ -31,6 +31,7 @@ from zoo.config.parser_internals import prefer_int, without_unserializable
 from zoo.config.processes import Processes
 from zoo.config.recorded_split import draws_by_count, old_run, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
+from zoo.config.trainer_options import require_possible
 from zoo.core import registry
 from zoo.core.code_file import use_code
 from zoo.core.console import print_stderr
@@ -178,6 +179,7 @@ class ZooCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fill in what the run must record, and read the checkpoint before anything is built."""
         trainer, data = self.config.trainer, self.config.data
+        require_possible(trainer)
         self.length_chosen = trainer.max_epochs is not None or trainer.max_steps != -1 or trainer.max_time is not None
         if not self.length_chosen:
             trainer.max_epochs = FINE_TUNING_EPOCHS if self.config.model.weights is not None else DEFAULT_EPOCHS
@@ -278,7 +280,7 @@ class ZooCLI(LightningCLI):
         config["profiler"] = config["profiler"] or NoProfiler()
         try:
             trainer = Trainer(**config)
-        except (MisconfigurationException, ValueError, TypeError) as error:
+        except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
         self.processes.check(trainer, self.config.trainer.devices)
         clip_unscaled(trainer)

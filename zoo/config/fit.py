@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, 
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from zoo.config.fine_tuning import summary_row
@@ -22,7 +21,7 @@ from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import ImageError, RunError, UserError, ZooError, first_line
+from zoo.core.errors import ImageError, RunError, UserError, ZooError, first_line, is_out_of_memory
 from zoo.core.part_list import part_of
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
@@ -89,7 +88,15 @@ def train(
         settings: dict[str, Any] = {"callbacks": callbacks, "quiet": quiet, "own_process": own_process}
         settings |= {"name": name, "group": group, "limit": limit, "processes": processes, "restarted": restarted}
         with _dropped_output(silent, redirect_stderr):
-            cli = FitCLI("fit", resolve(args, *configs), run, **settings)
+            try:
+                cli = FitCLI("fit", resolve(args, *configs), run, **settings)
+            except (RuntimeError, MemoryError, OSError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise RunError(
+                    f"out of memory before the first step: {first_line(error)}; take a smaller network, smaller images "
+                    "(--data.image_size) or less of the data in memory (--data.memory_gib 0)"
+                ) from error
         with closing_loggers(cli.loggers):
             return _trained(cli, silent=silent)
 
@@ -277,7 +284,7 @@ def _explained(error: Exception, cli: FitCLI, remedy: str) -> RunError | None:
     reason = first_line(error)
     if isinstance(error, ImageError):
         return RunError(f"{error}; then {remedy}")
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+    if is_out_of_memory(error):
         whole = cli.datamodule.global_batch
         option, size = ("batch_size", cli.datamodule.batch_size) if whole is None else ("global_batch", whole)
         return RunError(

@@ -27,7 +27,18 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
+def printable(text: str) -> str:
+    """Return text for a terminal: what cannot be printed is escaped, such as control characters of a file name."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def print_stderr(text: str) -> None:
-    """Print a line to stderr, from the first process alone; in a notebook, which shows stderr in red, to stdout."""
+    """Print lines to stderr, from the first process alone; in a notebook, which shows stderr in red, to stdout.
+
+    Control characters within a line are escaped.
+    """
     if is_first_process():
-        print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+        file = sys.stdout if in_notebook() else sys.stderr
+        print(*map(printable, text.split("\n")), sep="\n", file=file, flush=True)

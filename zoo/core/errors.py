@@ -74,6 +74,14 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a main memory or a GPU had no room, in the texts of torch's allocators too."""
+    texts = ("not enough memory", "can't allocate memory", "Cannot allocate memory", "Unable to allocate")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(text in str(error) for text in texts)
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` with the one of ``names`` nearest to ``name``, or an empty string."""
     spelled = {candidate.casefold(): candidate for candidate in names}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from zoo.core.console import print_stderr
+from zoo.core.console import print_stderr, printable
 from zoo.core.errors import ImageError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation import Augmentation
@@ -175,7 +175,7 @@ class StreamSource:
             for problem in problems:
                 if problem not in self._named:
                     self._named.add(problem)
-                    print(f"skipped bad image {len(self._named)}: {problem}", file=sys.stderr)
+                    print(f"skipped bad image {len(self._named)}: {printable(problem)}", file=sys.stderr)
             yield images, labels
 
     def _damage(self) -> ImageError:
