@@ -51,7 +51,8 @@ class _Layout:
 
     @classmethod
     def of(cls, value: Tensor) -> _Layout:
-        order = tuple(sorted(range(1, value.ndim), key=lambda dim: -value.stride(dim)))
+        strides = value.stride()
+        order = tuple(sorted(range(1, value.ndim), key=lambda dim: -strides[dim]))
         return cls(value.permute(0, *order).shape[1:], value.dtype, order)
 
     def flat(self, value: Tensor) -> Tensor:

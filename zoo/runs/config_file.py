@@ -56,13 +56,13 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         self._levels += 1
         if self._levels > MOST_LEVELS:
-            raise _error(f"more than {MOST_LEVELS} levels", self.peek_event())
+            raise _error(f"more than {MOST_LEVELS} levels", self.peek_event())  # type: ignore[no-untyped-call]
         alias = self.check_event(yaml.AliasEvent)
-        event = self.peek_event()
-        node: yaml.Node = super().compose_node(parent, index)
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        node: Any = super().compose_node(parent, index)
         self._levels -= 1
         if alias and id(node) not in self._sizes:
-            raise _error(f"*{event.anchor} stands inside itself", event)
+            raise _error(f"*{getattr(event, 'anchor', '')} stands inside itself", event)
         self._sizes[id(node)] = size = 1 + sum(self._sizes[id(child)] or 0 for child in _children(node))
         if size > MOST_VALUES:
             raise _error(f"aliases make more than {MOST_VALUES:,} values", event)
@@ -70,7 +70,7 @@ class _StrictLoader(yaml.SafeLoader):
         if kind in ("timestamp", "binary", "set", "omap", "pairs"):
             hint = "; put a date in quotes" if kind == "timestamp" else ""
             raise _error(f"received YAML's {kind}; {_ALLOWED}{hint}", event)
-        return node
+        return node  # type: ignore[no-any-return]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -133,4 +133,4 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _error(problem: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)  # type: ignore[arg-type]
