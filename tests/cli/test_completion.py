@@ -286,3 +286,10 @@ def test_zsh_completes(environment, no_torch, monkeypatch, line, rest):
         read_until(line + rest)
         shell.kill()
     os.close(terminal)
+
+
+def test_an_optimizer_is_completed_by_name_and_by_its_own_options(complete):
+    assert {"RMSprop", "RAdam", "Rprop"} <= set(complete("zoo fit --optimizer R"))
+    assert complete("zoo fit --optimizer RMSprop --optimizer.al") == ["--optimizer.alpha "]
+    assert complete("zoo fit --model.loss focal --model.loss.ga") == ["--model.loss.gamma "]
+    assert complete("zoo fit --model.metrics kap") == ["kappa "]

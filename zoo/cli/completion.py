@@ -32,11 +32,11 @@ from argcomplete.lexers import split_line
 from platformdirs import user_cache_path
 
 from zoo.cli.parser import COMMANDS
-from zoo.config.resolve import resolve
+from zoo.config.resolve import ConfigSources, resolve
 from zoo.core import registry
 from zoo.core.errors import RunError, UserError
 from zoo.core.version import __version__
-from zoo.runs.config_file import NAMED_OPTIONS
+from zoo.runs.config_file import CLASS_SECTIONS, NAMED_OPTIONS
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 
@@ -125,6 +125,8 @@ COMPLETERS: Mapping[str, Any] = {
     **{f"--{named.key}": partial(_names, named.kind) for named in NAMED_OPTIONS},
     "--data.augmentation": partial(_names, "augmentation"),
     "--callbacks": partial(_names, "callback"),
+    "--model.metrics": partial(_names, "metric"),
+    **{f"--{section}": partial(_names, kind) for section, kind in CLASS_SECTIONS.items()},
     "--logger": partial(_names, "logger"),
     "name": partial(_names, *registry.KINDS),
     "architecture": partial(_names, "architecture"),
@@ -148,6 +150,8 @@ class _Part:
         "zoo.data.image_data",
     )
     arguments: tuple[str, ...] = ()
+    #: Kind and name of a class, whose parameters the options are; the parser does not list them.
+    of_class: tuple[registry.Kind, str] | None = None
 
 
 def _add_options(
@@ -173,8 +177,11 @@ def _add_options(
             short = [f"--{named.section}"] if named.short else []
             plural = registry.KINDS[named.kind].plural
             command.add_argument(*short, f"--{named.key}", help=f"a name that 'zoo list {plural}' shows")
+        for option, kind in {"model.metrics": "metric", **CLASS_SECTIONS}.items():
+            command.add_argument(f"--{option}", help=f"a name that 'zoo list {registry.KINDS[kind].plural}' shows")
         with suppress(UserError):  # a name or file that is half typed or does not exist
-            names = resolve(words).names
+            sources = resolve(words)
+            names = sources.names
             for named in NAMED_OPTIONS:
                 word = f"--{named.key}={names[named.kind]}"
                 entry = registry.find(named.kind, names[named.kind])
@@ -182,11 +189,24 @@ def _add_options(
                     continue
                 modules = (entry.entry_point.module,)
                 parts.append(_Part(f"{word} {entry.origin}", f"--{named.key}.", modules, (word,)))
+            parts += _class_parts(sources)
     for option, (text, choices, flag) in _options(parts, prefix).items():
         if option not in command._option_string_actions:
             action = command.add_argument(option, help=text, action="store_true" if flag else "store")
             if choices:  # not argparse's own, which would stop at any other value
                 action.completer = ChoicesCompleter(choices)  # type: ignore[attr-defined]
+
+
+def _class_parts(sources: ConfigSources) -> Iterator[_Part]:
+    """Yield the own options of the optimizer and the scheduler that a line names."""
+    for section, kind in CLASS_SECTIONS.items():
+        words = [option for option in sources.options if option.startswith(f"--{section}=")]
+        if words:
+            name = words[-1].partition("=")[2]
+            entry = registry.find(kind, name)
+            if isinstance(entry, registry.Entry):
+                modules = (entry.entry_point.module,)
+                yield _Part(f"{words[-1]} {entry.origin}", f"--{section}.", modules, (), (kind, name))
 
 
 def _options(parts: Sequence[_Part], prefix: str) -> dict[str, list[Any]]:
@@ -225,12 +245,18 @@ def _ask(parts: Sequence[_Part]) -> dict[str, Any]:
     for part in parts:
         files = (import_module(module).__file__ for module in part.modules)
         entries[part.key] = {"files": _times(filter(None, files)), "options": {}}
-    own = tuple(f"--{named.key}." for named in NAMED_OPTIONS)
+        if part.of_class is not None:
+            kind, name = part.of_class
+            entries[part.key]["options"] = {
+                part.starts + option.name: [option.type.replace("%", "%%"), [], False]
+                for option in registry.options(kind, registry.load(kind, name))
+            }
+    own, others = tuple(f"--{named.key}." for named in NAMED_OPTIONS), [part for part in parts if part.of_class is None]
     for action in actions(parser):
         metavar = str(action.metavar)  # {a,b,c} of choices; [=flags] of --print_config, which needs none
         choices = metavar[1:-1].split(",") if metavar.startswith("{") else []
         details = [shorten(action.help or "", 80).replace("%", "%%"), choices, action.nargs == 0 or "[=" in metavar]
-        for option, part in product(action.option_strings, parts):
+        for option, part in product(action.option_strings, others):
             starts = RESUME_OPTIONS if part.key == "run" else part.starts
             belongs = option.startswith(starts) and option.startswith(own) == bool(part.arguments)
             if belongs and not option.endswith(("+", ".name")):  # appending to lists, and what --model says shorter

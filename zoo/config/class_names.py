@@ -17,12 +17,10 @@ from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.registry import Kind
+from zoo.runs.config_file import CLASS_SECTIONS
 
-#: Section of a config file, the kind of its names, and what each must be a subclass of.
-CLASSES: tuple[tuple[str, Kind, type], ...] = (
-    ("optimizer", "optimizer", Optimizer),
-    ("lr_scheduler", "scheduler", LRScheduler),
-)
+#: What the classes of each kind are subclasses of.
+BASES: dict[Kind, type] = {"optimizer": Optimizer, "scheduler": LRScheduler}
 
 
 def use_class_paths(sources: ConfigSources) -> None:
@@ -31,18 +29,18 @@ def use_class_paths(sources: ConfigSources) -> None:
     Raises:
         UserError: no class has such a name, its package cannot be imported, or it is no class of the kind.
     """
-    for section, kind, base in CLASSES:
+    for section, kind in CLASS_SECTIONS.items():
         for prefix in (f"--{section}=", f"--{section}.class_path="):
             sources.options = [
-                prefix + _path(kind, base, option.removeprefix(prefix)) if option.startswith(prefix) else option
+                prefix + _path(kind, option.removeprefix(prefix)) if option.startswith(prefix) else option
                 for option in sources.options
             ]
         for config in sources.configs:
             value = config.get(section)
             if isinstance(value, str):
-                config[section] = _path(kind, base, value)
+                config[section] = _path(kind, value)
             elif isinstance(value, dict) and isinstance(value.get("class_path"), str):
-                value["class_path"] = _path(kind, base, value["class_path"])
+                value["class_path"] = _path(kind, value["class_path"])
 
 
 def load_class(kind: Kind, name: str) -> type:
@@ -51,8 +49,7 @@ def load_class(kind: Kind, name: str) -> type:
     Raises:
         UserError: as ``registry.load``, or the value is no subclass of what the kind is.
     """
-    base = next(base for _, own, base in CLASSES if own == kind)
-    value = registry.load(kind, name)
+    base, value = BASES[kind], registry.load(kind, name)
     title = registry.find(kind, name).title
     if not (inspect.isclass(value) and issubclass(value, base)):
         raise UserError(
@@ -62,11 +59,11 @@ def load_class(kind: Kind, name: str) -> type:
     return value
 
 
-def _path(kind: Kind, base: type, name: str) -> str:
+def _path(kind: Kind, name: str) -> str:
     """Return the class path of a registered name; what is a path, null or a mapping as text stays."""
     if not name or name in ("null", "None") or name[0] in "{[" or ("." in name and "/" not in name and ":" not in name):
         return name
-    if not registry.has(kind, name) and name in _imported_names(base):
+    if not registry.has(kind, name) and name in _imported_names(BASES[kind]):
         return name  # of a class that someone has imported; the parser resolves it
     value, entry = load_class(kind, name), registry.find(kind, name)
     if isinstance(entry, registry.Entry) and not entry.family:

@@ -38,6 +38,9 @@ NAMED_OPTIONS = (
     NamedOption("model", "task", "classification"),
 )
 
+#: Sections that hold a class, and the kind of names that stand for one.
+CLASS_SECTIONS = {"optimizer": "optimizer", "lr_scheduler": "scheduler"}
+
 #: A config takes a few kilobytes; these stop files that are something else, or are made to stall their reader.
 MOST_BYTES, MOST_LEVELS, MOST_VALUES = 2**20, 50, 100_000
 
