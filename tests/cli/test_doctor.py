@@ -109,3 +109,31 @@ def test_a_plugin_adds_a_command(zoo, install):
 def test_a_built_in_command_cannot_be_taken_over(zoo, install, name):
     install("plugin-greet", f"[zoo.commands]\n{name} = plugin_greet:greet\n", COMMAND, "plugin_greet")
     assert "hello" not in zoo(name, "--help")[1]
+
+
+PARTS = """
+import torch
+def shape(spec): return lambda logits, shares: logits
+def raises(spec): return lambda logits, shares: {}["key"]
+def needs(spec, size: int): return None
+def number(spec): return 6
+class Plain:
+    def __init__(self, params): ...
+"""
+
+
+def test_parts_of_training_that_break_their_contract_are_named_with_the_clause(install):
+    losses = "".join(f"{name} = odd_parts:{name}\n" for name in ("shape", "raises", "needs"))
+    others = "[zoo.metrics]\nnumber = odd_parts:number\n[zoo.optimizers]\nplain = odd_parts:Plain\n"
+    install("odd-parts", f"[zoo.losses]\n{losses}{others}", PARTS, "odd_parts")
+    kinds = ("loss", "metric", "optimizer")
+    entries = [entry for kind in kinds for entry in registry.entries(kind) if entry.distribution == "odd-parts"]
+    states = {diagnosis.entry.name: diagnosis.state for diagnosis in diagnose(entries, patience=120)}
+    contract = "breaks the contract: it must"
+    assert states == {
+        "shape": f"{contract} return the loss of each image, a tensor (16,), received (16, 8)",
+        "raises": "raises KeyError: 'key'",
+        "needs": WORKS,  # only its user knows the size
+        "number": f"{contract} return a torchmetrics.Metric, received int",
+        "plain": f"{contract} be a subclass of torch.optim.optimizer.Optimizer, received Plain",
+    }

@@ -151,13 +151,12 @@ def _broken_clause(entry: Entry, value: Any) -> str:
 
 def _broken_part(entry: Entry) -> str:
     """Return what a part of training does wrong when it is tried, or an empty string."""
-    from zoo.config.part_trials import TRIALS, try_part  # loads torch
+    from zoo.config.part_trials import try_part
 
-    if entry.kind in TRIALS:
-        try:
-            try_part(entry)
-        except UserError as error:
-            return re.sub(r"^\w+ '[^']*'( of \S+ \S+)?:? ", "", str(error))  # the row has the name
+    try:
+        try_part(entry)
+    except UserError as error:
+        return re.sub(r"^\w+ '[^']*'( of \S+ \S+)?:? ", "", str(error))  # the row has the name
     return ""
 
 

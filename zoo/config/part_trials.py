@@ -1,17 +1,20 @@
-"""Tries a registered part in a moment, as zoo doctor does: the clause of the contract that it breaks is an error."""
+"""Tries a registered part in a moment, as zoo doctor does: the clause of the contract that it breaks is an error.
+
+Everything is imported where a part is tried: a plugin of another kind must not wait for torch.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
-import torch
-
-from zoo.config.class_names import load_class
 from zoo.core import registry
-from zoo.core.registry import Kind
 from zoo.core.spec import InputSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Of the data that a part is built for.
 SPEC = InputSpec(tuple("abcdefgh"), 3, 8, 8, (0.5,) * 3, (0.25,) * 3)
@@ -30,16 +33,23 @@ def try_metric(name: str) -> None:
     from zoo.training.metrics import SplitMetrics
 
     metrics, (logits, labels) = SplitMetrics(SPEC, "val", name), _batch()
-    metrics.update(logits, labels, torch.zeros(()))
+    metrics.update(logits, labels, logits.new_zeros(()))
     metrics.compute_and_reset()
 
 
+def try_class(kind: registry.Kind, name: str) -> None:
+    """Import a class of an optimizer or a scheduler."""
+    from zoo.config.class_names import load_class
+
+    load_class(kind, name)
+
+
 #: How a part of each kind is tried, by its name; a part of another kind is only imported.
-TRIALS: Mapping[Kind, Callable[[str], object]] = {
+TRIALS: Mapping[registry.Kind, Callable[[str], None]] = {
     "loss": try_loss,
     "metric": try_metric,
-    "optimizer": partial(load_class, "optimizer"),
-    "scheduler": partial(load_class, "scheduler"),
+    "optimizer": partial(try_class, "optimizer"),
+    "scheduler": partial(try_class, "scheduler"),
 }
 
 
@@ -49,14 +59,18 @@ def try_part(entry: registry.Entry) -> None:
     Raises:
         UserError: the part breaks its contract, or raises; the message names it and its distribution.
     """
+    if entry.kind not in TRIALS:
+        return
     name = f"{entry.distribution}:{entry.name}"
-    classes = entry.kind in ("optimizer", "scheduler")
     own = registry.options(entry.kind, registry.load(entry.kind, name))
-    if entry.kind in TRIALS and (classes or all(option.default is not inspect.Parameter.empty for option in own)):
+    needed = [option for option in own if option.default is inspect.Parameter.empty]
+    if entry.kind in ("optimizer", "scheduler") or not needed:
         TRIALS[entry.kind](name)
 
 
-def _batch() -> tuple[torch.Tensor, torch.Tensor]:
+def _batch() -> tuple[Tensor, Tensor]:
     """Return logits float32 ``(16, 8)`` and labels int64 ``(16,)``, each class twice."""
+    import torch
+
     generator = torch.Generator().manual_seed(0)
     return torch.randn(16, 8, generator=generator, requires_grad=True), torch.arange(16) % 8
