@@ -193,4 +193,4 @@ def test_new_parts_of_training_train_at_once(write, zoo, monkeypatch):
     status, out, err = zoo("fit", *options)
     registry.refresh()
     assert status == 0, err
-    assert "val/own_parts_too_metric" in Path(out.strip(), "metrics.csv").read_text()
+    assert "val/own_parts_too_metric" in Path(out.splitlines()[-1], "metrics.csv").read_text()
