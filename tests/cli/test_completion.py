@@ -124,9 +124,10 @@ def test_a_run_is_completed_folder_by_folder(complete, no_torch, environment):
         (environment / "runs" / "digits-lenet5" / name / "config.yaml").touch()
     assert complete("zoo runs --sort da") == ["data", "date"]
     for command in ("fit", "validate", "test", "runs", "report"):
-        assert complete(f"zoo {command} r") == ["runs/"]
+        assert complete(f"zoo {command} r") == (["rm", "runs/"] if command == "runs" else ["runs/"])
         assert complete(f"zoo {command} runs/d") == ["runs/digits-lenet5/"]
         assert complete(f"zoo {command} runs/digits-lenet5/version_1") == ["runs/digits-lenet5/version_10 "]
+    assert complete("zoo runs rm runs/digits-lenet5/version_1") == ["runs/digits-lenet5/version_10 "]
     assert complete("zoo test runs/digits-lenet5/") == [f"runs/digits-lenet5/version_{n}" for n in (0, 10)]
     assert complete("zoo predict runs/digits-lenet5/version_1") == ["runs/digits-lenet5/version_10/"]
 

@@ -119,6 +119,13 @@ def _paths(prefix: str, runs: bool = False, **_: Any) -> Iterator[str]:
                 yield folder + slash + name
 
 
+def _runs_or_rm(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:
+    """Yield what ``zoo runs`` takes: a folder, or rm and runs."""
+    if not parsed_args.folder and "rm".startswith(prefix):
+        yield "rm"
+    yield from _paths(prefix, runs=True)
+
+
 #: Completers by the last of an argument's options, or by its own name; all other arguments are paths.
 COMPLETERS: Mapping[str, Any] = {
     **{f"--{named.section}": partial(_names, named.kind) for named in NAMED_OPTIONS if named.short},
@@ -131,7 +138,8 @@ COMPLETERS: Mapping[str, Any] = {
     "name": partial(_names, *registry.KINDS),
     "architecture": partial(_names, "architecture"),
     "dataset": partial(_names, "dataset"),
-    **{name: partial(_paths, runs=True) for name in ("run", "runs", "folder", "--labels")},
+    **{name: partial(_paths, runs=True) for name in ("run", "runs", "--labels")},
+    "folder": _runs_or_rm,
     "what": _listed,
 }
 
