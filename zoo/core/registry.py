@@ -24,7 +24,7 @@ from typing import Any
 
 from zoo.core.code_file import CodeEntry, code_entries
 from zoo.core.entry_points import OWN_DISTRIBUTION, Entry, entries, normalised, refresh
-from zoo.core.errors import UserError, ZooError, did_you_mean, first_line
+from zoo.core.errors import UserError, ZooError, did_you_mean, first_line, is_out_of_memory
 from zoo.core.file_builder import FileBuilder, is_file_name, is_file_origin, open_file
 from zoo.core.imported_builder import ImportedBuilder, is_import_path
 from zoo.core.kinds import FAMILY_KINDS, KINDS, Kind
@@ -214,7 +214,7 @@ def errors_of(title: str) -> Iterator[None]:
     except (ZooError, OSError, MemoryError):
         raise
     except Exception as error:
-        if "memory" in str(error):  # torch has no class of its own for that of a CPU
+        if is_out_of_memory(error):
             raise
         raise UserError(f"{title} raises {type(error).__name__}: {first_line(error)}") from error
 

@@ -41,15 +41,20 @@ def digits(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return what ``sklearn.datasets.load_digits`` reads: float64 ``(1797, 64)``, 0 to 16, and int64 ``(1797,)``.
 
-    Importing scikit-learn takes longer than the first step of a training, so its file is read without it.
+    Importing scikit-learn takes longer than the first step of a training, so its file is read without it, as long as it
+    lies where versions up to 1.9 have it.
 
     Raises:
-        UserError: scikit-learn is not installed, or has moved the file.
+        UserError: scikit-learn is not installed.
     """
     spec = find_spec("sklearn")
     places = [] if spec is None else spec.submodule_search_locations or []
     paths = [path for place in places if (path := Path(place, "datasets", "data", "digits.csv.gz")).is_file()]
+    if spec is None:
+        raise UserError("digits is part of scikit-learn, which is not installed; pip install scikit-learn")
     if not paths:
-        raise UserError("digits is part of scikit-learn, whose file digits.csv.gz is missing; pip install scikit-learn")
+        from sklearn.datasets import load_digits
+
+        return load_digits(return_X_y=True)  # type: ignore[no-any-return]
     rows = np.loadtxt(paths[0], delimiter=",")
     return rows[:, :-1], rows[:, -1].astype(np.int64)
