@@ -40,7 +40,7 @@ def errors(text):
     return [line for line in text.splitlines() if line.startswith("error: ")]
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, process, seconds=300):
     """Wait until something is so, while a process runs."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import subprocess
 import time
 
 import pytest
@@ -19,6 +21,9 @@ PLAIN = (
     *("--optimizer", "SGD", "--optimizer.lr", 0.02, "--data.global_batch", 10, "--data.augmentation", "crop"),
     *("--trainer.max_epochs", 2, "--trainer.log_every_n_steps", 10),
 )
+
+#: As PLAIN, with a frozen layer, which three processes run three times in place of four epochs.
+FROZEN = (*PLAIN, "--data.augmentation", "none", "--model.freeze", 1, "--trainer.max_epochs", 4)
 
 #: As PLAIN, with dropout, whose random numbers must go on where they stopped.
 RANDOM = (*PLAIN, "--model.architecture.dropout", 0.3)
@@ -66,18 +71,23 @@ def alone(train_once):
 
 
 @pytest.fixture(scope="module")
-def together(alone, tmp_path_factory):
-    """What three processes train for as long, and what they print."""
+def together(tmp_path_factory):
+    """What three processes train, a frozen layer first, and what they print."""
     folder = tmp_path_factory.mktemp("together")
-    process = torchrun(folder, 3, "fit", *PLAIN, "--run", "three")
+    process = torchrun(folder, 3, "fit", *FROZEN, "--run", "three")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return folder / "runs" / "three", out, err
 
 
-def test_three_processes_train_what_one_trains(alone, together):
-    assert len(rows(alone)) == 26 + 2
+def test_three_processes_train_what_one_trains(train_once, together):
+    alone = train_once(*FROZEN)
+    assert len(rows(alone)) == 4 * 13 + 4
     assert_close(together[0], alone)
+
+
+def test_frozen_layers_run_once_in_each_process(together):
+    assert together[2].count("the frozen layers ran once") == 1
 
 
 def test_the_first_process_alone_writes_and_reports(together):
@@ -108,28 +118,35 @@ def test_one_process_goes_on_where_two_were_stopped_and_two_where_one_was(zoo, a
     assert_close(run.path, alone)
 
 
-def test_a_killed_process_is_started_again_and_ends_with_equal_weights(tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, 8])
+def test_killed_processes_are_started_again_and_end_with_equal_weights(tmp_path, kills):
     """torchrun starts both processes again; without --run they go on with the run that they have begun."""
+    moments = random.Random(kills)
     folders = [tmp_path / name for name in ("killed", "whole")]
     for folder in folders:
         folder.mkdir()
     runs = [Run(folder / "runs" / "digits-lenet5" / "version_0") for folder in folders]
-    processes = [torchrun(folder, 2, "fit", *RANDOM, options=("--max-restarts", 2)) for folder in folders]
-    wait_for(has_row(runs[0], 140), processes[0])
-    os.kill(worker(processes[0]), signal.SIGKILL)
-    for process in processes:
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
+    words = ("fit", *RANDOM, "--trainer.max_epochs", 40)
+    process = torchrun(folders[0], 2, *words, options=("--max-restarts", kills), stderr=subprocess.DEVNULL)
+    for kill in range(kills):
+        wait_for(has_row(runs[0], 130 * 4 * kill + 10), process, 300)
+        time.sleep(moments.uniform(0, 1))
+        os.kill(moments.choice(workers(process)), signal.SIGKILL)
+    assert process.wait(timeout=300) == 0
+    process = torchrun(folders[1], 2, *words)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
     assert [path.name for path in runs[0].path.parent.iterdir()] == ["version_0"]
     assert rows(runs[0].path) == rows(runs[1].path)
     ours, theirs = weights(runs[0].path), weights(runs[1].path)
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
-def worker(launcher):
-    """Return the number of a process that a launcher has started."""
+def workers(launcher):
+    """Return the numbers of the processes that a launcher has started."""
     with open(f"/proc/{launcher.pid}/task/{launcher.pid}/children") as file:
-        return int(file.read().split()[-1])
+        return [int(number) for number in file.read().split()]
 
 
 def test_processes_that_lightning_starts_test_what_one_tests_and_report(zoo, zoo_process, alone, tmp_path):
@@ -156,7 +173,7 @@ def test_a_process_that_cannot_go_on_ends_all_and_says_first_why(tmp_path):
     process = torchrun(
         tmp_path, 2, "fit", *options, "--data.batch_size", 4, "--data.num_workers", 0, "--trainer.max_epochs", 1
     )
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert time.monotonic() - begin < 90
     assert len(errors(err)) == 1, err

@@ -66,7 +66,7 @@ def test_a_job_whose_time_is_over_is_put_back_into_the_queue_and_goes_on(job, tm
     process, environ = job()
     wait_for(lambda: run.metrics.is_file() and ",5," in run.metrics.read_text(), process)
     _signal_step(process)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGUSR1, err
     assert (tmp_path / "scontrol.log").read_text() == f"requeue {environ['SLURM_JOB_ID']}\n"
     assert torch.load(run.last, weights_only=True)["global_step"] < 51

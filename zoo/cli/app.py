@@ -62,7 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 it worked, 1 it failed, 2 the user must change something, 130 interrupted, 143 terminated.
+        Of several processes that train together, one that fails ends here: the others wait for its next message, and
+        Python takes seconds, on a busy machine a minute, to clear what torch has made.
     """
+    status = _run(argv)
+    distributed = sys.modules.get("torch.distributed")
+    if status and distributed is not None and distributed.is_available() and distributed.is_initialized():
+        sys.stdout.flush()
+        os._exit(status)
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     _open_streams()

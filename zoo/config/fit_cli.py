@@ -14,8 +14,8 @@ from zoo.config.builder import ZooCLI
 from zoo.config.fine_tuning import batch_norm_mode
 from zoo.config.head_plan import HeadPlan, idle_options, plan_head
 from zoo.config.help import FIT
-from zoo.config.new_run import keep_code, keep_split, new_run
-from zoo.config.processes import Processes
+from zoo.config.new_run import keep_code, new_run, record
+from zoo.config.processes import Processes, require_one_device
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
@@ -209,20 +209,14 @@ class FitCLI(ZooCLI):
             self.run = new_run(self.processes.ranks, root, self.name, *names)
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
-            if self.group is not None and self.trainer.world_size > 1:
-                raise UserError(
-                    f"folds and seeds are trained one after another by one process, received "
-                    f"{self.trainer.world_size} devices; add --trainer.devices 1, or train each fold by --data.folds N "
-                    "--data.fold K, each seed by --seed_everything K"
-                )
+            if self.group is not None:
+                require_one_device(self.trainer)
             if self.trainer.world_size > 1:
                 self.trainer.callbacks.append(SharedSteps(self.datamodule.seed))  # type: ignore[attr-defined]  # set by a connector
                 self.processes.ranks.share()
             if is_first_process():
                 keep_code(self.run, self.sources, self.model.architecture["from"])
-                write_atomically(self.run.config, self.resolved_config())
-                if not self.resumed:
-                    keep_split(self.run, self.datamodule)
+                record(self.run, self.resolved_config(), None if self.resumed else self.datamodule)
                 self.processes.ranks.remember("run", str(self.run.path.absolute()))
         except BaseException:
             with closing_loggers(self.loggers):
@@ -254,11 +248,10 @@ class FitCLI(ZooCLI):
         aids: list[Callback] = [] if self.ema is None else [MovingAverage(self.ema, trainer.precision)]
         aids += [] if patience is None else [MonitorEarlyStopping(patience, trainer.limit_val_batches, monitor)]
         first: list[Callback] = [FeatureCache(done)]
-        if (plan := self.head_plan).head is not None:
-            whole = plan.alone or trainer.max_epochs == 0
-            self.head = HeadStart(plan.head, plan.classes, solved=plan.start == "solve", whole=whole, quiet=self.quiet)
-            first.append(self.head)
-        length = {}
+        if (head := self.head_plan.callback(trainer.max_epochs, quiet=self.quiet)) is not None:
+            self.head = head
+            first.append(head)
+        own, length = [self.metrics, self.lines, self.stop, self.checkpoints], {}
         if self.limit is not None:  # behind the others: the time that they take is over when the speed is measured
             solved = self.head is not None and self.head.solved
             limit = self.limit.seconds, self.limit.begin
@@ -266,16 +259,7 @@ class FitCLI(ZooCLI):
             length = {"max_epochs": MOST_EPOCHS}
         return length | {
             "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
-            "callbacks": [
-                *self.callbacks,
-                *named.values(),
-                *first,
-                *aids,
-                self.metrics,
-                self.lines,
-                self.stop,
-                self.checkpoints,
-            ],
+            "callbacks": [*self.callbacks, *named.values(), *first, *aids, *own],
             "enable_progress_bar": True,
         }
 

@@ -9,7 +9,7 @@ from zoo.core.errors import UserError
 from zoo.models.classifier import Classifier
 from zoo.models.head import Head, NoHead, find_head
 from zoo.models.pretrained import FreshHead
-from zoo.training.head_start import Start
+from zoo.training.head_start import HeadStart, Start
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,13 @@ class HeadPlan:
     classes: tuple[int, ...] = ()
     alone: bool = False
     note: str = ""
+
+    def callback(self, epochs: int | None, *, quiet: bool) -> HeadStart | None:
+        """Return what sets the first weights of the last layer in a training of so many epochs; None to keep them."""
+        if self.head is None:
+            return None
+        whole = self.alone or epochs == 0
+        return HeadStart(self.head, self.classes, solved=self.start == "solve", whole=whole, quiet=quiet)
 
 
 def plan_head(wanted: Start | None, fresh: FreshHead | None, classifier: Classifier) -> HeadPlan:

@@ -57,7 +57,8 @@ def keep_code(run: Run, sources: ConfigSources, origin: str) -> None:
         write_atomically(run.path / file.path.name, file.content)
 
 
-def keep_split(run: Run, data: ImageData) -> None:
-    """Record which image is in which split, where splits were drawn."""
-    if rows := data.splits.recorded():
+def record(run: Run, config: str, data: ImageData | None) -> None:
+    """Write the configuration, YAML, and of a new run which image is in which split, where splits were drawn."""
+    write_atomically(run.config, config)
+    if data is not None and (rows := data.splits.recorded()):
         write_split(run.split, rows)

@@ -155,6 +155,15 @@ def choose_run(
     return None if path is None else Run(Path(path)), restarted
 
 
+def require_one_device(trainer: Trainer) -> None:
+    """Refuse, by a UserError, several devices for folds or seeds."""
+    if trainer.world_size > 1:
+        raise UserError(
+            f"folds and seeds are trained one after another by one process, received {trainer.world_size} devices; add "
+            "--trainer.devices 1, or train each fold by --data.folds N --data.fold K, each seed by --seed_everything K"
+        )
+
+
 def _asked(sources: ConfigSources, key: str) -> Any:
     """Return what an option asks for; defaults that config files of runs record ask for nothing."""
     option = f"--trainer.{key}="

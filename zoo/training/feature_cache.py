@@ -83,17 +83,17 @@ class FeatureCache(Callback):
     def _serve_features(
         self, trainer: Trainer, classifier: ImageClassifier, data: ImageDataModule, loader: Loader
     ) -> None:
-        if trainer.world_size > 1:
-            raise NoPrefix("several processes train")
         views = _views(data, loader)
         if classifier.mixer is not None:
             off = "" if data.views is None else f", so data.views {data.views} does nothing"
             raise NoPrefix(f"mixup and cutmix change their input in every epoch{off}")
         if classifier.distillation is not None:
             raise NoPrefix("the teacher sees the images in every epoch")
-        if planned_steps(trainer, len(loader)) <= views * math.ceil(len(loader) / trainer.accumulate_grad_batches):
-            passes = "one pass over the images" if views == 1 else f"the {views} views of each image"
-            raise NoPrefix(f"training is no longer than {passes}")
+        passes = views * trainer.world_size  # each process computes all features: its images differ in each epoch
+        if planned_steps(trainer, len(loader)) <= passes * math.ceil(len(loader) / trainer.accumulate_grad_batches):
+            whole = "one pass over the images" if views == 1 else f"the {views} views of each image"
+            each = "" if trainer.world_size == 1 else f" in each of {trainer.world_size} processes"
+            raise NoPrefix(f"training is no longer than {whole}{each}")
         begin = time.perf_counter()
         splits: tuple[Split, ...] = ("train", "val")
         originals = {split: data.source(split) for split in splits}

@@ -345,6 +345,8 @@ class ImageClassifier(Classifier, HookNameModule):
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: SplitMetrics) -> Tensor:
         images, labels = batch
+        if not len(labels):  # of several processes, this one has no image
+            return torch.zeros(0, len(self.spec.classes), device=labels.device)
         logits = self._require_contract(self.logits(images), len(labels))
         metrics.update(logits, labels, self.loss(logits, labels))
         return logits
