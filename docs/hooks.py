@@ -114,7 +114,9 @@ def names() -> str:
             summary = re.search(r"\A.*?\n\n(.*?)\n\n(?:Args|Raises|options|layers|images)", text, re.DOTALL)
             if summary is None:
                 raise RuntimeError(f"zoo info {name} begins in an unexpected way: {text[:200]}")
-            own = {option: values for option, values in known[name].items() if option not in ("name", "from")}
+            own = {
+                option: values for option, values in known[name].items() if option not in ("name", "from", "$schema")
+            }
             rows = table(own, registry.KINDS[kind].option or None) if own else "It has no options."
             parts += [f"### {name}", re.sub(r"(https?://[^\s,]+)", r"<\1>", summary[1]), rows]
     return "\n\n".join(parts)
