@@ -18,7 +18,7 @@ from typing import NoReturn
 from zoo.cli.parser import COMMANDS, GROUPS
 from zoo.core import registry
 from zoo.core.console import printable
-from zoo.core.errors import OtherProcessError, UserError, ZooError
+from zoo.core.errors import OtherProcessError, RunError, UserError, ZooError, first_line
 from zoo.core.launcher import require_one_process
 
 EXAMPLES = """examples:
@@ -141,7 +141,20 @@ def _dispatch(argv: list[str]) -> None:
         command = registry.own_command(argv[0]) if argv[0] in COMMANDS else registry.load("command", argv[0])
         if command is None:
             raise UserError(f"the installed metadata lacks command '{argv[0]}'; in a checkout run: pip install -e .")
-        command(argv[1:])
+        if argv[0] in COMMANDS:
+            command(argv[1:])
+            return
+        try:
+            command(argv[1:])
+        except (ZooError, OSError):
+            raise
+        except Exception as error:
+            if hasattr(error, "exit_status"):  # the command says itself what is wrong
+                raise
+            title = registry.find("command", argv[0]).title
+            raise RunError(
+                f"{title} raises {type(error).__name__}: {first_line(error)} (--debug shows where)"
+            ) from error
         return
     parser = program_parser()
     parser.parse_args(argv)

@@ -54,7 +54,7 @@ from zoo.training.fast_settings import (
 from zoo.training.head_start import Start
 from zoo.training.lightning_internals import clip_unscaled
 from zoo.training.task import ImageClassifier
-from zoo.training.tasks import build_task
+from zoo.training.tasks import build_task, load_task
 
 #: Where neither epochs, steps nor time are given: enough for LeNet-5 to pass 96 % on digits with any of four seeds.
 DEFAULT_EPOCHS = 40
@@ -148,6 +148,7 @@ class ZooCLI(LightningCLI):
         parser.add_class_arguments(ImageClassifier, "model", skip=skip, instantiate=False)
         skip = {"spec", "like", "dataset", "seed"}
         parser.add_class_arguments(ImageDataModule, "data", skip=skip, instantiate=False)
+        load_task(self.sources.names["task"], self.sources.origins["task"])
         for named in NAMED_OPTIONS:
             name, origin = self.sources.names[named.kind], self.sources.origins[named.kind]
             add_builder(parser, named.kind, named.key, name, origin)

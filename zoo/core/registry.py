@@ -47,6 +47,7 @@ __all__ = [
     "options",
     "recorded",
     "refresh",
+    "titled",
 ]
 
 
@@ -101,6 +102,16 @@ def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | Impor
     if is_import_path(kind, name):
         return ImportedBuilder(kind, name)
     raise _unknown(kind, name, origin)
+
+
+def titled(kind: Kind, name: str) -> str:
+    """Return what an error calls a name: with its distribution, unless that is zoo's own or nobody registers it."""
+    try:
+        entry = find(kind, name)
+    except UserError:
+        return f"{KINDS[kind].title} '{name}'"
+    own = isinstance(entry, FileBuilder) or entry.distribution == OWN_DISTRIBUTION
+    return f"{KINDS[kind].title} '{name}'" if own else entry.title
 
 
 def load(kind: Kind, name: str, origin: str = "") -> Callable[..., Any]:
@@ -196,7 +207,7 @@ def call(
         except ValueError as error:
             if isinstance(error, ZooError):
                 raise
-            raise UserError(f"{KINDS[kind].title} '{name}': {error}") from error
+            raise UserError(f"{titled(kind, name)}: {error}") from error
 
 
 @contextlib.contextmanager

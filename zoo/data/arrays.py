@@ -28,6 +28,13 @@ class ArrayDataset:
     std: tuple[float, ...] | None = None
     augmentation: str = "none"
 
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or len(self.images) != len(self.labels):
+            raise ValueError(
+                f"an ArrayDataset has images (count, height, width, channels) and labels (count,), received "
+                f"{self.images.shape} and {self.labels.shape}"
+            )
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -153,10 +153,12 @@ def _try(step: Step, spec: InputSpec) -> None:
         changed = Augmentation(steps=(certain,)).change(black, choice)
     except Exception as error:  # of a transform that anyone may have written
         images = f"images of {spec.height}x{spec.width} pixels and {spec.channels} channels"
-        raise UserError(f"augmentation '{step.name}' cannot change {images}: {first_line(error)}") from error
+        raise UserError(
+            f"{registry.titled('augmentation', step.name)} cannot change {images}: {first_line(error)}"
+        ) from error
     if changed.shape != black.shape or changed.dtype != black.dtype:
         raise UserError(
-            f"augmentation '{step.name}' makes {changed.dtype} {tuple(changed.shape)} of uint8 {size}; it must keep "
+            f"{registry.titled('augmentation', step.name)} makes {changed.dtype} {tuple(changed.shape)} of uint8 {size}; it must keep "
             "the size, the channels and the type of an image"
         )
 

@@ -44,6 +44,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.core.errors import ImageError, UserError
+from zoo.core.registry import titled
 from zoo.images.files import from_pillow
 from zoo.runtime import WHITE_LEVEL, to_8_bits
 
@@ -78,7 +79,7 @@ def require_dataset(name: str, split: str, dataset: Any) -> None:
     """
     for attribute in ("__len__", "__getitem__", "classes"):
         if not hasattr(dataset, attribute):
-            raise UserError(f"data set '{name}' breaks the contract: its {split} split has no {attribute}")
+            raise UserError(f"{titled('dataset', name)} breaks the contract: its {split} split has no {attribute}")
 
 
 def require_labels(name: str, split: str, labels: Tensor, count: int) -> None:
@@ -89,7 +90,7 @@ def require_labels(name: str, split: str, labels: Tensor, count: int) -> None:
     """
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= count:
         raise UserError(
-            f"data set '{name}' breaks the contract: the labels of its {split} split must be 0 to {count - 1}"
+            f"{titled('dataset', name)} breaks the contract: the labels of its {split} split must be 0 to {count - 1}"
         )
 
 

@@ -17,6 +17,16 @@ from zoo.core.errors import UserError
 from zoo.training.task import ImageClassifier
 
 
+def load_task(name: str, origin: str = "") -> type[ImageClassifier]:
+    """Import a task; UserError where the name is unknown, or its class is no task."""
+    value = registry.load("task", name, origin)
+    if not (inspect.isclass(value) and issubclass(value, ImageClassifier)):
+        received = value.__name__ if inspect.isclass(value) else type(value).__name__
+        title = registry.find("task", name, origin).title
+        raise UserError(f"{title} breaks the contract: a task is a subclass of zoo.ImageClassifier, not {received}")
+    return value
+
+
 def build_task(name: str, origin: str, options: dict[str, Any], **arguments: Any) -> ImageClassifier:
     """Build a task.
 
@@ -27,15 +37,9 @@ def build_task(name: str, origin: str, options: dict[str, Any], **arguments: Any
         **arguments: of ImageClassifier.
 
     Raises:
-        UserError: the name is unknown, its class is no task, or it refuses an option; or as ImageClassifier.
+        UserError: as ``load_task``, or it refuses an option; or as ImageClassifier.
     """
-    entry, value = registry.find("task", name, origin), registry.load("task", name, origin)
-    if not (inspect.isclass(value) and issubclass(value, ImageClassifier)):
-        received = value.__name__ if inspect.isclass(value) else type(value).__name__
-        raise UserError(
-            f"{entry.title} breaks the contract: a task is a subclass of zoo.ImageClassifier, not {received}"
-        )
-    task = registry.call("task", name, (), {**arguments, **options}, origin)
-    assert isinstance(task, ImageClassifier)
-    task.title = entry.title
+    load_task(name, origin)
+    task: ImageClassifier = registry.call("task", name, (), {**arguments, **options}, origin)
+    task.title = registry.find("task", name, origin).title
     return task

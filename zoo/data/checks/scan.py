@@ -118,7 +118,7 @@ def scan_dataset(
         largest = max((record.label for record in scan.records), default=-1)
         if largest >= len(scan.classes):
             raise UserError(
-                f"data set '{name}' breaks the contract: the labels of its {split} split must be "
+                f"{registry.titled('dataset', name)} breaks the contract: the labels of its {split} split must be "
                 f"0 to {len(scan.classes) - 1}, received {largest}"
             )
     if "train" in scans:
