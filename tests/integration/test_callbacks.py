@@ -112,7 +112,7 @@ def test_a_callback_that_raises_while_it_trains_is_named_with_the_remedy(zoo, in
     [
         ("conter", "unknown callback 'conter'; did you mean 'counter'?"),
         ("[counter,counter]", "--callbacks lists 'counter' twice"),
-        ("{start: 1}", "--callbacks has {'start': 1}; allowed is a name that 'zoo list callbacks' shows"),
+        ("{start: 1}", "--callbacks has {'start': 1}; allowed is a name, {name: ..., option: ...}, or a list of these"),
         ("{name: counter, begin: 1}", "its options are start"),
     ],
 )

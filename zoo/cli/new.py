@@ -20,7 +20,15 @@ PLACES = (Path(__file__).parent / "zoo-example", Path(__file__).parents[2] / "pl
 
 
 #: Options that take the name of a part of training.
-PART_OPTIONS = ("--model.loss", "--model.metrics", "--optimizer", "--lr_scheduler")
+PART_OPTIONS = (
+    "--model.loss",
+    "--model.metrics",
+    "--optimizer",
+    "--lr_scheduler",
+    "--model.task",
+    "--callbacks",
+    "--logger",
+)
 
 
 class Part(NamedTuple):
@@ -52,6 +60,9 @@ PARTS: Mapping[str, Part] = {
     "metric": Part("metrics.py", "zoo.metrics", "lead", "_metric"),
     "optimizer": Part("optimizers.py", "zoo.optimizers", "sign_sgd", "_optimizer"),
     "scheduler": Part("schedulers.py", "zoo.schedulers", "inverse_root", "_scheduler"),
+    "task": Part("tasks.py", "zoo.tasks", "fgsm", "_task"),
+    "callback": Part("callbacks.py", "zoo.callbacks", "weight_norm", "_callback"),
+    "logger": Part("loggers.py", "zoo.loggers", "lines", "_logger"),
     "command": Part("commands.py", "zoo.commands", "parameters"),
 }
 

@@ -22,7 +22,7 @@ from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import ImageError, RunError, UserError, ZooError, first_line, is_out_of_memory
-from zoo.core.part_list import part_of
+from zoo.core.part_setting import part_of
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images

@@ -22,7 +22,7 @@ from zoo.config.time_limit import TimeLimit, without_length
 from zoo.config.tracking import closing_loggers
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, did_you_mean
-from zoo.core.part_list import build_parts
+from zoo.core.part_setting import build_parts
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import last_epoch, load_weights
 from zoo.models.checkpoint_fields import require_state

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zoo.core import registry
+from zoo.core.part_setting import build_parts
 from zoo.core.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -44,12 +45,28 @@ def try_class(kind: registry.Kind, name: str) -> None:
     load_class(kind, name)
 
 
+def try_callback(name: str) -> None:
+    """Build a callback."""
+    from lightning.pytorch.callbacks import Callback
+
+    build_parts("callback", name, {}, Callback)
+
+
+def try_task(name: str) -> None:
+    """Import the class of a task."""
+    from zoo.training.tasks import load_task
+
+    load_task(name)
+
+
 #: How a part of each kind is tried, by its name; a part of another kind is only imported.
 TRIALS: Mapping[registry.Kind, Callable[[str], None]] = {
     "loss": try_loss,
     "metric": try_metric,
     "optimizer": partial(try_class, "optimizer"),
     "scheduler": partial(try_class, "scheduler"),
+    "task": try_task,
+    "callback": try_callback,
 }
 
 
@@ -64,7 +81,7 @@ def try_part(entry: registry.Entry) -> None:
     name = f"{entry.distribution}:{entry.name}"
     own = registry.options(entry.kind, registry.load(entry.kind, name))
     needed = [option for option in own if option.default is inspect.Parameter.empty]
-    if entry.kind in ("optimizer", "scheduler") or not needed:
+    if entry.kind in ("optimizer", "scheduler", "task") or not needed:
         TRIALS[entry.kind](name)
 
 

@@ -158,8 +158,8 @@ def _try(step: Step, spec: InputSpec) -> None:
         ) from error
     if changed.shape != black.shape or changed.dtype != black.dtype:
         raise UserError(
-            f"{registry.titled('augmentation', step.name)} makes {changed.dtype} {tuple(changed.shape)} of uint8 {size}; it must keep "
-            "the size, the channels and the type of an image"
+            f"{registry.titled('augmentation', step.name)} makes {changed.dtype} {tuple(changed.shape)} of uint8 "
+            f"{size}; it must keep the size, the channels and the type of an image"
         )
 
 

@@ -24,7 +24,7 @@ def require_logits(architecture: str, logits: Tensor, images: int, classes: int)
     """Return the logits of a batch; UserError if they are not ``(images, classes)``."""
     if logits.shape != (images, classes):
         raise UserError(
-            f"{titled('architecture', architecture)} breaks the contract: it must return logits {(images, classes)}, received "
-            f"{tuple(logits.shape)}"
+            f"{titled('architecture', architecture)} breaks the contract: it must return logits "
+            f"{(images, classes)}, received {tuple(logits.shape)}"
         )
     return logits

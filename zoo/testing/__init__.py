@@ -18,15 +18,19 @@ from zoo.testing.contract import ContractError
 from zoo.testing.data import check_augmentation, check_dataset
 from zoo.testing.networks import check_architecture, load_pretrained
 from zoo.testing.parts import check_loss, check_metric, check_optimizer, check_scheduler
+from zoo.testing.training import check_callback, check_logger, check_task
 
 __all__ = [
     "ContractError",
     "check_architecture",
     "check_augmentation",
+    "check_callback",
     "check_dataset",
+    "check_logger",
     "check_loss",
     "check_metric",
     "check_optimizer",
     "check_scheduler",
+    "check_task",
     "load_pretrained",
 ]

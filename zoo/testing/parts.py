@@ -99,7 +99,7 @@ def check_optimizer(optimizer: str | type[Optimizer], **options: Any) -> None:
     require(not torch.equal(first, start), "a step changes the parameters")
     second = nn.Parameter(first.detach().clone())
     resumed = kind([second], **options)
-    resumed.load_state_dict(_saved(built.state_dict()))
+    resumed.load_state_dict(saved(built.state_dict()))
     losses += [_step(first, built) for _ in range(STEPS)]
     for _ in range(STEPS):
         _step(second, resumed)
@@ -125,8 +125,8 @@ def check_scheduler(scheduler: str | type[LRScheduler], **options: Any) -> None:
     optimizers = [SGD([_matrix()], lr=0.1, momentum=0.9) for _ in range(2)]
     built, resumed = (kind(optimizer, **options) for optimizer in optimizers)
     _rates(built, optimizers[0])
-    optimizers[1].load_state_dict(_saved(optimizers[0].state_dict()))
-    resumed.load_state_dict(_saved(built.state_dict()))
+    optimizers[1].load_state_dict(saved(optimizers[0].state_dict()))
+    resumed.load_state_dict(saved(built.state_dict()))
     rates, again = (_rates(own, optimizer) for own, optimizer in zip((built, resumed), optimizers, strict=True))
     require(all(0 <= rate < float("inf") for rate in rates), f"rates are finite and 0 or more, received {rates}")
     require(rates == again, "with the state that was saved, it continues bit for bit")
@@ -187,7 +187,7 @@ def _rates(scheduler: LRScheduler, optimizer: Optimizer) -> list[float]:
     return rates
 
 
-def _saved(state: dict[str, Any]) -> dict[str, Any]:
+def saved(state: dict[str, Any]) -> dict[str, Any]:
     """Return a state as a checkpoint gives it back, which holds primitives and tensors alone."""
     file = io.BytesIO()
     torch.save(state, file)

@@ -7,12 +7,12 @@ from lightning.pytorch.loggers.logger import Logger
 from zoo.core import registry
 from zoo.core.console import is_first_process
 from zoo.core.errors import UserError, ZooError, first_line
-from zoo.core.part_list import PartList, build_parts, parse_parts
+from zoo.core.part_setting import PartSetting, build_parts, named_parts
 from zoo.runs.folder import Run
 from zoo.runs.logged import LoggedRun, record_tracker_ids, tracker_ids
 
 
-def named_loggers(value: PartList | None, run: Run, done_steps: int) -> dict[str, Logger]:
+def named_loggers(setting: PartSetting | None, run: Run, done_steps: int) -> dict[str, Logger]:
     """Build loggers by name, and record what their trackers call the run.
 
     The contract of ``zoo.loggers``: ``builder(run: zoo.LoggedRun, **options)`` returns a Lightning ``Logger``. It gets
@@ -22,7 +22,7 @@ def named_loggers(value: PartList | None, run: Run, done_steps: int) -> dict[str
     resumed.
 
     Args:
-        value: of ``--logger``: names that ``zoo list loggers`` shows, with options; or None.
+        setting: of ``--logger``: names that ``zoo list loggers`` shows, with options; or None.
         run: the folder they write to.
         done_steps: optimizer steps that a resumed run has done, else 0.
 
@@ -33,7 +33,7 @@ def named_loggers(value: PartList | None, run: Run, done_steps: int) -> dict[str
         UserError: there is no such logger, its package is not installed, it cannot begin, or it breaks the contract.
     """
     ids, loggers, versions = tracker_ids(run), {}, {}
-    for name, options in parse_parts("logger", value):
+    for name, options in named_parts("logger", setting):
         logged = LoggedRun(run.path.absolute(), done_steps, ids.get(name, ""))
         try:
             [(title, logger)] = build_parts("logger", {"name": name, **options}, {name: (logged,)}, Logger).items()
