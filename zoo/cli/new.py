@@ -50,7 +50,7 @@ class Part(NamedTuple):
     def occurrences(self) -> str:
         """A regular expression of the places that use the registered name; elsewhere it is a word or a function."""
         before = "".join(f"|(?<={word} )" for word in ("--model", "--data", "zoo", *PART_OPTIONS))
-        return rf'(?m:^{self.name}(?= = ")|(?:(?<="){before}){self.name}(?=["`:\s]))'
+        return rf'(?m:^{self.name}(?= = ")|(?:(?<="){before}){self.name}(?=["`:\s]|$))'
 
 
 PARTS: Mapping[str, Part] = {
