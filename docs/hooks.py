@@ -192,8 +192,8 @@ def _output(data: Mapping[str, str]) -> str:
     """Return what a cell shows as one block of Markdown; nothing for a progress bar that is over."""
     if "text/html" not in data:
         return f"```text\n{data['text/plain']}\n```"
-    # The files that a link names were in the folder of the execution; a table without a class looks like the page's.
-    html = re.sub(r"<a href=[^>]*>|</a>", "", data["text/html"].strip())
+    # The file that a link names was in the folder of the execution; a table without a class looks like the page's.
+    html = re.sub(r"<p><a href=[^>]*>[^<]*</a></p>", "", data["text/html"].strip())
     html = html.replace('<table border="1" class="dataframe">', "<table>")
     # An empty line would end the block; within <pre> a line break is text.
     html = html.replace("\n", "&#10;") if html.startswith("<pre") else re.sub(r"\s*\n\s*", " ", html)
