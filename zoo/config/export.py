@@ -77,7 +77,7 @@ def export(
     classifier.tta = tta
     origin = model_file.describe_origin(trained.run, trained.checkpoint, trained.checkpoint_path, tta)
     metadata = model_file.export(
-        classifier, trained.data, path, precision=precision, form=form, batch=batch, origin=origin
+        classifier, trained.data, path, precision=precision, form=form, batch=batch, origin=origin, release=True
     )
     return path, metadata
 
@@ -125,7 +125,8 @@ def open_trained(command: str, args: Sequence[str]) -> TrainedClassifier:
     data |= recorded_split(run, data) | recorded_augmentation(data)
     images = ImageData(**data, seed=options["seed"], spec=spec_of(checkpoint, checkpoint_path))
     classifier = classifier_of(checkpoint, checkpoint_path, Classifier, run.path)
-    del checkpoint["state_dict"]  # its memory is given back
+    # Without its tensors, whose memory is given back.
+    checkpoint = {key: checkpoint[key] for key in ("epoch", "global_step", "hyper_parameters")}
     classifier.temperature = run.temperature(checkpoint["global_step"])
     show_split_notes(command, run, images.splits)
     return TrainedClassifier(run, checkpoint, checkpoint_path, classifier, images)

@@ -13,7 +13,8 @@ import hashlib
 import io
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -22,13 +23,16 @@ import onnx
 import onnxruntime
 import torch
 from PIL import Image
+from torch import nn
 
 from zoo import runtime
 from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
 from zoo.data.item_reader import BAD
+from zoo.data.sources import Source
 from zoo.data.training_images import describe_training_images
+from zoo.export.agreement import BATCH_SIZES, Answer, difference_to, expected_answers
 from zoo.export.forms import with_input
 from zoo.export.graph import NetworkGraph, network_graph
 from zoo.export.preparation import describe_input
@@ -45,14 +49,6 @@ if TYPE_CHECKING:
 
 Precision = Literal["int8", "fp16"]
 
-#: Largest allowed difference between the file and the checkpoint: of a probability, and of a logit as a share of the
-#: largest logit. Twelve networks differed by a tenth of these.
-PROBABILITY_TOLERANCE = 1e-4
-LOGIT_TOLERANCE = 1e-3
-
-#: Batch sizes that are compared, each at three image sizes.
-BATCH_SIZES = (1, 2, 7)
-
 #: Largest allowed difference of the sample's logits on another machine, as a share of the largest logit.
 SAMPLE_TOLERANCE = {"float32": 1e-3, "fp16": 0.02, "int8": 0.1}
 
@@ -66,6 +62,7 @@ def export(
     form: runtime.Form = "any",
     batch: int = 1,
     origin: Mapping[str, Any] | None = None,
+    release: bool = False,
 ) -> dict[str, Any]:
     """Write a classifier as one ONNX file and verify it before it replaces an older file.
 
@@ -78,6 +75,7 @@ def export(
         form: how the graph takes images: of any size, ``fixed`` or ``float``, as ``zoo.runtime.Classifier``.
         batch: images in a batch of the forms fixed and float.
         origin: further metadata for the file, as ``describe_origin`` returns it.
+        release: give up the classifier's network, and its memory, before onnxruntime loads the file.
 
     Returns:
         The metadata of the file: ``difference`` to the checkpoint; with a precision also ``quantization``.
@@ -92,39 +90,67 @@ def export(
     spec, images = classifier.spec, _validation_images(data)
     size, fixed = (spec.channels, spec.height, spec.width), None if form == "any" else batch
     network = network_graph(evaluated(classifier.network, classifier.tta), size, classifier.temperature, fixed)
-    metadata = _describe_model(classifier, data) | dict(origin or {"test_accuracy": None})
-    if "training_images" not in metadata:
-        metadata["training_images"] = describe_training_images(data)
+    metadata = _describe_model(classifier, data, origin)
     graph = with_input(network, spec, form, batch)
+    sample, answers = images[0].numpy(), expected_answers(classifier, images, form, batch)
+    with _publishing(path) as file:
+        if precision is None:
+            write_graph(graph, file)
+            file.flush()
+            del network, graph
+            if release:
+                classifier.network = nn.Identity()
+            session = GraphSession(file.name, spec, form)
+            metadata["difference"], logits = difference_to(session, answers), session.run(sample[None])[0][0]
+            del session
+        else:
+            lower = quantize(network, precision, data.source("train"), spec, fixed)
+            graphs, source = (graph, with_input(lower, spec, form, batch)), data.source(measured)
+            described, sample, logits = _lowered(graphs, file, spec, form, images, answers, source)
+            described["quantization"] |= {"precision": precision, "split": measured}
+            if measured == "test":
+                described["test_accuracy"] = described["quantization"]["accuracy"]
+            metadata |= described
+        metadata["golden"] = _golden(sample, logits, precision)
+        metadata["input"] = describe_input(spec, form, batch, sample)
+        _complete(metadata, form, file)
+    return metadata
+
+
+@contextmanager
+def _publishing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file beside its place to write, verify it and move it there; RunError where that fails."""
     try:
         with replacing(path) as file:
-            if precision is None:
-                session = _written(graph, file, spec, form)
-                metadata["difference"] = _difference(session, classifier, images, batch)
-                sample = images[0].numpy()
-                logits = session.run(sample[None])[0][0]
-            else:
-                session = GraphSession.of(graph, spec, form)
-                metadata["difference"] = _difference(session, classifier, images, batch)
-                lower = quantize(network, precision, data.source("train"), spec, fixed)
-                smaller = with_input(lower, spec, form, batch)
-                quantized = _written(smaller, file, spec, form)
-                literal = GraphSession(file.name, spec, form, literal=True)
-                measures = compare(session, quantized, literal, data.source(measured))
-                measures |= {"split": measured, "size_ratio": graph.nbytes / smaller.nbytes}
-                metadata["quantization"] = {"precision": precision, **measures}
-                metadata["test_accuracy"] = measures["accuracy"] if measured == "test" else None
-                sample, logits = steadiest(quantized, literal, images.numpy())
-            tolerance = SAMPLE_TOLERANCE[precision or "float32"] * max(1.0, float(np.abs(logits).max()))
-            metadata["golden"] = {"image": _sample_file(sample), "logits": logits.tolist(), "tolerance": tolerance}
-            metadata["input"] = describe_input(spec, form, batch, sample)
-            _complete(metadata, form, file)
+            yield file
             runtime.verify(file.name)
     except runtime.ModelError as error:
         raise RunError(f"nothing was written: {error}") from error
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror}") from error
-    return metadata
+
+
+def _lowered(
+    graphs: tuple[NetworkGraph, NetworkGraph],
+    file: IO[bytes],
+    spec: InputSpec,
+    form: runtime.Form,
+    images: torch.Tensor,
+    answers: list[Answer],
+    source: Source,
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Write a graph of lower precision, and compare it with that in float32, which is compared with the checkpoint.
+
+    Returns:
+        ``difference`` and ``quantization`` of the metadata, the sample image and its logits.
+    """
+    float32 = GraphSession.of(graphs[0], spec, form)
+    difference = difference_to(float32, answers)
+    write_graph(graphs[1], file)
+    file.flush()
+    lower, literal = (GraphSession(file.name, spec, form, literal=literal) for literal in (False, True))
+    measures = compare(float32, lower, literal, source) | {"size_ratio": graphs[0].nbytes / graphs[1].nbytes}
+    return {"difference": difference, "quantization": measures}, *steadiest(lower, literal, images.numpy())
 
 
 def describe_origin(
@@ -163,7 +189,10 @@ def _require_allowed(precision: str | None, form: str, batch: int) -> None:
         raise UserError(f"--batch is {batch}, but --input any takes batches of any size; leave it out")
 
 
-def _describe_model(classifier: Classifier, data: ImageData) -> dict[str, Any]:
+def _describe_model(classifier: Classifier, data: ImageData, origin: Mapping[str, Any] | None) -> dict[str, Any]:
+    origin = {"test_accuracy": None} if origin is None else dict(origin)
+    if "training_images" not in origin:
+        origin["training_images"] = describe_training_images(data)
     packages = {"torch": torch, "onnx": onnx, "onnxruntime": onnxruntime}
     return {
         "classes": list(classifier.spec.classes),
@@ -173,6 +202,7 @@ def _describe_model(classifier: Classifier, data: ImageData) -> dict[str, Any]:
         **({} if classifier.tta is None else {"tta": classifier.tta}),
         "dataset": data.dataset_name,
         "versions": {"zoo": __version__, **{name: package.__version__ for name, package in packages.items()}},
+        **origin,
     }
 
 
@@ -186,53 +216,10 @@ def _validation_images(data: ImageData) -> torch.Tensor:
     return readable[torch.arange(count) % len(readable)]
 
 
-def _test_sizes(spec: InputSpec) -> list[tuple[int, int]]:
-    """Return the network's own size, then a larger and a smaller one of other shapes."""
-    height, width = spec.height, spec.width
-    return [(height, width), (2 * height + 3, 3 * width + 1), (height // 2 + 1, width * 2 // 3 + 1)]
-
-
-def _difference(session: GraphSession, classifier: Classifier, images: torch.Tensor, batch: int) -> dict[str, float]:
-    """Compare a graph with the checkpoint on real images: in its own batch, else at three sizes and batch sizes.
-
-    Returns:
-        The largest difference of ``logits`` and of ``probabilities``.
-
-    Raises:
-        RunError: one of them is above its tolerance.
-    """
-    largest, any_size = {"logits": 0.0, "probabilities": 0.0}, session.form == "any"
-    for height, width in _test_sizes(classifier.spec)[: None if any_size else 1]:
-        resized = _resize(images, height, width)
-        for count in BATCH_SIZES if any_size else (batch,):
-            compared = resized[torch.arange(count) % len(resized)]
-            with torch.inference_mode():
-                expected = classifier(compared).float()
-            logits, probabilities = session.run(compared.numpy())
-            difference = {
-                "logits": float(np.abs(logits - expected.numpy()).max()),
-                "probabilities": float(np.abs(probabilities - classifier.probabilities(expected).numpy()).max()),
-            }
-            allowed = LOGIT_TOLERANCE * max(1.0, float(expected.abs().max()))
-            # Written as "not <=", because a difference of NaN must fail.
-            if not (difference["logits"] <= allowed and difference["probabilities"] <= PROBABILITY_TOLERANCE):
-                raise RunError(
-                    f"the ONNX graph differs from the checkpoint by {difference['logits']:.3g} in logits (allowed "
-                    f"{allowed:.3g}) and {difference['probabilities']:.3g} in probabilities (allowed "
-                    f"{PROBABILITY_TOLERANCE:g}) for {count} image(s) of {height}x{width}; nothing was written"
-                )
-            largest = {name: max(value, difference[name]) for name, value in largest.items()}
-    return largest
-
-
-def _resize(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Resize uint8 ``(count, height, width, channels)`` with Pillow, each channel alone."""
-    size, bicubic = (width, height), Image.Resampling.BICUBIC
-    channels = [
-        np.asarray(Image.fromarray(channel.numpy()).resize(size, bicubic))
-        for channel in images.permute(0, 3, 1, 2).flatten(0, 1)
-    ]
-    return torch.from_numpy(np.stack(channels).reshape(len(images), -1, height, width).transpose(0, 2, 3, 1).copy())
+def _golden(sample: np.ndarray, logits: np.ndarray, precision: Precision | None) -> dict[str, Any]:
+    """Return the self-test of a file: an image, its logits, and how far those of another machine may be from them."""
+    tolerance = SAMPLE_TOLERANCE[precision or "float32"] * max(1.0, float(np.abs(logits).max()))
+    return {"image": _sample_file(sample), "logits": logits.tolist(), "tolerance": tolerance}
 
 
 def _sample_file(pixels: np.ndarray) -> str:
@@ -243,13 +230,6 @@ def _sample_file(pixels: np.ndarray) -> str:
     else:
         np.save(file, pixels)
     return base64.b64encode(file.getvalue()).decode()
-
-
-def _written(graph: NetworkGraph, file: IO[bytes], spec: InputSpec, form: runtime.Form) -> GraphSession:
-    """Write a graph to a file, without metadata, and open it."""
-    write_graph(graph, file)
-    file.flush()
-    return GraphSession(file.name, spec, form)
 
 
 def _complete(metadata: dict[str, Any], form: runtime.Form, file: IO[bytes]) -> None:

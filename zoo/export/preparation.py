@@ -51,7 +51,11 @@ def _steps(spec: InputSpec, form: runtime.Form) -> list[str]:
         f"level v becomes min(v, {spec.white_level}) * 255 // {spec.white_level}."
     ]
     if form == "any":
-        return [*steps, "Give it to the graph as it is: it scales, crops and normalises."]
+        return [
+            *steps,
+            "Give it to the graph as it is: it scales, crops and normalises.",
+            "OpenVINO, and engines without dynamic shapes, need the file of 'zoo export --input fixed'.",
+        ]
     shape = geometry(spec)
     (tall, wide), rule = shape.target, {"cover": "covers", "letterbox": "fits into", "stretch": "has"}[shape.fit]
     steps.append(

@@ -1,0 +1,272 @@
+"""Every form of an exported file in every engine: ``tox -e engines``.
+
+Environments of engines are in the folder that ZOO_ENGINES names (environments.py makes them), what npm has in
+ZOO_NODE_MODULES. ZOO_ENGINES_TABLE names a file for the table of the documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from browser import NODE_MODULES, ORT_FILES, ORT_WEB
+from engines.engine import picture
+from engines.environments import ENGINES
+from PIL import Image
+
+from zoo.core.spec import InputSpec
+from zoo.data.image_data import ImageData
+from zoo.export.model_file import export
+from zoo.models.classifier import Classifier
+from zoo.runtime import Classifier as Runtime
+from zoo.runtime import normalised
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("ZOO_ENGINES" not in os.environ, reason="ZOO_ENGINES names no folder with engines"),
+    pytest.mark.filterwarnings("ignore::zoo.runtime.UnlikeTrainingImages"),
+]
+
+FOLDER = Path(os.environ.get("ZOO_ENGINES", ""))
+
+#: Networks, with the side and the channels of what they see.
+NETWORKS = {
+    "lenet5": (28, 1),
+    "cnn": (32, 4),
+    "torchvision/resnet18": (64, 3),
+    "torchvision/mobilenet_v3_small": (64, 3),
+    "timm/tf_efficientnet_lite0": (64, 3),
+    "torchvision/convnext_tiny": (64, 3),
+    "torchvision/vit_b_16": (64, 3),
+    "vgg16": (64, 3),
+}
+
+#: What each kind of engine reads of the float forms; the others are told in docs/deployment/formats.md.
+FORMS = {
+    "onnxruntime": ("any", "fixed", "float", "int8"),
+    "openvino": ("any", "fixed", "float", "int8"),
+    "opencv": ("fixed", "float"),
+    "ncnn": ("float",),
+    "mnn": ("float",),
+    "tract": ("fixed", "float"),
+    "web": ("any", "fixed", "float", "int8"),
+    "node": ("any", "fixed", "float", "int8"),
+}
+
+#: Largest difference of a probability. OpenVINO computes the resize of the form any in float32.
+FLOAT, INT8, RESIZED_IN_FLOAT = 1e-5, 0.05, 2e-3
+
+#: Height and width of pictures: 20 sizes, the last of 48 megapixels.
+SIZES = [
+    *((1, 1), (1, 2), (2, 1), (3, 5), (7, 7), (16, 16), (31, 64), (63, 65), (64, 64), (65, 64), (64, 200), (1, 300)),
+    *((128, 96), (200, 333), (480, 640), (600, 800), (1080, 1920), (2000, 1500), (3000, 4000), (6000, 8000)),
+]
+
+#: Pictures of these are resized in the graph; larger ones the runtime resizes with Pillow.
+IN_GRAPH = SIZES[:16]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """Return a function that exports a network, with random weights, in a form."""
+    folder = tmp_path_factory.mktemp("engines")
+    random = np.random.default_rng(0)
+    written = {}
+
+    def photos(channels):
+        root = folder / f"photos{channels}"
+        if not root.exists():
+            for split, name, count in (("train", "a", 20), ("train", "b", 20), ("test", "a", 20), ("test", "b", 20)):
+                (root / split / name).mkdir(parents=True)
+                for number in range(count):
+                    coarse = random.integers(0, 256, (5, 6, 4), np.uint8)
+                    image = np.asarray(Image.fromarray(coarse).resize((70, 64), Image.Resampling.BICUBIC))
+                    np.save(root / split / name / f"{number}.npy", image) if channels == 4 else Image.fromarray(
+                        image[..., :3]
+                    ).save(root / split / name / f"{number}.png")
+        return root
+
+    def make(name, form):
+        if (name, form) not in written:
+            side, channels = NETWORKS[name]
+            # Of four channels also a letterbox, of one a stretched picture.
+            resize = {1: {"fit": "stretch"}, 3: {"crop": 0.875}, 4: {"fit": "letterbox"}}[channels]
+            spec = {"classes": ["a", "b"], "channels": channels, "height": side, "width": side, "white_level": 65535}
+            spec |= {"mean": [0.45] * channels, "std": [0.25] * channels}
+            spec["resize"] = {"crop": 1.0, "interpolation": "bilinear", "fit": "cover"} | resize
+            torch.manual_seed(0)
+            classifier = Classifier(InputSpec.from_dict(spec), name).eval()
+            data = ImageData("folder", photos(channels), spec=classifier.spec, num_workers=0)
+            path = folder / f"{name.replace('/', '-')}.{form}.onnx"
+            lower = {"precision": "int8"} if form == "int8" else {"form": form}
+            export(classifier, data, path, **lower)
+            written[name, form] = path
+        return written[name, form]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Collect the largest difference of each engine and form; write it as a table at the end."""
+    rows = {}
+    yield rows
+    if (target := os.environ.get("ZOO_ENGINES_TABLE")) is None:
+        return
+    forms = ("any", "fixed", "float", "int8")
+    lines = ["| engine | " + " | ".join(forms) + " |", "|---" * 5 + "|"]
+    for engine in dict.fromkeys(engine for engine, _ in rows):
+        cells = [f"{max(rows[engine, form]):.0e}" if (engine, form) in rows else "-" for form in forms]
+        lines.append(f"| {engine} | " + " | ".join(cells) + " |")
+    Path(target).write_text("\n".join(lines) + "\n")
+
+
+def inputs_of(form, model, sizes):
+    """Return what an engine gets, an array for each run, and the runtime's probabilities of the same pictures."""
+    classifier = Runtime(model)
+    spec = classifier.input_spec
+    own = (spec["height"], spec["width"])
+    pictures = [picture(*own, spec["channels"], seed) for seed in range(5)]
+    if form in ("any", "int8"):
+        pictures += [picture(*size, spec["channels"], seed) for seed, size in enumerate(sizes)]
+    expected = [classifier.probabilities(images) for images in pictures]
+    return [normalised(images, spec) if form == "float" else images for images in pictures], expected
+
+
+def answers(python, kind, model, inputs, folder):
+    """Run engine.py in an environment."""
+    np.savez(folder / "inputs.npz", *inputs)
+    script = Path(__file__).with_name("engine.py")
+    command = [python, script, kind, model, folder / "inputs.npz", folder / "answers.npz"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    stored = np.load(folder / "answers.npz")
+    return [stored[key] for key in stored.files]
+
+
+def compare(table, engine, form, actual, expected, sizes):
+    """Require equal probabilities and, of int8, classes."""
+    differences = [float(np.abs(one - other).max()) for one, other in zip(actual, expected, strict=True)]
+    table.setdefault((engine, form), []).append(max(differences))
+    resized = RESIZED_IN_FLOAT if engine.startswith("openvino") else FLOAT
+    for place, difference in enumerate(differences):
+        allowed = INT8 if form == "int8" else FLOAT if place < 5 else resized
+        assert difference <= allowed, (place, sizes[place - 5] if place >= 5 else "own size", difference)
+    if form == "int8":
+        changed = sum(int(one.argmax() != other.argmax()) for one, other in zip(actual, expected, strict=True))
+        assert changed <= 1
+
+
+CASES = [(engine, form) for engine in [*ENGINES, "node", "web"] for form in FORMS[engine.partition("-")[0]]]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(("engine", "form"), CASES)
+def test_an_engine_gives_the_probabilities_of_the_runtime(request, files, table, tmp_path, network, engine, form):
+    model, sizes = files(network, form), IN_GRAPH
+    inputs, expected = inputs_of(form, model, sizes)
+    if engine == "web":
+        actual = in_browser(request, model, inputs, tmp_path)
+    elif engine == "node":
+        actual = in_node(model, inputs, tmp_path)
+    else:
+        python = FOLDER / engine / "bin" / "python"
+        if not python.exists():
+            pytest.skip(f"{FOLDER} has no environment {engine}")
+        actual = answers(python, engine.partition("-")[0], model, inputs, tmp_path)
+    compare(table, engine, form, actual, expected, sizes)
+
+
+@pytest.mark.parametrize("form", ["any", "fixed", "float", "int8"])
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name.startswith("onnxruntime")])
+def test_the_runtime_verifies_and_answers_pictures_of_any_size(files, tmp_path, engine, form):
+    python = FOLDER / engine / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"{FOLDER} has no environment {engine}")
+    model = files("torchvision/mobilenet_v3_small", form)
+    source = Path(__file__).parents[2] / "zoo" / "runtime.py"
+    shutil.copy(source, tmp_path / "zoo_runtime.py")
+    shutil.copy(Path(__file__).with_name("engine.py"), tmp_path)
+    np.savez(tmp_path / "inputs.npz", *[np.array([*size, seed]) for seed, size in enumerate(SIZES)])
+    command = [python, tmp_path / "engine.py", "runtime", model, tmp_path / "inputs.npz", tmp_path / "answers.npz"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    stored, classifier = np.load(tmp_path / "answers.npz"), Runtime(model)
+    for seed, (key, size) in enumerate(zip(stored.files, SIZES, strict=True)):
+        expected = classifier.probabilities(picture(*size, 3, seed))
+        assert np.abs(stored[key] - expected).max() <= (INT8 if form == "int8" else FLOAT), size
+
+
+NODE = """
+import { readFileSync, writeFileSync } from "node:fs";
+import ort from "onnxruntime-node";
+const { model, inputs } = JSON.parse(readFileSync("inputs.json", "utf8"));
+const session = await ort.InferenceSession.create(model);
+const answers = [];
+for (const { type, shape, data } of inputs) {
+  const bytes = Buffer.from(data, "base64");
+  const values = type === "uint8" ? new Uint8Array(bytes) : new Float32Array(new Uint8Array(bytes).buffer);
+  const { probabilities } = await session.run({ images: new ort.Tensor(type, values, shape) });
+  answers.push(Array.from(probabilities.data));
+}
+writeFileSync("answers.json", JSON.stringify(answers));
+"""
+
+
+def described(inputs):
+    """Return arrays as JSON can hold them."""
+    import base64
+
+    return [
+        {"type": str(array.dtype), "shape": array.shape, "data": base64.b64encode(array.tobytes()).decode()}
+        for array in inputs
+    ]
+
+
+def in_node(model, inputs, folder):
+    import json
+
+    if shutil.which("node") is None or not (NODE_MODULES / "onnxruntime-node").is_dir():
+        pytest.skip(f"node is not on the path, or onnxruntime-node not in {NODE_MODULES}")
+    (folder / "node_modules").symlink_to(NODE_MODULES)
+    (folder / "run.mjs").write_text(NODE)
+    (folder / "inputs.json").write_text(json.dumps({"model": str(model), "inputs": described(inputs)}))
+    done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [np.array(row)[None] for row in json.loads((folder / "answers.json").read_text())]
+
+
+BROWSER = """
+const [inputs, done] = arguments;
+(async () => {
+  const ort = await import(new URL("ort.mjs", document.baseURI));
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = { wasm: new URL("ort.wasm", document.baseURI).href };
+  const session = await ort.InferenceSession.create(new URL("model.onnx", document.baseURI).href);
+  const answers = [];
+  for (const { type, shape, data } of inputs) {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    const values = type === "uint8" ? bytes : new Float32Array(bytes.buffer);
+    const { probabilities } = await session.run({ images: new ort.Tensor(type, values, shape) });
+    answers.push(Array.from(probabilities.data));
+  }
+  return answers;
+})().then(done, (error) => done(String(error)));
+"""
+
+
+def in_browser(request, model, inputs, folder):
+    chromium, (root, address) = request.getfixturevalue("chromium"), request.getfixturevalue("server")
+    (root / "index.html").write_text("<!doctype html><title>engine</title>")
+    for name, source in {"ort.mjs": ORT_FILES[0], "ort.wasm": ORT_FILES[1]}.items():
+        (root / name).symlink_to(ORT_WEB / source)
+    (root / "model.onnx").symlink_to(model)
+    chromium.get(address)
+    rows = chromium.execute_async_script(BROWSER, described(inputs))
+    assert not isinstance(rows, str), rows
+    return [np.array(row)[None] for row in rows]
