@@ -18,6 +18,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from support import REPOSITORY, png_of_16_bits
 
+from zoo.cli import main
 from zoo.core.errors import RunError, UserError
 from zoo.export import web
 from zoo.runtime import Classifier, measure_filled
@@ -239,6 +240,20 @@ def test_a_picture_unlike_the_training_images_is_named_and_can_be_inverted(show,
 def shown_is(answer):
     """Return a script that tells whether the page shows an answer's likeliest class."""
     return f"document.querySelector('#classes .name').textContent === '{max(answer, key=answer.get)}'"
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"), [("colour_model", "fixed"), ("colour_model", "float"), ("letterbox_model", "float")]
+)
+def test_the_page_prepares_pictures_for_the_other_forms(show, request, tmp_path, kind, form):
+    run = request.getfixturevalue(kind).parent
+    assert main(["export", str(run), "--input", form, "--batch", "2"]) == 0
+    page, classifier = show(run / f"model.{form}.onnx"), Classifier(run / f"model.{form}.onnx")
+    assert page.text("#checked").startswith("Checked here")
+    for file in pictures(tmp_path)[:3]:
+        page.find("#file").send_keys(str(file))
+        page.until(file.name, f"return document.querySelector('#note').textContent === '{file.name}'")
+        assert page.answer() == pytest.approx(dict(classifier.predict(file, top_k=5)), abs=EXACT), file.name
 
 
 @pytest.mark.parametrize("kind", ["digits_model", "colour_model", "letterbox_model"])

@@ -124,7 +124,7 @@ def open_trained(command: str, args: Sequence[str]) -> TrainedClassifier:
         data["split"] = str(Path(data["split"]).absolute())
     data |= recorded_split(run, data) | recorded_augmentation(data)
     images = ImageData(**data, seed=options["seed"], spec=spec_of(checkpoint, checkpoint_path))
-    classifier = classifier_of(checkpoint, checkpoint_path, Classifier, run.path)
+    classifier = classifier_of(checkpoint, checkpoint_path, Classifier, run.path, share=True)
     # Without its tensors, whose memory is given back.
     checkpoint = {key: checkpoint[key] for key in ("epoch", "global_step", "hyper_parameters")}
     classifier.temperature = run.temperature(checkpoint["global_step"])

@@ -9,6 +9,7 @@ Nothing is published where a comparison fails.
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import io
 import json
@@ -100,6 +101,7 @@ def export(
             del network, graph
             if release:
                 classifier.network = nn.Identity()
+                gc.collect()  # torch's exporter leaves cycles that hold the weights
             session = GraphSession(file.name, spec, form)
             metadata["difference"], logits = difference_to(session, answers), session.run(sample[None])[0][0]
             del session

@@ -125,7 +125,8 @@ def _index(metadata: dict[str, Any], assets: str, size: int) -> str:
 def _describe(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a file's metadata that the page needs; onnxruntime-web gives no access to metadata."""
     spec, quantization = metadata["input_spec"], metadata.get("quantization")
-    architecture, crop = metadata["architecture"], spec["resize"]["crop"]
+    architecture, crop, taken = metadata["architecture"], spec["resize"]["crop"], metadata.get("input", {})
+    form = taken.get("form", "any")
     return {
         "classes": metadata["classes"],
         "architecture": architecture["name"] if isinstance(architecture, dict) else architecture,
@@ -135,6 +136,11 @@ def _describe(metadata: dict[str, Any]) -> dict[str, Any]:
         "channels": spec["channels"],
         "height": spec["height"],
         "width": spec["width"],
+        "form": form,
+        "batch": 1 if form == "any" else taken["shape"][0],
+        "mean": spec["mean"],
+        "std": spec["std"],
+        "interpolation": spec["resize"].get("interpolation", "bilinear"),
         "fit": spec["resize"].get("fit", "cover"),
         "white_level": spec.get("white_level", runtime.WHITE_LEVEL),
         "labels": metadata.get("labels", "one"),

@@ -96,7 +96,13 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
 
 
 def classifier_of(
-    checkpoint: dict[str, Any], path: Path, kind: Callable[..., AnyClassifier], folder: Path, **configured: Any
+    checkpoint: dict[str, Any],
+    path: Path,
+    kind: Callable[..., AnyClassifier],
+    folder: Path,
+    *,
+    share: bool = False,
+    **configured: Any,
 ) -> AnyClassifier:
     """Return the classifier that a checkpoint describes, in evaluation mode.
 
@@ -105,6 +111,7 @@ def classifier_of(
         path: its file, for errors.
         kind: class or builder; Classifier itself takes no hyperparameter of the training.
         folder: of the run, which holds the file of a network that is one; no other file is executed.
+        share: take the checkpoint's tensors themselves, without a copy.
         **configured: hyperparameters by the run's configuration, which may name import paths.
 
     Raises:
@@ -131,14 +138,14 @@ def classifier_of(
             **checkpoint,
             "state_dict": {name: state[name] for name in state if name.partition(".")[0] in own},
         }
-    load_weights(classifier, checkpoint, path)
+    load_weights(classifier, checkpoint, path, share=share)
     return classifier.eval()
 
 
-def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path) -> None:
-    """Load a checkpoint's weights into a classifier; CheckpointError if they do not fit."""
+def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path, *, share: bool = False) -> None:
+    """Load a checkpoint's weights into a classifier, or let it share them; CheckpointError if they do not fit."""
     try:
-        classifier.load_state_dict(checkpoint["state_dict"])
+        classifier.load_state_dict(checkpoint["state_dict"], assign=share)
     except (RuntimeError, TypeError, AttributeError) as error:
         detail = " ".join(str(error).split())
         raise CheckpointError(f"{path}: its weights do not fit its architecture: {detail}") from error

@@ -1,7 +1,7 @@
 // Run an exported network in a worker of the browser.
 //
 //   const classifier = await Classifier.load('zoo-…/model.onnx', { page: document.baseURI });
-//   const { probabilities } = await classifier.run(pixels(bitmap, bitmap.width, bitmap.height, 3), 3);
+//   const { probabilities } = await classifier.run(pixels(bitmap, bitmap.width, bitmap.height, 3), input);
 
 export class Classifier {
   #worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
@@ -30,11 +30,11 @@ export class Classifier {
 
   /**
    * @param {{data: Uint8Array, height: number, width: number}} picture from pixels(); its data moves to the worker.
-   * @param {1|3} channels
+   * @param {object} input what the graph takes, as scale.js describes it.
    * @returns {Promise<{logits: Float32Array, probabilities: Float32Array, milliseconds: number}>}
    */
-  run({ data, height, width }, channels) {
-    return this.#call('run', [data, height, width, channels], [data.buffer]);
+  run({ data, height, width }, input) {
+    return this.#call('run', [data, height, width, input], [data.buffer]);
   }
 
   #call(method, args, transfer = []) {

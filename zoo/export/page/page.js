@@ -46,7 +46,7 @@ async function classify(read, aloud = true) {
       const asked = waiting;
       waiting = null;
       element('waiting').textContent = 'Computing …';
-      const found = await classifier.run(asked.read(), model.channels);
+      const found = await classifier.run(asked.read(), model);
       if (asked.turn === turn) {
         show('waiting', false);
         answer.present(model, found, asked.aloud);

@@ -19,7 +19,7 @@ export async function samplePixels(model) {
  * @throws {Error} the logits of its sample differ from those of the export.
  */
 export async function verify(classifier, model) {
-  const { logits } = await classifier.run(await samplePixels(model), model.channels);
+  const { logits } = await classifier.run(await samplePixels(model), model);
   const { logits: expected, tolerance } = model.sample;
   const difference = logits.reduce((most, logit, label) => Math.max(most, Math.abs(logit - expected[label])), 0);
   if (!(difference <= tolerance)) {

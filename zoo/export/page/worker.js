@@ -3,6 +3,8 @@
 // onnxruntime-web comes from ort/ beside the page if that folder exists, else from jsDelivr, with the hash of each
 // file checked. It uses one thread: more need headers (cross-origin isolation) that static hosts do not send.
 
+import { tensor } from './scale.js';
+
 const VERSION = '1.30.0';
 const CDN = `https://cdn.jsdelivr.net/npm/onnxruntime-web@${VERSION}/dist/`;
 const MODULE = {
@@ -27,13 +29,14 @@ const METHODS = {
     return ort.env.versions.web;
   },
 
-  /** Classify uint8 data (height, width, channels). */
-  async run(data, height, width, channels) {
-    const images = new ort.Tensor('uint8', data, [1, height, width, channels]);
+  /** Classify uint8 data (height, width, channels); input describes what the graph takes, as scale.js does. */
+  async run(data, height, width, input) {
     const begin = performance.now();
-    const { logits, probabilities } = await session.run({ images });
+    const { type, data: values, shape } = tensor({ data, height, width }, input);
+    const { logits, probabilities } = await session.run({ images: new ort.Tensor(type, values, shape) });
     const milliseconds = performance.now() - begin;
-    return { logits: logits.data, probabilities: probabilities.data, milliseconds };
+    const first = (output) => output.data.slice(0, output.dims[1]);
+    return { logits: first(logits), probabilities: first(probabilities), milliseconds };
   },
 };
 
