@@ -327,3 +327,41 @@ def test_the_command_in_this_process(digits_model, capsys):
     assert "test_accuracy" in capsys.readouterr().out
     assert main(["verify", "gone.onnx"]) == 2
     assert capsys.readouterr().err.startswith("error: gone.onnx: No such file")
+
+
+def test_pictures_of_other_sizes_give_what_the_graph_gives(classifier):
+    for shape in [(2, 20, 31, 1), (1, 3, 5, 1), (1, 300, 200, 1)]:
+        images = pixels(*shape)
+        [expected] = classifier.session.run(["probabilities"], {"images": images})
+        scaled = np.stack([classifier.geometry.scale(image) for image in images])
+        [by_pillow] = classifier.session.run(["probabilities"], {"images": scaled})
+        assert (expected == by_pillow).all()
+        assert (classifier.probabilities(images) == by_pillow).all()
+
+
+def test_a_provider_that_cannot_start_is_an_error(digits_model, monkeypatch):
+    import onnxruntime
+
+    available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+    original = onnxruntime.InferenceSession
+    # onnxruntime-gpu without a driver: it warns, and goes on with the CPU.
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda model, options, providers: original(model, options, providers=available[1:]),
+    )
+    for opened in (Classifier, verify):
+        with pytest.raises(ValueError, match="provider CUDAExecutionProvider cannot start here"):
+            opened(digits_model, providers=["CUDA", "CPU"])
+
+
+def test_a_class_named_location_changes_nothing(changed, classifier):
+    def rename(model):
+        spec = json.loads({entry.key: entry.value for entry in model.metadata_props}["input_spec"])
+        names = ["location", *spec["classes"][1:]]
+        set_metadata(classes=json.dumps(names), input_spec=json.dumps(spec | {"classes": names}))(model)
+
+    renamed = Classifier(changed(rename))
+    assert renamed.classes[0] == "location"
+    assert (renamed.probabilities(pixels(2, 8, 8, 1)) == classifier.probabilities(pixels(2, 8, 8, 1))).all()
