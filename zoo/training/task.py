@@ -9,32 +9,29 @@ the loss to a teacher. For mixed images, training shows the loss to their mixed 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
-import lightning.pytorch as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim import LBFGS, Optimizer
+from torch.optim import LBFGS
 
 from zoo.core.errors import UserError
 from zoo.core.part_setting import PartSetting
 from zoo.core.registry import errors_of
 from zoo.core.spec import InputSpec
-from zoo.data.datamodule import ImageDataModule
 from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
 from zoo.models.head_prefix import Prefix
 from zoo.training import optim
 from zoo.training.distillation import TEMPERATURE, WEIGHT, Distillation
 from zoo.training.epoch_metrics import EpochMetrics
-from zoo.training.lightning_internals import HookNameModule
 from zoo.training.loss import Loss
 from zoo.training.metrics import SplitMetrics
 from zoo.training.mixup import BatchMixer
 from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
-from zoo.training.optimizer_check import require_optimizer, require_scheduler
+from zoo.training.optimized_module import OptimizedModule
 
 #: Modes of torch.compile that replay CUDA graphs, whose outputs the next batch overwrites.
 GRAPH_MODES = ("reduce-overhead", "max-autotune")
@@ -69,7 +66,7 @@ def loss_of(output: Any) -> Tensor:
     return loss
 
 
-class ImageClassifier(Classifier, HookNameModule):
+class ImageClassifier(Classifier, OptimizedModule):
     """Any registered architecture, trained to classify images, under any Trainer.
 
     A subclass may have a ``training_step`` of its own; it returns a loss, or a dict with the key ``loss``.
@@ -250,77 +247,10 @@ class ImageClassifier(Classifier, HookNameModule):
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
         self.log_dict({f"{name}_step": value for name, value in figures.items()}, batch_size=count)
 
-    def _trainer_or_none(self) -> pl.Trainer | None:
-        try:
-            return self.trainer
-        except RuntimeError:  # this module is not attached to one
-            return None
-
-    def configure_optimizers(self) -> Any:
-        """Build the optimizer over the parameters that train, and the scheduler over it."""
-        optimizer = self.build_optimizer()
-        if self.warmup_steps:
-            optim.warm_up(optimizer, self.warmup_steps, lambda: self.trainer.global_step)
-        if (
-            self.lr_scheduler is None or getattr(self._trainer_or_none(), "max_epochs", None) == 0
-        ):  # a solved head may be the whole training
-            return optimizer
-        schedule = optim.build_scheduler(self.lr_scheduler, optimizer, self._planned_steps)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def require_optimizer(self) -> None:
-        """Try optimizer and scheduler, as zoo fit does before it makes a run's folder.
-
-        Raises:
-            UserError: the optimizer cannot take a parameter of the network, or one of them its arguments.
-        """
-        require_optimizer(self.optimizer, dict(self._trained()))
-        if self.lr_scheduler is not None:
-            require_scheduler(self.lr_scheduler, self.optimizer)
-
     @property
     def has_own_step(self) -> bool:
         """Whether a subclass says what a step of training is."""
         return type(self).training_step is not ImageClassifier.training_step
-
-    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield the parameters that train, by name."""
-        for name, value in self.named_parameters():  # a task may add modules to the network
-            if value.requires_grad:
-                yield name.removeprefix("network."), value
-
-    def build_optimizer(self) -> Optimizer:
-        """Build the optimizer over the parameters that train; with layer_decay each layer is one of its groups."""
-        rated = [(value, self.layer_rates.get(name, 1.0)) for name, value in self._trained()]
-        return optim.build_optimizer(self.optimizer, rated)
-
-    def _planned_steps(self) -> int:
-        """Return the optimizer steps of the whole training, by the length of the loader."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by a connector
-        if isinstance(data, ImageDataModule):
-            steps = optim.planned_steps(self.trainer, len(data.train_dataloader()))
-        else:
-            steps = self.trainer.estimated_stepping_batches
-        if steps == float("inf"):
-            ends = "--trainer.max_epochs or --trainer.max_steps"
-            raise UserError(f"{self._schedule_name()} needs to know where training ends: {ends}")
-        return int(steps)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to train a run beyond the end of a schedule that ends with it, by a UserError."""
-        if self._trainer_or_none() is None or self.lr_scheduler is None:
-            return
-        bounded = optim.ends_with_training(self.lr_scheduler)
-        for state in checkpoint.get("lr_schedulers", []):
-            length = state.get("total_steps", state.get("T_max") if bounded else None)
-            if length is not None and length < self._planned_steps():
-                raise UserError(
-                    f"the run's {self._schedule_name()} ends after {length} steps, and {self._planned_steps()} are "
-                    "asked for; leave --trainer.max_epochs as it was, or train a new run"
-                )
-
-    def _schedule_name(self) -> str:
-        return "" if self.lr_scheduler is None else str(optim.class_of(self.lr_scheduler).__name__)
 
     def compile_network(self, mode: bool | str) -> None:
         """Let torch.compile speed the network up, in one of its modes; True is its default."""
