@@ -62,7 +62,7 @@ def test_one_cycle_peaks_at_each_layers_own_rate(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr(LRScheduler, "step", lambda self, *args: step(self, *args) or seen.append(self.get_last_lr()))
     cycle = ("--lr_scheduler", "OneCycleLR", "--lr_scheduler.max_lr", 0.01)
     assert zoo("fit", *DECAY, *cycle, "--trainer.max_epochs", 1)[0] == 0
-    peaks = torch.tensor(seen).amax(dim=0)
+    peaks = torch.tensor([rates for rates in seen if len(rates) > 1]).amax(dim=0)  # a trial before has one group
     assert torch.allclose(peaks, torch.tensor([0.01 * 0.5**behind for behind in range(4, -1, -1)]), rtol=0.05)
 
 
