@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -257,14 +258,18 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
     limit = LIMITS[name] * (8 if options.small else 1)
     command = [sys.executable, __file__, "--part", name, "--device", options.device, "--folder", str(folder)]
     begin = time.perf_counter()
+    command += ["--small"] if options.small else []
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, start_new_session=True, **streams)
     try:
-        words = [*command, *(["--small"] if options.small else [])]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit)
+        out, err = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # with the commands that it has started
+        process.communicate()
         return {"error": f"stopped after its {limit} s"}
-    if done.returncode != 0:
-        return {"error": (done.stderr.strip().splitlines() or ["no message"])[-1]}
-    return json.loads(done.stdout.splitlines()[-1]) | {"seconds_in_all": round(time.perf_counter() - begin, 1)}
+    if process.returncode != 0:
+        return {"error": (err.strip().splitlines() or ["no message"])[-1]}
+    return json.loads(out.splitlines()[-1]) | {"seconds_in_all": round(time.perf_counter() - begin, 1)}
 
 
 def main() -> None:
