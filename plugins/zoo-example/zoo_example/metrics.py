@@ -11,7 +11,7 @@ from zoo import InputSpec
 class Lead(MeanMetric):
     """Mean difference of the right class's logit and the mean of all."""
 
-    def update(self, logits: Tensor, labels: Tensor) -> None:
+    def update(self, logits: Tensor, labels: Tensor) -> None:  # type: ignore[override]  # zoo passes these
         """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``."""
         super().update(logits.gather(1, labels[:, None])[:, 0] - logits.mean(dim=1))
 

@@ -24,7 +24,8 @@ def names() -> list[str]:
     def ask() -> list[str]:
         import timm
 
-        return timm.list_models()  # type: ignore[no-any-return]
+        models: list[str] = timm.list_models()
+        return models
 
     return cached("", ask)
 

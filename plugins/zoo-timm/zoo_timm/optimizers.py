@@ -5,7 +5,7 @@ Names that timm gives to one class with other defaults (lambc, lambw) are option
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo_timm.cache import cached
 
@@ -24,11 +24,12 @@ def builder(name: str) -> type[Optimizer]:
 
 
 def _classes() -> dict[str, type[Optimizer]]:
-    from timm.optim import get_optimizer_info, list_optimizers
+    from timm import optim
 
-    classes: dict[type[Optimizer], str] = {}
-    for name in sorted(list_optimizers(), key=lambda name: (bool(get_optimizer_info(name).defaults), len(name), name)):
-        info = get_optimizer_info(name)
+    library: Any = optim  # its annotations are those of a private module
+    info_of, classes = library.get_optimizer_info, dict["type[Optimizer]", str]()
+    for name in sorted(library.list_optimizers(), key=lambda name: (bool(info_of(name).defaults), len(name), name)):
+        info = info_of(name)
         kind = info.opt_class
         # Those of second order need gradients of gradients, which no training here computes.
         if isinstance(kind, type) and kind.__module__.startswith("timm.") and not info.second_order:
