@@ -20,6 +20,9 @@ from support import error_of
 from zoo.cli import prediction_progress
 from zoo.cli.prediction_progress import PredictionProgress
 
+#: Images that take some seconds.
+MANY = 20_000
+
 
 @pytest.fixture
 def images(tmp_path):
@@ -113,21 +116,20 @@ def test_without_resume_rows_of_an_interrupted_command_are_overwritten_and_a_lin
 def test_a_stopped_command_leaves_whole_rows_and_goes_on(zoo, zoo_process, digits_model, images, tmp_path):
     for name in ("07.png", "20.png"):
         (images / name).unlink()
-    os.mkfifo(images / "20.png")  # reading it waits for a writer
+    for number in range(MANY):  # more than are read before the signal comes
+        os.link(images / "00.png", images / f"more{number:05}.png")
     process = zoo_process("predict", digits_model, "images", "--output", "out.jsonl")
     part = tmp_path / "out.jsonl.part"
     while process.poll() is None and not (part.exists() and part.read_text()):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    (images / "20.png").write_bytes(b"")
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "the same command with --resume goes on" in err
     assert not (tmp_path / "out.jsonl").exists()
     assert all(json.loads(line)["predictions"] for line in part.read_text().splitlines())
-    (images / "20.png").unlink()
     assert zoo("predict", digits_model, "images", "--output", "out.jsonl", "--resume")[0] == 0
-    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 22
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 22 + MANY
 
 
 def test_a_run_and_its_exported_file_write_the_same_rows(zoo, digits_run, digits_model, images, tmp_path):
