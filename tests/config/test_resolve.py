@@ -80,7 +80,7 @@ def test_negative_numbers_are_values():
         ("trainer:", "trainer is None; allowed is a mapping of its options"),
         ("model: {architecture: 3}", r"model\.architecture is 3; allowed is a name"),
         ("model: {architecture: {name: [x]}}", "allowed is a name"),
-        ("\x00", "not YAML|special characters"),
+        ("\x00", "character 0x0 is not allowed in YAML"),
     ],
 )
 def test_a_wrong_config_is_named_with_its_line(config, text, message):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import zoo as library
+from zoo.core import registry
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,8 @@ def names_cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        library.list_architectures()
+        for kind in registry.KINDS:
+            registry.list_names(kind)
     return folder
 
 

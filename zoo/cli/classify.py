@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from zoo.models.tta import TestTimeAugmentation
 
 
-#: onnxruntime's name of what computes on NVIDIA GPUs.
-CUDA = "CUDAExecutionProvider"
-
-
 @contextmanager
 def opened_network(
     model: str | ConfigSources,
@@ -54,13 +50,14 @@ def opened_network(
         folder = None if model.endswith(".onnx") else installed_folder(model)
         if folder is not None or model.endswith(".onnx"):
             file = model if folder is None else folder / "model.onnx"
-            with as_user_errors():
-                opened = runtime.Classifier(file, threads=threads, providers=_providers(device))
-            if device.startswith("cuda") and CUDA not in (used := opened.session.get_providers()):
-                raise UserError(
-                    f"--device is '{device}', but onnxruntime cannot start {CUDA} here and would use {used[0]}; "
-                    "'zoo doctor' shows the devices, or leave --device out"
-                )
+            providers = _providers(device)
+            try:
+                with as_user_errors():
+                    opened = runtime.Classifier(file, threads=threads, providers=providers)
+            except ValueError as error:
+                if providers is None or isinstance(error, UserError):
+                    raise
+                raise UserError(f"--device is '{device}', but {error}; 'zoo doctor' shows the devices") from error
             yield ExportedNetwork(opened, invert, tta)
             return
     from zoo.images.threads import torch_threads  # loads torch, which exported files do not need
@@ -79,13 +76,6 @@ def _providers(device: str) -> list[str] | None:
         return None
     if device not in ("cuda", "cuda:0"):
         raise UserError(f"--device is '{device}'; for exported files allowed are cpu and cuda")
-    import onnxruntime
-
-    if CUDA not in (available := onnxruntime.get_available_providers()):
-        raise UserError(
-            f"--device is '{device}', but this onnxruntime computes by {', '.join(available)} alone; "
-            "pip install onnxruntime-gpu in its place, or leave --device out"
-        )
     return ["CUDA", "CPU"]
 
 

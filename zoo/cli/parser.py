@@ -73,7 +73,7 @@ class Parser(argparse.ArgumentParser):
         if not argument.startswith("-"):
             raise UserError(f"unexpected argument '{argument}' of '{self.prog}'; see '{self.prog} --help'")
         option = argument.partition("=")[0]
-        near = did_you_mean(option, re.findall(r"--[\w.]+", self.format_usage()))
+        near = did_you_mean(option, re.findall(r"--[\w.]+", self.format_usage() + self.format_help()))
         raise UserError(f"unknown option {option} of '{self.prog}'{near}; see '{self.prog} --help'")
 
 

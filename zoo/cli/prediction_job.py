@@ -161,8 +161,8 @@ class PredictionJob:
         return [] if result.probabilities is None else self.choice.named(result.probabilities)
 
     def _line(self, result: Result) -> str:
-        text = (result.error and "error: " + result.error) or _text(self._named(result))
-        return f"{printable(result.name)}\t{printable(text)}"
+        text = printable(f"error: {result.error}") if result.error else _text(self._named(result))
+        return f"{printable(result.name)}\t{text}"
 
     def _show(self, progress: PredictionProgress) -> None:
         if self._few:
@@ -217,4 +217,4 @@ class PredictionJob:
 
 
 def _text(pairs: Sequence[Prediction]) -> str:
-    return f"{pairs[0][0]}\t{pairs[0][1]:.4f}" if pairs else NONE
+    return f"{printable(pairs[0][0])}\t{pairs[0][1]:.4f}" if pairs else NONE

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from zoo.cli.parser import Parser
+from zoo.cli.parser import COMMANDS, Parser
 from zoo.core.errors import UserError
 from zoo.runs.folder import RUN_COLUMNS
 
@@ -17,8 +17,8 @@ LISTED = 20
 def parser() -> Parser:
     """Return the command's parser."""
     text = (
-        "List runs as a table; those that differ in seed or fold only have a line together below it. 'zoo runs rm "
-        "RUN...' deletes runs, or groups of folds or seeds, after a question."
+        f"{COMMANDS['runs']}; those that differ in seed or fold only have a line together below the table. 'zoo runs "
+        "rm RUN...' deletes runs, or groups of folds or seeds, after a question."
     )
     usage = "zoo runs [FOLDER] [options]\n       zoo runs rm RUN... [--yes]"
     parser = Parser("runs", text, usage=usage)

@@ -108,7 +108,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a number such as 0x_
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: received {str(content)[:100]!r}; a config is a mapping: 'data: {{dataset: digits}}'")
+        raise UserError(f"{path}: received {repr(content)[:100]}; a config is a mapping: 'data: {{dataset: digits}}'")
     return content
 
 
