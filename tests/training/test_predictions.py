@@ -27,7 +27,7 @@ def trainer(**options):
 
 
 def predict(model, loader, **limits):
-    data = SimpleNamespace(val_dataloader=lambda: loader)
+    data = SimpleNamespace(loader=lambda split: loader)
     return list(predict_batches(trainer(**limits), model, data, "val"))
 
 

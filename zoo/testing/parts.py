@@ -172,7 +172,8 @@ def _step(matrix: nn.Parameter, optimizer: Optimizer) -> float:
         torch.autograd.backward(loss)
         return loss
 
-    return float(optimizer.step(closure))  # type: ignore[arg-type]  # torch says a closure returns a float
+    loss: object = optimizer.step(closure)  # type: ignore[arg-type]  # torch says a closure returns a float
+    return float(loss.detach() if isinstance(loss, Tensor) else loss)  # type: ignore[arg-type]
 
 
 def _rates(scheduler: LRScheduler, optimizer: Optimizer) -> list[float]:
