@@ -29,7 +29,13 @@ SINGLE = [name for name in library.list_architectures() if "/" not in name]
 LARGE = {name for name in SINGLE if name.startswith("vgg")} - {"vgg11", "vgg16_bn"}
 
 
-@pytest.mark.parametrize("name", SINGLE)
+#: Of deep networks, whose shallow ones show the same.
+DEEP = {"resnet44", "resnet56", "resnet110"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in SINGLE]
+)
 def test_every_single_architecture_keeps_the_contract(name, monkeypatch):
     if name in LARGE:
         monkeypatch.setattr("zoo.testing.networks._check_onnx", lambda *_: None)

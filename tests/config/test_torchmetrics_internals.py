@@ -53,6 +53,7 @@ def test_what_is_slow_is_not_imported_until_somebody_asks_for_it(run):
     assert "torchvision" in after
 
 
+@pytest.mark.slow
 def test_metrics_of_sounds_and_pictures_and_drawings_of_metrics_work_afterwards(run):
     printed = run("""
         import pickle, torch, torchmetrics, matplotlib

@@ -58,6 +58,7 @@ def test_the_rank_that_lightning_sets_counts_before_variables(monkeypatch, capsy
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_of_two_training_processes_one_is_the_first(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(TRAIN_ON_TWO)

@@ -74,6 +74,6 @@ def test_one_process_evaluates_every_image(alone):
     assert alone[1::2] == [359, 143]
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("ddp_spawn", marks=pytest.mark.slow)])
 def test_two_processes_of_any_trainer_give_the_figures_of_one(strategy, alone, tmp_path):
     assert figures(tmp_path, "2", strategy) == alone

@@ -26,6 +26,7 @@ def test_a_compiled_network_trains_to_nearly_the_same_weights(zoo_process, tmp_p
         torch.testing.assert_close(tensor, weights["false"][name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_compiler_says_so(zoo_process, monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
