@@ -128,7 +128,8 @@ def test_killed_processes_are_started_again_and_end_with_equal_weights(tmp_path,
         folder.mkdir()
     runs = [Run(folder / "runs" / "digits-lenet5" / "version_0") for folder in folders]
     words = ("fit", *RANDOM, "--trainer.max_epochs", 40)
-    process = torchrun(folders[0], 2, *words, options=("--max-restarts", kills), stderr=subprocess.DEVNULL)
+    silent = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    process = torchrun(folders[0], 2, *words, options=("--max-restarts", kills), **silent)
     for kill in range(kills):
         wait_for(has_row(runs[0], 130 * 4 * kill + 10), process, 300)
         time.sleep(moments.uniform(0, 1))

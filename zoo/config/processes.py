@@ -13,6 +13,7 @@ from typing import Any
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Trainer
+from torch.distributed import Backend
 
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import find_run
@@ -57,6 +58,8 @@ class Processes:
     def check(self, trainer: Trainer, devices: Any) -> None:
         """Refuse, by a UserError, a trainer whose processes cannot start as zoo needs them; say how many auto means.
 
+        The processes of a launcher are connected here.
+
         Args:
             trainer: built, but not running.
             devices: as the configuration has them.
@@ -74,6 +77,10 @@ class Processes:
                 f"LOCAL_RANK is {local_rank}, but --trainer.devices is 1; start several processes with torchrun, or "
                 "unset LOCAL_RANK"
             )
+        if isinstance(getattr(trainer.strategy, "cluster_environment", None), LaunchedEnvironment) and count > 1:
+            own = getattr(trainer.strategy, "process_group_backend", None)
+            usual = Backend.default_device_backend_map.get(trainer.strategy.root_device.type, "gloo")
+            self.ranks.connect(own or usual, count)
         if str(devices) in ("auto", "-1"):
             kind = trainer.strategy.root_device.type
             print_stderr(f"--trainer.devices auto: {count} {kind} device{'s'[: count > 1]}")

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from torch import distributed
 from torch.distributed import DistError, PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # public, but C++
 
 from zoo.core.errors import OtherProcessError, RunError, UserError, ZooError
@@ -137,6 +138,20 @@ class Ranks:
         self._decided[key] = json.dumps(answer)
         if self._store is not None:
             self._store.set(key, self._decided[key])
+
+    def connect(self, backend: str, size: int) -> None:
+        """Form the group in which the processes of a launcher compute together, by the store of this training.
+
+        torch itself would take torchrun's store as it is. That holds the addresses of processes that have ended, where
+        torchrun starts others in their place, and each would wait for those.
+
+        Args:
+            backend: what computes, such as gloo or nccl.
+            size: processes on all machines.
+        """
+        if self._store is not None and not distributed.is_initialized():
+            store = PrefixStore("group", self._store)
+            distributed.init_process_group(backend, store=store, rank=self.rank, world_size=size)
 
     def remember(self, key: str, value: str) -> None:
         """Let processes that torchrun starts later, in place of these, read a value."""
