@@ -144,19 +144,9 @@ def test_a_part_that_raises_is_named(zoo, stranger, kind):
     assert ("'mine'" if kind in ("optimizer", "scheduler") else "raises KeyError: 'mine'") in line
 
 
-@pytest.mark.parametrize("kind", TYPES)
-def test_a_part_of_another_type_is_named_with_the_clause(zoo, stranger, kind):
-    old, new, clause = TYPES[kind]
-    assert old in PARTS[kind]
-    stranger(**{kind: PARTS[kind].replace(old, new, 1)})
-    line = fails(zoo, kind)
-    assert f"{KINDS[kind].title} '{kind}_x' of stranger-parts 1.0" in line
-    assert clause in line
-
-
-@pytest.mark.parametrize("kind", SHAPES)
-def test_a_part_of_another_shape_is_named_with_the_clause(zoo, stranger, kind):
-    old, new, clause = SHAPES[kind]
+@pytest.mark.parametrize(("kind", "change"), [*TYPES.items(), *SHAPES.items()])
+def test_a_part_of_another_type_or_shape_is_named_with_the_clause(zoo, stranger, kind, change):
+    old, new, clause = change
     assert old in PARTS[kind]
     stranger(**{kind: PARTS[kind].replace(old, new, 1)})
     line = fails(zoo, kind)

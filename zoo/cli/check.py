@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
 from zoo.core.console import printable
-from zoo.core.errors import RunError, UserError
+from zoo.core.errors import RunError, UserError, listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -230,12 +230,11 @@ def _show(
 
 
 def _show_issue(console: Console, issue: Issue) -> None:
-    shown = [_place(image) for image in issue.images[:SHOWN_IMAGES]]
-    more = f" and {len(issue.images) - SHOWN_IMAGES:,} more" if len(issue.images) > SHOWN_IMAGES else ""
+    shown = listed([_place(image) for image in issue.images], SHOWN_IMAGES)
     what = printable(issue.what)
     if issue.kind == "unreadable" and issue.images[0].file is not None and issue.images[0].file in issue.what:
-        shown = []  # the reason names the file
-    places = f": {', '.join(shown)}{more}" if shown else ""
+        shown = ""  # the reason names the file
+    places = f": {shown}" if shown else ""
     console.print(f"{issue.kind}: {what}{places}", soft_wrap=True)
 
 

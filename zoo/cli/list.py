@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from zoo.cli.parser import Parser
 from zoo.core import registry
-from zoo.core.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean, listed
 
 #: The kinds by the words that the command takes.
 KINDS: dict[str, registry.Kind] = {facts.plural: kind for kind, facts in registry.KINDS.items() if facts.plural}
@@ -67,8 +67,7 @@ def _hint(pattern: str, names: Sequence[str]) -> str:
     containing = sorted((name for name in names if word in name.lower()), key=order)
     if not containing:
         return did_you_mean(pattern, [*names, *KINDS])
-    more = f" and {len(containing) - HINTED:,} more" if len(containing) > HINTED else ""
-    return f", but these contain it: {', '.join(containing[:HINTED])}{more} (zoo list '*{word}*')"
+    return f", but these contain it: {listed(containing, HINTED)} (zoo list '*{word}*')"
 
 
 def _names(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:

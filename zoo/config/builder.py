@@ -29,7 +29,7 @@ from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.parser_internals import prefer_int, without_unserializable
 from zoo.config.processes import Processes
-from zoo.config.recorded_split import draws_by_count, old_run, recorded_augmentation, recorded_split
+from zoo.config.recorded_split import complete_data, old_run, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.config.trainer_options import require_possible
 from zoo.core import registry
@@ -186,14 +186,7 @@ class ZooCLI(LightningCLI):
             trainer.max_epochs = FINE_TUNING_EPOCHS if self.config.model.weights is not None else DEFAULT_EPOCHS
         if self.config.seed_everything is False:
             self.config.seed_everything = DEFAULT_SEED
-        data.root = str(ImageDataModule(root=data.root).root.absolute())
-        if data.split is not None:
-            data.split = str(Path(data.split).absolute())
-        for option, value in vars(data.dataset).items():
-            if isinstance(value, Path) and value.exists():  # others start at the root
-                data.dataset[option] = value.absolute()
-        if self.run is not None and draws_by_count(self.run):
-            data.split_seed = None
+        complete_data(data, self.run)
         weights = self.config.model.weights
         if weights is not None and os.path.exists(weights):
             self.config.model.weights = str(Path(weights).absolute())

@@ -13,15 +13,14 @@ import jsonargparse
 
 from zoo.config.builder_options import add_builder
 from zoo.config.messages import parser_error
-from zoo.config.recorded_split import draws_by_count, recorded_augmentation, recorded_split
-from zoo.config.resolve import ConfigSources, resolve
+from zoo.config.recorded_split import complete_data, recorded_augmentation, recorded_split
+from zoo.config.resolve import ConfigSources
 from zoo.config.run_sources import run_sources, show_split_notes
 from zoo.core import registry
 from zoo.core.code_file import use_code
 from zoo.core.console import print_stderr
 from zoo.core.errors import RunError
 from zoo.data.image_data import ImageData
-from zoo.data.root import default_root
 from zoo.models.checkpoint import PLAIN, classifier_of, read_checkpoint, require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
 from zoo.models.installed import write_description
@@ -88,8 +87,8 @@ def export_weights(args: Sequence[str]) -> Path:
     Raises:
         UserError, RunError: as ``export``.
     """
-    run, _ = run_sources("export", args)
-    checkpoint_path = _checkpoint_path(run, args)
+    run, sources = run_sources("export", args)
+    checkpoint_path = _checkpoint_path(run, sources)
     checkpoint = read_checkpoint(checkpoint_path)
     path = run.path / "model.safetensors"
     try:
@@ -117,11 +116,7 @@ def open_trained(command: str, args: Sequence[str]) -> TrainedClassifier:
     checkpoint = read_checkpoint(checkpoint_path, mapped=True)
     _require_own_architecture(checkpoint, checkpoint_path, sources)
     data["dataset"]["name"] = sources.names["dataset"]
-    data["root"] = str((default_root() if data["root"] is None else Path(data["root"])).absolute())
-    if draws_by_count(run):
-        data["split_seed"] = None
-    if data["split"] is not None:
-        data["split"] = str(Path(data["split"]).absolute())
+    complete_data(data, run)
     data |= recorded_split(run, data) | recorded_augmentation(data)
     images = ImageData(**data, seed=options["seed"], spec=spec_of(checkpoint, checkpoint_path))
     classifier = classifier_of(checkpoint, checkpoint_path, Classifier, run.path, share=True)
@@ -153,16 +148,12 @@ def _parsed(command: str, sources: ConfigSources) -> dict[str, Any]:
     except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
         raise parser_error(str(error), parser, sources) from error
     data: dict[str, Any] = parsed.data.as_dict()
-    for option, value in data["dataset"].items():
-        if isinstance(value, Path) and value.exists():  # others start at the root
-            data["dataset"][option] = value.absolute()
     return {"data": data, "ckpt_path": parsed.ckpt_path, "seed": int(parsed.seed_everything)}
 
 
-def _checkpoint_path(run: Run, args: Sequence[str]) -> Path:
+def _checkpoint_path(run: Run, sources: ConfigSources) -> Path:
     """Return the checkpoint that options name, else the run's own."""
-    options = resolve(args[1:]).options
-    named = [option.partition("=")[2] for option in options if option.startswith("--ckpt_path=")]
+    named = [option.partition("=")[2] for option in sources.options if option.startswith("--ckpt_path=")]
     return Path(named[-1]) if named else run.trained()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 
+from zoo.config.failures import explained_failures
 from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
 from zoo.config.grown import compare_with_old
@@ -21,8 +21,7 @@ from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import ImageError, RunError, UserError, ZooError, first_line, is_out_of_memory
-from zoo.core.part_setting import part_of
+from zoo.core.errors import RunError, UserError, first_line, is_out_of_memory
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
@@ -38,9 +37,6 @@ from zoo.training.predictions import CollectPredictions, PredictedBatch, predict
 from zoo.training.progress_bar import show_result, show_summary
 from zoo.training.slurm import requeued_before_training
 from zoo.training.summary import training_summary
-
-#: What torch's means of communication say where another process has gone.
-LOST = re.compile(r"connection closed|connection reset|gloo|nccl|broken pipe|store->|recvValue", re.IGNORECASE)
 
 
 def train(
@@ -110,7 +106,7 @@ def _trained(cli: FitCLI, *, silent: bool) -> Run:
         )
         return cli.run
     silenced = _dropped_output(silent, redirect_stderr, redirect_stdout)
-    with _failures(cli), silenced, tf32_products(cli.config.tf32):
+    with explained_failures(cli), silenced, tf32_products(cli.config.tf32):
         _train(cli)
     if cli.stop.signum is not None:  # it came after the last step: the run is complete all the same
         raise Interrupted(cli.stop.signum)
@@ -259,44 +255,3 @@ def _report(cli: FitCLI) -> None:
         classes, step = cli.model.spec.classes, checkpoint["global_step"]
         for problem in log_results(cli.parts, cli.run, predictions, classes, step):
             cli.notify(problem)
-
-
-@contextmanager
-def _failures(cli: FitCLI) -> Iterator[None]:
-    """Add to what stops a training what the user can do."""
-    remedy = f"resume with: zoo fit {cli.run.path}" if cli.run is not None else ""
-    try:
-        yield
-    except Interrupted:
-        print_stderr(f"interrupted at step {cli.trainer.global_step}; {remedy}")
-        raise
-    except SystemExit:  # Ctrl-C or SIGTERM while no step is done: GracefulStop listens to the others
-        print_stderr(f"interrupted while not training; {remedy}")
-        raise
-    except Exception as error:
-        if (explained := _explained(error, cli, remedy)) is None:
-            raise
-        raise explained from error
-
-
-def _explained(error: Exception, cli: FitCLI, remedy: str) -> RunError | None:
-    """Return what an error of a training means; None where it says it itself."""
-    reason = first_line(error)
-    if isinstance(error, ImageError):
-        return RunError(f"{error}; then {remedy}")
-    if is_out_of_memory(error):
-        whole = cli.datamodule.global_batch
-        option, size = ("batch_size", cli.datamodule.batch_size) if whole is None else ("global_batch", whole)
-        return RunError(
-            f"out of memory at {'batch size' if whole is None else 'global batch'} {size}; the last checkpoint is "
-            f"kept; try a smaller batch: --data.{option} {max(1, size // 2)}"
-        )
-    if cli.trainer.world_size > 1 and LOST.search(str(error)):
-        return RunError(f"another process of this training has ended; {remedy}")
-    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        return RunError(f"the network cannot be compiled: {reason}; leave --model.compile out")
-    if "DataLoader worker" in str(error):
-        return RunError(f"a process that reads images died: {reason}; {remedy}")
-    if not isinstance(error, ZooError) and (title := part_of(error, cli.parts)):
-        return RunError(f"{title} raises {type(error).__name__}: {reason}; mend it or leave it out; {remedy}")
-    return None

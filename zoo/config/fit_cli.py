@@ -21,7 +21,7 @@ from zoo.config.resume import require_same_config
 from zoo.config.time_limit import TimeLimit, without_length
 from zoo.config.tracking import closing_loggers
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean, listed
 from zoo.core.part_setting import build_parts
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import last_epoch, load_weights
@@ -156,10 +156,9 @@ class FitCLI(ZooCLI):
             lr_scheduler=config["lr_scheduler"],
         )
         if before := self.model.trained_before:
-            more = "" if len(before) <= LISTED else f" and {len(before) - LISTED} more"
             self.notify(
-                f"layers before the frozen ones still train: {', '.join(before[:LISTED])}{more}; "
-                "--model.freeze N freezes the first N layers"
+                f"layers before the frozen ones still train: {listed(before, LISTED)}; --model.freeze N freezes the "
+                "first N layers"
             )
         if self.compile:
             self.model.compile_network(self.compile)

@@ -26,7 +26,7 @@ from zoo.training.launched_environment import LaunchedEnvironment
 from zoo.training.lightning_internals import MultiProcessingLauncher
 from zoo.training.ranks import Ranks, require_nodes
 
-#: What config.yaml holds where nobody asked for a number of devices.
+#: Numbers of devices in config.yaml that the user did not choose.
 OPEN = (None, 1, "1", "auto")
 
 

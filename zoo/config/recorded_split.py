@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import UserError
+from zoo.data.root import default_root
 from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 
@@ -18,6 +19,23 @@ SPLIT_OPTIONS = ("val_fraction", "test_fraction", "split_seed", "group", "split"
 def draws_by_count(run: Run) -> bool:
     """Tell whether the run is of a version that drew splits by count and did not record them."""
     return not run.split.is_file() and "split_seed" not in read_config(run.config).get("data", {})
+
+
+def complete_data(data: Any, run: Run | None) -> None:
+    """Make the paths of ``data`` absolute, and let a run of an old version draw its splits as that did.
+
+    Args:
+        data: options of ``data``, by item: a dict, or jsonargparse's Namespace.
+        run: to resume or evaluate; None for a new one.
+    """
+    data["root"] = str((default_root() if data["root"] is None else Path(data["root"])).absolute())
+    if data["split"] is not None:
+        data["split"] = str(Path(data["split"]).absolute())
+    for option, value in list(data["dataset"].items()):
+        if isinstance(value, Path) and value.exists():  # others start at the root
+            data["dataset"][option] = value.absolute()
+    if run is not None and draws_by_count(run):
+        data["split_seed"] = None
 
 
 def recorded_split(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.config.run import ALONE, EvaluateCLI, opened, show_results, training_facts
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import UserError
+from zoo.core.errors import UserError, listed
 from zoo.data.opening import open_source
 from zoo.data.other_images import OtherImages, open_other_images
 from zoo.data.split_file import read_split
@@ -107,8 +107,7 @@ def _show_notes(run: Run, images: OtherImages) -> None:
     if not is_first_process():
         return
     if images.missing:
-        more = "" if len(images.missing) <= LISTED else f" and {len(images.missing) - LISTED} more"
-        print_stderr(f"no image of {', '.join(images.missing[:LISTED])}{more}: the figures are of the other classes")
+        print_stderr(f"no image of {listed(images.missing, LISTED)}: the figures are of the other classes")
     if trained := _trained_on(run, images):
         print_stderr(f"{trained:,} of the {len(images.names):,} images are ones that the network was trained on")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -72,6 +72,12 @@ class OtherProcessError(ZooError):
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the name of its class where it has none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def listed(items: Sequence[object], most: int = 20) -> str:
+    """Return up to ``most`` items separated by commas, and the number of the others: ``a, b and 3 more``."""
+    more = f" and {len(items) - most:,} more" if len(items) > most else ""
+    return ", ".join(map(str, items[:most])) + more
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -105,7 +105,7 @@ def find(kind: Kind, name: str, origin: str = "") -> Entry | FileBuilder | Impor
 
 
 def titled(kind: Kind, name: str) -> str:
-    """Return what an error calls a name: with its distribution, unless that is zoo's own or nobody registers it."""
+    """Return a name for errors, with its distribution where another than zoo's registers it."""
     try:
         entry = find(kind, name)
     except UserError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zoo.core.errors import UserError
-from zoo.data.split_notes import shown
+from zoo.core.errors import UserError, listed
+from zoo.data.split_notes import SHOWN
 
 
 def group_keys(dataset: Any, keys: list[str], group: str | None = None) -> list[str]:
@@ -36,7 +36,7 @@ def group_keys(dataset: Any, keys: list[str], group: str | None = None) -> list[
     if unmatched := [key for key, match in zip(keys, matches, strict=True) if match is None]:
         raise UserError(
             f"data.group is '{group}', which matches no part of {len(unmatched):,} of {len(keys):,} paths: "
-            f"{shown(unmatched)}; it must match every path"
+            f"{listed(unmatched, SHOWN)}; it must match every path"
         )
     # Of alternatives, (a)|(b), the first group may have no part in a match.
     names = [

@@ -43,7 +43,7 @@ class Source(Protocol):
     size: tuple[int, int]
     #: Images that are best fetched at once; smaller batches are cut from them.
     at_once: int
-    #: Whether no label is BAD, so that nobody has to look.
+    #: Whether no label is BAD; then no batch is searched for such labels.
     sound: bool
 
     def __len__(self) -> int: ...

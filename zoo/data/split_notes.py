@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.core.errors import listed
 from zoo.data.split import hash_split
 from zoo.data.split_file import SplitRow, digests, file_size
 
@@ -17,12 +18,6 @@ SHOWN, SHOWN_PAIRS = 12, 4
 
 #: Seeds that are tried for the remedy, and the number of hashes they may take together.
 SEEDS, HASHES = 200, 500_000
-
-
-def shown(names: Sequence[str]) -> str:
-    """Return up to SHOWN names, and how many more there are."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def lacking_classes(
@@ -39,7 +34,7 @@ def lacking_classes(
         "add images of it, or choose larger fractions" + seed_remedy(labels, keys, fractions, fold) if missing else ""
     )
     return [
-        f"warning: {split} has no image of {shown([classes[number] for number in numbers])}: {remedy}"
+        f"warning: {split} has no image of {listed([classes[number] for number in numbers], SHOWN)}: {remedy}"
         for split, numbers in missing.items()
     ]
 
@@ -71,9 +66,9 @@ def outside(source: str, rows: Mapping[str, SplitRow], keys: Iterable[str]) -> l
     appeared = sorted(present - rows.keys())
     notes = []
     if vanished:
-        notes.append(f"warning: no longer in the data: {_images(vanished)} of {source}: {shown(vanished)}")
+        notes.append(f"warning: no longer in the data: {_images(vanished)} of {source}: {listed(vanished, SHOWN)}")
     if appeared:
-        notes.append(f"warning: left out: {_images(appeared)} that {source} does not list: {shown(appeared)}")
+        notes.append(f"warning: left out: {_images(appeared)} that {source} does not list: {listed(appeared, SHOWN)}")
     return notes
 
 
@@ -98,7 +93,7 @@ def changed(
     other += [row.path for (row, _), content in zip(rest, contents, strict=True) if content != row.digest]
     if not other:
         return []
-    return [f"warning: changed since {source} was written: {_images(other)}: {shown(other)}"]
+    return [f"warning: changed since {source} was written: {_images(other)}: {listed(other, SHOWN)}"]
 
 
 def _images(names: Sequence[str]) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from zoo.core.errors import UserError, did_you_mean
+from zoo.core.errors import UserError, did_you_mean, listed
 from zoo.data.split import SPLIT_NAMES, split_of
-from zoo.data.tables import Table, listed
+from zoo.data.tables import Table
 
 #: Usual names of each column, as ``_plain`` writes them. Of the paths, the first that a table has is taken: many tables
 #: have a number in ``id`` beside the file.

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.core.errors import UserError
+from zoo.core.errors import UserError, listed
 
 #: Endings of the files that are read, and what else spreadsheets put between the values of a .csv file.
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 DELIMITERS = (",", ";", "\t", "|")
-
-#: Lines, files or labels that an error lists; it counts the others.
-LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,6 @@ def read_table(path: Path) -> Table:
     columns = {name: list(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
     columns.pop("", None)  # the number of the row, as pandas writes it
     return Table(path, columns, lines)
-
-
-def listed(items: Sequence[object]) -> str:
-    """Return the first LISTED items separated by commas, and the number of the others."""
-    more = f" and {len(items) - LISTED:,} more" if len(items) > LISTED else ""
-    return ", ".join(map(str, items[:LISTED])) + more
 
 
 def require_utf8(path: Path, texts: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from zoo.core.errors import NoSplitError, UserError
+from zoo.core.errors import NoSplitError, UserError, listed
 from zoo.data.table_columns import (
     class_names,
     crossing_groups,
@@ -19,7 +19,7 @@ from zoo.data.table_columns import (
     split_names,
     with_one_hot_label,
 )
-from zoo.data.tables import listed, read_table, require_utf8
+from zoo.data.tables import read_table, require_utf8
 from zoo.datasets.folder import ImageFolder
 from zoo.images.finder import FileFinder
 

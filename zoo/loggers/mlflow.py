@@ -59,7 +59,7 @@ def mlflow(run: LoggedRun, tracking_uri: str | None = None, experiment: str | No
 
 
 def _require_server(uri: str) -> None:
-    """Refuse, by a UserError, an address at which nobody answers."""
+    """Raise a UserError if no server answers at the address."""
     try:
         urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).close()
     except HTTPError:  # somebody is there; mlflow will say what is wrong

@@ -11,29 +11,24 @@ from torchmetrics.classification import MulticlassAUROC, MulticlassAveragePrecis
 from zoo.core.spec import InputSpec
 
 
-# torchmetrics takes logits that happen to lie between 0 and 1 for probabilities, so each gets probabilities.
-class AUROC(MulticlassAUROC):
+class OfLogits:
+    """Gives a metric of probabilities those of logits: torchmetrics takes logits between 0 and 1 for probabilities."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``."""
+        super().update(preds.softmax(dim=1), target)  # type: ignore[misc]  # of the metric
+
+
+class AUROC(OfLogits, MulticlassAUROC):
     """Area under the ROC curve, of logits."""
 
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``."""
-        super().update(preds.softmax(dim=1), target)
 
-
-class AveragePrecision(MulticlassAveragePrecision):
+class AveragePrecision(OfLogits, MulticlassAveragePrecision):
     """Area under the curve of precision over recall, of logits."""
 
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``."""
-        super().update(preds.softmax(dim=1), target)
 
-
-class CalibrationError(MulticlassCalibrationError):
+class CalibrationError(OfLogits, MulticlassCalibrationError):
     """Expected calibration error, of logits."""
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add a batch: logits ``(batch, classes)``, int64 labels ``(batch,)``."""
-        super().update(preds.softmax(dim=1), target)
 
 
 def auroc(spec: InputSpec, average: Literal["macro", "weighted"] = "macro") -> Metric:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from zoo.core import registry
 from zoo.core.errors import ZooError
+from zoo.core.kinds import Kind
 
 
 class ContractError(ZooError, AssertionError):
@@ -15,3 +19,8 @@ def require(condition: bool, rule: str) -> None:
     """Raise a ContractError that states the rule, where the condition is false."""
     if not condition:
         raise ContractError(f"breaks the contract: {rule}")
+
+
+def builder_of(kind: Kind, value: Any) -> Any:
+    """Return what a name is registered for; a builder or a class is itself."""
+    return registry.load(kind, value) if isinstance(value, str) else value

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation_setting import Setting, build_augmentation
 from zoo.data.contract import as_tensor
-from zoo.testing.contract import ContractError, require
+from zoo.testing.contract import ContractError, builder_of, require
 from zoo.testing.inputs import random_images
 
 #: Items of each split that are checked, evenly spaced.
@@ -35,7 +34,7 @@ def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **opti
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown, or the builder refuses the options.
     """
-    builder = registry.load("dataset", dataset) if isinstance(dataset, str) else dataset
+    builder = builder_of("dataset", dataset)
     splits = {}
     for split in ("train", "val", "test"):
         try:

@@ -11,7 +11,6 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from zoo.core import registry
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec
 from zoo.export.forms import to_onnx
@@ -19,7 +18,7 @@ from zoo.images.preprocess import Preprocess
 from zoo.models.classifier import Classifier
 from zoo.models.layers import layers
 from zoo.models.pretrained import find_weights, pretrained_classifier
-from zoo.testing.contract import ContractError, require
+from zoo.testing.contract import ContractError, builder_of, require
 from zoo.testing.inputs import random_images
 
 
@@ -44,7 +43,7 @@ def check_architecture(
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown, or the builder refuses the channels, classes, size or hyperparameters.
     """
-    builder = registry.load("architecture", architecture) if isinstance(architecture, str) else architecture
+    builder = builder_of("architecture", architecture)
     for depth in channels:
         for count in classes:
             spec = InputSpec(tuple(map(str, range(count))), depth, *size, (0.5,) * depth, (0.25,) * depth)

@@ -14,9 +14,8 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
-from zoo.core import registry
 from zoo.core.spec import InputSpec
-from zoo.testing.contract import require
+from zoo.testing.contract import builder_of, require
 
 #: Steps before and after a state is saved and loaded.
 STEPS = 5
@@ -34,7 +33,7 @@ def check_loss(loss: str | Callable[..., Any], *, classes: Sequence[int] = (2, 1
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown, or the builder refuses the options.
     """
-    builder = registry.load("loss", loss) if isinstance(loss, str) else loss
+    builder = builder_of("loss", loss)
     for count in classes:
         function = builder(_spec(count), **options)
         require(callable(function), f"a builder of losses returns a function, received {type(function).__name__}")
@@ -61,7 +60,7 @@ def check_metric(metric: str | Callable[..., Any], *, classes: Sequence[int] = (
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown, or the builder refuses the options.
     """
-    builder = registry.load("metric", metric) if isinstance(metric, str) else metric
+    builder = builder_of("metric", metric)
     for count in classes:
         built = builder(_spec(count), **options)
         require(isinstance(built, Metric), f"a builder returns a torchmetrics.Metric, received {type(built).__name__}")
@@ -89,7 +88,7 @@ def check_optimizer(optimizer: str | type[Optimizer], **options: Any) -> None:
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown.
     """
-    kind = registry.load("optimizer", optimizer) if isinstance(optimizer, str) else optimizer
+    kind = builder_of("optimizer", optimizer)
     require(
         inspect.isclass(kind) and issubclass(kind, Optimizer), f"an optimizer is a class of torch's, received {kind!r}"
     )
@@ -118,7 +117,7 @@ def check_scheduler(scheduler: str | type[LRScheduler], **options: Any) -> None:
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown.
     """
-    kind = registry.load("scheduler", scheduler) if isinstance(scheduler, str) else scheduler
+    kind = builder_of("scheduler", scheduler)
     require(
         inspect.isclass(kind) and issubclass(kind, LRScheduler), f"a scheduler is a class of torch's, received {kind!r}"
     )

@@ -12,10 +12,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
-from zoo.core import registry
 from zoo.core.spec import InputSpec
 from zoo.runs.logged import LoggedRun
-from zoo.testing.contract import require
+from zoo.testing.contract import builder_of, require
 from zoo.testing.parts import saved
 from zoo.training.task import ImageClassifier, loss_of
 
@@ -35,7 +34,7 @@ def check_task(task: str | type[ImageClassifier], *, architecture: str = "lenet5
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown, or the task refuses the options.
     """
-    kind = registry.load("task", task) if isinstance(task, str) else task
+    kind = builder_of("task", task)
     known = inspect.isclass(kind) and issubclass(kind, ImageClassifier)
     require(known, f"a task is a subclass of zoo.ImageClassifier, received {kind!r}")
     spec = InputSpec(tuple(map(str, range(CLASSES))), 1, 8, 8, (0.5,), (0.25,))
@@ -73,7 +72,7 @@ def check_callback(callback: str | Callable[..., Callback], **options: Any) -> N
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown.
     """
-    builder = registry.load("callback", callback) if isinstance(callback, str) else callback
+    builder = builder_of("callback", callback)
     first, second = builder(**options), builder(**options)
     require(isinstance(first, Callback), f"a builder returns a lightning Callback, received {type(first).__name__}")
     state = first.state_dict()
@@ -93,7 +92,7 @@ def check_logger(logger: str | Callable[..., Logger], *, folder: str | Path, **o
         ContractError: a rule is broken; the message states the first one.
         UserError: the name is unknown.
     """
-    builder = registry.load("logger", logger) if isinstance(logger, str) else logger
+    builder = builder_of("logger", logger)
     built = builder(LoggedRun(Path(folder).absolute()), **options)
     require(isinstance(built, Logger), f"a builder returns a lightning Logger, received {type(built).__name__}")
     require(built.version is None or bool(str(built.version)), "version names the run for the tracker")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zoo.core import registry
-from zoo.core.errors import UserError, first_line
+from zoo.core.errors import UserError, first_line, listed
 from zoo.training.optim import ClassConfig, build_scheduler, class_of
 
 #: Parameters that an error names; there may be hundreds.
@@ -43,11 +43,8 @@ def require_optimizer(config: ClassConfig, named: Mapping[str, nn.Parameter]) ->
     refused = {name: why for name, value in named.items() if (why := _refusal(config, [value])) is not None}
     if len(refused) in (0, len(named)):
         raise UserError(f"{title} cannot train the network: {reason}; 'zoo list optimizers' shows others")
-    shown = ", ".join(f"{name} {tuple(named[name].shape)}" for name in list(refused)[:LISTED])
-    more = f" and {len(refused) - LISTED} more" if len(refused) > LISTED else ""
-    raise UserError(
-        f"{title} cannot take {shown}{more}: {next(iter(refused.values()))}; 'zoo list optimizers' shows others"
-    )
+    shown = listed([f"{name} {tuple(named[name].shape)}" for name in refused], LISTED)
+    raise UserError(f"{title} cannot take {shown}: {next(iter(refused.values()))}; 'zoo list optimizers' shows others")
 
 
 def require_scheduler(config: ClassConfig, optimizer: ClassConfig) -> None:
