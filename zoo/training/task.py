@@ -25,6 +25,7 @@ from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
 from zoo.models.head_prefix import Prefix
 from zoo.training import optim
+from zoo.training.compiled_network import CompiledNetwork
 from zoo.training.distillation import TEMPERATURE, WEIGHT, Distillation
 from zoo.training.epoch_metrics import EpochMetrics
 from zoo.training.loss import Loss
@@ -32,9 +33,6 @@ from zoo.training.metrics import SplitMetrics
 from zoo.training.mixup import BatchMixer
 from zoo.training.optim import DEFAULT_OPTIMIZER, ClassConfig
 from zoo.training.optimized_module import OptimizedModule
-
-#: Modes of torch.compile that replay CUDA graphs, whose outputs the next batch overwrites.
-GRAPH_MODES = ("reduce-overhead", "max-autotune")
 
 Step = Callable[..., Any]
 
@@ -116,7 +114,7 @@ class ImageClassifier(Classifier, OptimizedModule):
     """
 
     batch_norm = "train"
-    _replays_graphs = False
+    _compiled: CompiledNetwork | None = None
     #: Kind, name and distribution, where it was built by name: errors of its own step name them.
     title = ""
 
@@ -207,7 +205,7 @@ class ImageClassifier(Classifier, OptimizedModule):
             logits = self.logits(images)
         else:
             inputs, targets = self.mixer(self.preprocess(images), labels)
-            logits, labels = self.network(inputs), targets.argmax(dim=1)
+            logits, labels = self._whole(self.network, inputs), targets.argmax(dim=1)
         loss = total = self.loss(self._require_contract(logits, len(labels)), targets)
         if self.distillation is not None:
             total = self.distillation.combined(
@@ -254,15 +252,17 @@ class ImageClassifier(Classifier, OptimizedModule):
 
     def compile_network(self, mode: bool | str) -> None:
         """Let torch.compile speed the network up, in one of its modes; True is its default."""
-        self.network.compile(**({} if mode is True else {"mode": mode}))
-        self._replays_graphs = mode in GRAPH_MODES
+        self._compiled = CompiledNetwork(self.network, mode)
 
     def logits(self, images: Tensor) -> Tensor:
         """Return logits of a batch of images, or of features in their place."""
         if self.prefix is None or images.dtype == torch.uint8:
-            logits: Tensor = self(images)
-            return logits.clone() if self._replays_graphs else logits
+            return self._whole(self, images)
         return self.prefix.logits(images, training=self.training)
+
+    def _whole(self, call: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """Return logits, of a compiled network in batches of one size."""
+        return call(images) if self._compiled is None else self._compiled.logits(call, images)
 
     def _require_contract(self, logits: Tensor, count: int) -> Tensor:
         return require_logits(self.architecture["name"], logits, count, len(self.spec.classes))
