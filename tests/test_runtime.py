@@ -172,11 +172,11 @@ def test_files_that_are_no_models_are_told_apart(digits_model, tmp_path, changed
         Classifier(changed(lambda model: model.ClearField("metadata_props")))
     with pytest.raises(ModelError, match="is of format 4, this runtime reads 1, 2 and 3"):
         Classifier(changed(set_metadata(zoo_format="4")))
-    with pytest.raises(ModelError, match="its metadata cannot be read"):
+    with pytest.raises(ModelError, match="input_spec in its metadata is no JSON"):
         Classifier(changed(set_metadata(input_spec="{")))
-    with pytest.raises(ModelError, match="its metadata cannot be read"):
+    with pytest.raises(ModelError, match="classes is missing in its metadata; allowed is a list"):
         Classifier(changed(set_metadata(classes=None)))
-    with pytest.raises(ModelError, match="contradict each other"):
+    with pytest.raises(ModelError, match=r"input_spec\.classes is .* in its metadata; allowed is the list of classes"):
         Classifier(changed(set_metadata(classes=json.dumps(["a", "b"]))))
 
 
@@ -201,7 +201,7 @@ def test_predict_leaves_out_classes_below_their_threshold(digits_model, changed)
     ],
 )
 def test_a_key_that_no_file_can_have_is_refused(changed, key):
-    with pytest.raises(ModelError, match="contradict each other"):
+    with pytest.raises(ModelError, match=rf"{next(iter(key))} is .* in its metadata; allowed is "):
         Classifier(changed(set_metadata(**key)))
 
 
@@ -288,7 +288,7 @@ def test_a_file_that_does_not_know_its_training_images_warns_of_nothing(changed,
 
 def test_ranges_that_are_none_are_found_out(changed):
     for ranges in ('{"contrast": [1, 0]}', '{"contrast": 1}'):
-        with pytest.raises(ModelError, match=r"contradict each other|cannot be read"):
+        with pytest.raises(ModelError, match="training_images is .* allowed is a mapping of names to two numbers"):
             Classifier(changed(set_metadata(training_images=ranges)))
 
 

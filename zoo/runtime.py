@@ -43,7 +43,7 @@ from contextlib import nullcontext
 from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, NamedTuple
+from typing import IO, Any, BinaryIO, Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -76,6 +76,15 @@ FORMATS_READ = ("1", "2", "3")
 
 #: How an image becomes the network's size; files of format 1 name none and mean the first.
 FITS = ("cover", "letterbox", "stretch")
+
+#: Keys of input_spec.resize.
+RESIZE = {"crop", "interpolation", "fit"}
+
+#: Largest side that a network's images may have.
+MAX_SIDE = math.isqrt(MAX_PIXELS)
+
+#: Stands for a value that the metadata do not have.
+MISSING = object()
 
 #: How a graph takes images; files that do not say it take any.
 Form = Literal["any", "fixed", "float"]
@@ -664,11 +673,11 @@ def _naming(file: str | os.PathLike[str] | BinaryIO, error: Exception) -> ImageE
         return ImageError(f"{name}: {levels}; convert the image to 8 or 16 bits")
     # For damaged files Pillow's decoders raise nearly anything, mostly without the file's name.
     size = f" ({os.path.getsize(name)} bytes)" if os.path.isfile(name) else ""
-    reason = (
-        f"not one of the kinds that are read ({', '.join(formats())})"
-        if isinstance(error, UnidentifiedImageError)
-        else str(error)
-    )
+    reason = "it is damaged"
+    if isinstance(error, UnidentifiedImageError):
+        reason = f"not one of the kinds that are read ({', '.join(formats())})"
+    elif isinstance(error, OSError | SyntaxError) and str(error):  # Pillow's own texts; others are of Python's insides
+        reason = str(error)
     return ImageError(f"{name}: not a readable image{size}: {reason}; replace or remove it")
 
 
@@ -1005,7 +1014,7 @@ def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -
         if threads < 1:
             raise ValueError(f"threads is {threads}; allowed is 1 or more")
         options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors only, which are raised as exceptions
+    options.log_severity_level = 4  # its errors are raised as exceptions, and need not be printed too
     # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read
     # weights in any other file that the model names, by an entry "location"; from bytes it refuses that.
     by_path = content.find(b"location") == -1 and os.fspath(path).isprintable()
@@ -1036,25 +1045,18 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     if texts["zoo_format"] not in FORMATS_READ:
         readable = f"{', '.join(FORMATS_READ[:-1])} and {FORMATS_READ[-1]}"
         raise ModelError(f"{path} is of format {texts['zoo_format'][:20]}, this runtime reads {readable}; update it")
-    try:
-        metadata = {key: json.loads(text) for key, text in texts.items() if key not in ("zoo_format", "sha256")}
-        spec, classes = metadata["input_spec"], metadata["classes"]
-        consistent = spec["classes"] == classes and spec["channels"] >= 1
-        consistent &= {"architecture", "dataset", "versions", "golden"} <= set(metadata)
-        consistent &= min(spec["height"], spec["width"]) >= 1 and 0 < spec["resize"]["crop"] <= 1
-        consistent &= spec["resize"].get("fit", FITS[0]) in FITS and spec.get("white_level", 65535) >= 1
-        ranges = metadata.get("training_images") or {}
-        consistent &= all(low <= high for low, high in ranges.values())
-        consistent &= metadata.get("labels", "one") in ("one", "several") and metadata.get("temperature", 1) > 0
-        thresholds = metadata.get("thresholds")
-        consistent &= thresholds is None or (
-            len(thresholds) == len(classes) and 0 <= min(thresholds) <= max(thresholds) <= 1
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: its metadata cannot be read ({type(error).__name__}: {error})") from error
+    metadata: dict[str, Any] = {}
+    for key, text in texts.items():
+        if key not in ("zoo_format", "sha256"):
+            try:
+                metadata[key] = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise ModelError(f"{path}: {key} in its metadata is no JSON; export it again") from error
+    _require_metadata(path, metadata)
+    classes = metadata["classes"]
     outputs = {output.name: output for output in session.get_outputs()}
     inputs = [(image.name, image.type, image.shape[1:]) for image in session.get_inputs()]
-    consistent &= inputs in _allowed_inputs(metadata, session)
+    consistent = inputs in _allowed_inputs(metadata, session)
     consistent &= set(outputs) - {"embeddings"} == {"logits", "probabilities"}
     consistent &= all(
         outputs[name].shape[1:] == [len(classes)] for name in ("logits", "probabilities") if name in outputs
@@ -1062,6 +1064,84 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     if not consistent:
         raise ModelError(f"{path}: its metadata and its graph contradict each other; it was changed, export it again")
     return metadata
+
+
+def _number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
+    )
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _numbers(value: Any, count: int, low: float = -math.inf, high: float = math.inf) -> bool:
+    return isinstance(value, list) and len(value) == count and all(_number(item, low, high) for item in value)
+
+
+def _class_names(value: Any) -> bool:
+    texts = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return texts and 2 <= len(value) == len(set(value))
+
+
+def _ranges(value: Any) -> bool:
+    pairs = isinstance(value, dict) and all(_numbers(pair, 2) for pair in value.values())
+    return pairs and all(low <= high for low, high in value.values())
+
+
+#: Each value in the metadata of a file: its path, whether it is right beside the others, what is allowed. A path that
+#: ends in ? may be missing. A value stands behind those that its own check uses.
+METADATA: tuple[tuple[str, Callable[[Any, dict[str, Any]], bool], str], ...] = (
+    ("classes", lambda value, _: _class_names(value), "a list of at least two names, all different"),
+    ("input_spec", lambda value, _: isinstance(value, dict), "a mapping"),
+    ("input_spec.channels", lambda value, _: _whole(value, 1, MAX_PIXELS), "a number of at least 1"),
+    ("input_spec.classes", lambda value, data: value == data["classes"], "the list of classes"),
+    ("input_spec.height", lambda value, _: _whole(value, 1, MAX_SIDE), f"1 to {MAX_SIDE}"),
+    ("input_spec.width", lambda value, _: _whole(value, 1, MAX_SIDE), f"1 to {MAX_SIDE}"),
+    ("input_spec.mean", lambda value, data: _numbers(value, data["input_spec"]["channels"]), "a number a channel"),
+    ("input_spec.std", lambda value, data: _numbers(value, data["input_spec"]["channels"], 1e-12), "as many above 0"),
+    ("input_spec.resize", lambda value, _: isinstance(value, dict) and set(value) <= RESIZE, "a mapping of crop, ..."),
+    ("input_spec.resize.crop", lambda value, _: _number(value, 1e-3, 1), "0.001 to 1"),
+    ("input_spec.resize.interpolation", lambda value, _: value in list(PILLOW), " or ".join(PILLOW)),
+    ("input_spec.resize.fit?", lambda value, _: value in FITS, ", ".join(FITS)),
+    ("input_spec.white_level?", lambda value, _: _whole(value, 1, WHITE_LEVEL), f"1 to {WHITE_LEVEL}"),
+    ("architecture", lambda value, _: isinstance(value, dict), "a mapping with its name"),
+    ("dataset", lambda value, _: isinstance(value, str), "a name"),
+    ("versions", lambda value, _: isinstance(value, dict), "a mapping of packages to versions"),
+    ("golden", lambda value, _: isinstance(value, dict), "a mapping with image, logits and tolerance"),
+    ("golden.image", lambda value, _: isinstance(value, str), "a PNG file in base64"),
+    ("golden.logits", lambda value, data: _numbers(value, len(data["classes"])), "a number a class"),
+    ("golden.tolerance", lambda value, _: _number(value, 0), "a number of at least 0"),
+    ("training_images?", lambda value, _: value is None or _ranges(value), "a mapping of names to two numbers"),
+    ("labels?", lambda value, _: value in ("one", "several"), "one or several"),
+    ("temperature?", lambda value, _: _number(value, 1e-6), "a number above 0"),
+    (
+        "thresholds?",
+        lambda value, data: value is None or _numbers(value, len(data["classes"]), 0, 1),
+        "0 to 1 for each class",
+    ),
+    ("input?", lambda value, _: isinstance(value, dict), "a mapping with form"),
+    ("input.form?", lambda value, _: value in get_args(Form), ", ".join(get_args(Form))),
+    ("test_accuracy?", lambda value, _: value is None or _number(value, 0, 1), "null or 0 to 1"),
+    ("tta?", lambda value, _: value in (None, "flip"), "null or flip"),
+)
+
+
+def _require_metadata(path: Path, metadata: dict[str, Any]) -> None:
+    """Compare metadata with METADATA; ModelError names the first value that is missing or not allowed."""
+    for name, is_right, allowed in METADATA:
+        value: Any = metadata
+        for key in name.rstrip("?").split("."):
+            value = value.get(key, MISSING) if value is not MISSING else MISSING
+        if value is MISSING and name.endswith("?"):
+            continue
+        if value is MISSING or not is_right(value, metadata):
+            received = "is missing" if value is MISSING else f"is {json.dumps(value, ensure_ascii=False)[:60]}"
+            raise ModelError(
+                f"{path}: {name.rstrip('?')} {received} in its metadata; allowed is {allowed}; it was changed, export "
+                "it again"
+            )
 
 
 def _allowed_inputs(metadata: Mapping[str, Any], session: Any) -> list[list[tuple[str, str, list[Any]]]]:
