@@ -288,7 +288,7 @@ def test_a_file_that_does_not_know_its_training_images_warns_of_nothing(changed,
 
 def test_ranges_that_are_none_are_found_out(changed):
     for ranges in ('{"contrast": [1, 0]}', '{"contrast": 1}'):
-        with pytest.raises(ModelError, match="training_images is .* allowed is a mapping of names to two numbers"):
+        with pytest.raises(ModelError, match=r"training_images is .* allowed is a mapping of names to two"):
             Classifier(changed(set_metadata(training_images=ranges)))
 
 

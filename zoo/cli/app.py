@@ -42,6 +42,9 @@ as well.
 #: Commands that compute or write, and do so in one process.
 ALONE = ("bench", "card", "check", "export", "find", "package", "predict", "report")
 
+#: A longer error is cut in its middle.
+MOST_SIGNS = 900
+
 #: Whether ``--debug`` was given, which is an option of every command.
 DEBUG = ContextVar("DEBUG", default=False)
 
@@ -183,5 +186,8 @@ def _print_error(error: BaseException, status: int, debug: bool) -> int:
     text = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, ZooError):
         text = f"{type(error).__name__}: {text} (--debug shows where)"
-    print(f"error: {printable(text)}", file=sys.stderr)
+    text = printable(text)
+    if len(text) > MOST_SIGNS:  # what was received is long; what to do stands at the end
+        text = f"{text[: MOST_SIGNS // 2]} ... {text[-MOST_SIGNS // 2 :]}"
+    print(f"error: {text}", file=sys.stderr)
     return status

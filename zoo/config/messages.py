@@ -104,10 +104,12 @@ def _reason(lines: list[str]) -> str:
             option = re.match(r'Parser key "([\w.]+)"', inner[0]) if inner else None
             return f"class {match[1]}: {f'{option[1]}: ' if option else ''}{_reason(inner)}"
     text = " ".join(lines)
+    if "codec can't encode" in text:  # bytes that are no UTF-8, of which Python makes half of a character
+        return "received text that is not UTF-8; allowed is UTF-8"
     if match := re.search(r"Multiple subclasses with name (\w+)\. Give the full class path.*?: (.*?)\. ", text):
         return f"several classes are named {match[1]}; give one in full: {match[2]}"
     path = match[1] if (match := re.search(r"Expected a dot import path string: (\S+)", text)) else None
-    value = match[1] if (match := re.search(r".*(?:Given|Got) value: (.*)$", text)) else path
+    value = match[1] if (match := re.search(r".*(?:Given|Got) value: ?(.*)$", text)) else path
     expected = [match[1] for line in lines if (match := re.match(r"Expected (?:an? )?(.*?)(?:\. Got.*)?$", line))]
     # Where a class may stand, a list is one of classes: the class is what to name.
     allowed = [name for name in expected if not name.startswith("dot import") and (path is None or "list" not in name)]

@@ -105,6 +105,8 @@ class Run:
         with suppress(OSError):  # a folder that holds something stays
             self.last.parent.rmdir()
             self.path.rmdir()
+            if self.path.name.startswith("version_"):
+                self.path.parent.rmdir()
 
     @property
     def title(self) -> str:
