@@ -39,7 +39,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -859,17 +859,21 @@ def _margin(rest: float, width: float) -> float:
 
 
 def verify(
-    model: str | os.PathLike[str], *, providers: Sequence[str] | None = None, threads: int | None = None
+    model: str | os.PathLike[str],
+    *,
+    providers: Sequence[str] | None = None,
+    threads: int | None = None,
+    timed: bool = True,
 ) -> dict[str, Any]:
     """Check on this machine that a model file is unchanged and that its sample gives the logits stored with it.
 
-    Arguments as ``Classifier``.
+    Arguments as ``Classifier``, and ``timed``: whether batches are timed, which takes memory for 32 images.
 
     Returns:
         The facts by name: ``model``, ``architecture``, ``dataset``, ``classes`` (their number), ``test_accuracy``,
         ``quantization``, ``written_by`` and ``onnxruntime`` (versions), ``providers``, ``difference`` (the largest
-        between the stored logits and those computed here), ``tolerance``, and the median milliseconds of the sample
-        alone (``ms_batch_1``) and 32 times in one batch (``ms_batch_32``).
+        between the stored logits and those computed here), ``tolerance``, and if ``timed``, the median milliseconds
+        of the sample alone (``ms_batch_1``) and 32 times in one batch (``ms_batch_32``).
 
     Raises:
         ModelError: as ``Classifier``; the file was changed; or the sample's logits differ by more than ``tolerance``.
@@ -877,10 +881,11 @@ def verify(
     import onnxruntime
 
     path = model_file(model)
+    with _content(path) as content:  # its pages leave memory before the session takes as much
+        stored = DIGEST.search(content)
+        unchanged = stored is not None and stored[1].decode() == digest(content)
     classifier = Classifier(path, providers=providers, threads=threads)
-    content = _content(path)
-    stored = DIGEST.search(content)
-    if stored is None or stored[1].decode() != digest(content):
+    if not unchanged:
         raise ModelError(f"{path} was changed after it was exported: its SHA-256 is another; export it again")
     metadata = classifier.metadata
     try:
@@ -896,7 +901,7 @@ def verify(
             f"{path} does not do here what it did where it was exported: the logits of its sample differ by "
             f"{difference:.3g}, allowed is {tolerance:.3g}; try other providers or another version of onnxruntime"
         )
-    return {
+    facts = {
         "model": str(path),
         "architecture": metadata["architecture"],
         "dataset": metadata["dataset"],
@@ -909,9 +914,9 @@ def verify(
         "providers": classifier.session.get_providers(),
         "difference": difference,
         "tolerance": tolerance,
-        "ms_batch_1": _milliseconds(classifier, sample),
-        "ms_batch_32": _milliseconds(classifier, sample.repeat(32, axis=0)),
     }
+    batches = (1, 32) if timed else ()
+    return facts | {f"ms_batch_{count}": _milliseconds(classifier, sample.repeat(count, axis=0)) for count in batches}
 
 
 def digest(content: bytes | mmap.mmap) -> str:
@@ -982,12 +987,12 @@ def _plain_name(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def _content(path: Path) -> bytes | mmap.mmap:
-    """Return the bytes of a file, which the system reads when they are used; ModelError if it cannot be read."""
+def _content(path: Path) -> AbstractContextManager[bytes | mmap.mmap]:
+    """Give the bytes of a file, which the system reads when they are used; ModelError if it cannot be read."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:  # empty, or no file on a disk
-                return file.read()
+                return nullcontext(file.read())
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise ModelError(
@@ -997,7 +1002,11 @@ def _content(path: Path) -> bytes | mmap.mmap:
 
 
 def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -> Any:
-    content = _content(path)
+    # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read
+    # weights in any other file that the model names, by an entry "location"; from bytes it refuses that.
+    with _content(path) as content:
+        length, by_path = len(content), content.find(b"location") == -1 and os.fspath(path).isprintable()
+        model = os.fspath(path) if by_path else content[:]
     import onnxruntime  # reading images does not need it
 
     available = onnxruntime.get_available_providers()
@@ -1015,14 +1024,10 @@ def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -
             raise ValueError(f"threads is {threads}; allowed is 1 or more")
         options.intra_op_num_threads = threads
     options.log_severity_level = 4  # its errors are raised as exceptions, and need not be printed too
-    # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read
-    # weights in any other file that the model names, by an entry "location"; from bytes it refuses that.
-    by_path = content.find(b"location") == -1 and os.fspath(path).isprintable()
-    model = os.fspath(path) if by_path else content[:]
     try:
         session = onnxruntime.InferenceSession(model, options, providers=chosen)
     except Exception as error:  # onnxruntime's own exceptions have no other common base
-        size = f"{len(content):,} bytes"
+        size = f"{length:,} bytes"
         if "xternal data" in str(error):
             raise ModelError(f"{path} ({size}) keeps its weights in another file; export it as one file") from error
         raise ModelError(

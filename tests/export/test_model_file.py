@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import time
+import weakref
 
 import numpy as np
 import onnx
@@ -75,6 +76,24 @@ def test_export_says_what_it_compared_and_the_file_last(zoo, run):
     status, out, _ = zoo("verify", run / "model.onnx")
     assert status == 0
     assert "verified: unchanged since it was exported" in out
+
+
+def test_no_weight_of_the_checkpoint_is_in_memory_when_onnxruntime_loads_the_file(zoo, run, monkeypatch):
+    parameters, alive = [], []
+    of_classifier, session = exporting.network_graph, exporting.GraphSession
+
+    def graph(network, *arguments):
+        parameters.extend(weakref.ref(parameter) for parameter in network.parameters())
+        return of_classifier(network, *arguments)
+
+    def load(*arguments, **options):
+        alive.extend(parameter() is not None for parameter in parameters)
+        return session(*arguments, **options)
+
+    monkeypatch.setattr(exporting, "network_graph", graph)
+    monkeypatch.setattr(exporting, "GraphSession", load)
+    assert zoo("export", run)[0] == 0
+    assert alive == [False] * 10
 
 
 def test_frozen_layers_and_augmentation_change_nothing_of_the_file(zoo, tmp_path):

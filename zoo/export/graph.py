@@ -121,6 +121,8 @@ def network_graph(
             shape = onnx_ir.Shape(tensor.shape.numpy())
             value.const_value = onnx_ir.ExternalTensor("weights", 0, 0, tensor.dtype, shape=shape, name=name)
     model = onnx_ir.to_proto(program.model)
+    for value in program.model.graph.initializers.values():
+        value.const_value = None  # the rules of onnxscript's rewriter hold the last graph, and with it the network
     for initializer in model.graph.initializer:
         if initializer.name in weights:
             initializer.ClearField("external_data")

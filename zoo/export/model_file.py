@@ -125,7 +125,7 @@ def _publishing(path: Path) -> Iterator[IO[bytes]]:
     try:
         with replacing(path) as file:
             yield file
-            runtime.verify(file.name)
+            runtime.verify(file.name, timed=False)
     except runtime.ModelError as error:
         raise RunError(f"nothing was written: {error}") from error
     except OSError as error:

@@ -15,7 +15,6 @@ from functools import partial
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.spec import InputSpec
@@ -191,6 +190,8 @@ class _Trace:
         self.network = network
         self.calls: list[str] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
+        from torch.utils.flop_counter import FlopCounterMode  # imports triton, 75 MB
+
         counter = FlopCounterMode(display=False)
         with self._hooks(), counter:
             run_shapes(network, spec.channels, spec.height, spec.width)
