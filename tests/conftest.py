@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,6 +34,14 @@ def _same_random_numbers() -> None:
     for name, seed in (("numpy.random", "seed"), ("torch", "manual_seed")):
         if name in sys.modules:  # the environment without torch has none
             getattr(sys.modules[name], seed)(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings(tmp_path_factory) -> Iterator[None]:
+    """Let the key by which runs are signed lie in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        yield
 
 
 @pytest.fixture

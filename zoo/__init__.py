@@ -16,6 +16,7 @@ _MODULES = {
         "zoo.core.code_file": "register",
         "zoo.core.errors": "CheckpointError DownloadError ImageError NoSplitError RunError UserError ZooError",
         "zoo.core.spec": "InputSpec Interpolation Resize",
+        "zoo.core.trust": "trust",
         "zoo.core.version": "__version__",
         "zoo.data.arrays": "ArrayDataset",
         "zoo.data.datamodule": "ImageDataModule",

@@ -16,6 +16,7 @@ from zoo.core.errors import ZooError as ZooError
 from zoo.core.spec import InputSpec as InputSpec
 from zoo.core.spec import Interpolation as Interpolation
 from zoo.core.spec import Resize as Resize
+from zoo.core.trust import trust as trust
 from zoo.core.version import __version__ as __version__
 from zoo.data.arrays import ArrayDataset as ArrayDataset
 from zoo.data.datamodule import ImageDataModule as ImageDataModule

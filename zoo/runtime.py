@@ -1009,6 +1009,7 @@ def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -
         model = os.fspath(path) if by_path else content[:]
     import onnxruntime  # reading images does not need it
 
+    onnxruntime.disable_telemetry_events()  # which its builds for Windows have
     available = onnxruntime.get_available_providers()
     chosen = []
     for name in providers or ["CPU"]:

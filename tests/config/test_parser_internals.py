@@ -6,9 +6,17 @@ from importlib.metadata import version
 from typing import Union
 
 import pytest
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 
-from zoo.config.parser_internals import actions, hide, option_names, order_help, prefer_int
+from zoo.config.parser_internals import (
+    actions,
+    checked_imports,
+    hide,
+    imported,
+    option_names,
+    order_help,
+    prefer_int,
+)
 
 #: What a failing test says.
 MOVED = f"jsonargparse {version('jsonargparse')} moved it; zoo/config/parser_internals.py was read in 4.53.0: "
@@ -64,3 +72,21 @@ def test_options_are_hidden(parser):
     hide(parser, ["--part"])
     assert "--part CONFIG" not in parser.format_help(), MOVED + "an action whose help is SUPPRESS is not shown"
     assert "--part.share" in parser.format_help()
+
+
+def test_an_import_path_is_checked_before_it_is_imported_and_nothing_else_is(parser):
+    parser.add_argument("--one", type=Other)
+    asked, path = [], f"{__name__}.Other"
+
+    def check(path):
+        asked.append(path)
+        if path.startswith("no_such"):
+            raise ValueError(f"{path} is refused")
+
+    with checked_imports(check) as refusals:
+        parser.parse_args([f"--one={path}"])
+        with pytest.raises(ArgumentError):
+            parser.parse_args(["--one", "no_such_package.Thing"])
+    assert asked[0] == path, MOVED + "check_import_path is asked"
+    assert {str(error) for error in refusals} == {"no_such_package.Thing is refused"}, MOVED + "it is asked first"
+    assert imported(path) is Other, MOVED + "import_object imports"

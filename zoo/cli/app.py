@@ -20,6 +20,7 @@ from zoo.core import registry
 from zoo.core.console import printable
 from zoo.core.errors import OtherProcessError, RunError, UserError, ZooError, first_line
 from zoo.core.launcher import require_one_process
+from zoo.core.trust import restricted
 
 EXAMPLES = """examples:
   zoo fit --model lenet5 --data digits
@@ -84,7 +85,9 @@ def _run(argv: Sequence[str] | None) -> int:
     handlers = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     token = DEBUG.set(debug)
     try:
-        _dispatch([argument for argument in arguments if argument != "--debug"])
+        arguments, names = _without_trust([argument for argument in arguments if argument != "--debug"])
+        with restricted(names):
+            _dispatch(arguments)
         sys.stdout.flush()
         return 0
     except OtherProcessError as error:  # the other one has printed why
@@ -106,6 +109,20 @@ def _run(argv: Sequence[str] | None) -> int:
             signal.signal(number, handler)
 
 
+def _without_trust(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments without ``--trust NAME``, an option of every command, and the names."""
+    rest, names, words = list[str](), list[str](), iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option != "--trust":
+            rest.append(word)
+        elif name := value if equals else next(words, ""):
+            names += name.split(",")
+        else:
+            raise UserError("option --trust needs a value: a package, a Python file or a folder")
+    return rest, names
+
+
 def program_parser() -> ProgramParser:
     """Return the parser of ``zoo`` without a command; its help lists every command, plugins' from their metadata."""
     from zoo.core.version import __version__
@@ -121,7 +138,7 @@ def program_parser() -> ProgramParser:
         paragraphs.append("\n".join([f"{title}:", *(f"  {name:<9} {line}" for name, line in commands.items())]))
     parser = ProgramParser(
         prog="zoo",
-        usage="zoo [--version] [--debug] COMMAND ...",
+        usage="zoo [--version] [--debug] [--trust NAME] COMMAND ...",
         description="\n\n".join(paragraphs),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -129,6 +146,8 @@ def program_parser() -> ProgramParser:
     )
     parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    text = "let files and runs use a package or Python file of yours, or write to a folder (an option of every command)"
+    parser.add_argument("--trust", metavar="NAME", action="append", help=text)
     return parser
 
 

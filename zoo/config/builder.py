@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jsonargparse
 import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -23,11 +21,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.config.builder_options import add_builder
 from zoo.config.class_names import use_class_paths
+from zoo.config.class_rule import checked_classes
 from zoo.config.fine_tuning import FINE_TUNING_EPOCHS, parser_defaults
 from zoo.config.help import HelpFormatter, own_options_first
-from zoo.config.messages import parser_error
 from zoo.config.options import TRAINING_OPTIONS
+from zoo.config.outputs import require_inside
 from zoo.config.parser_internals import prefer_int, without_unserializable
+from zoo.config.parsing import parse
 from zoo.config.processes import Processes
 from zoo.config.recorded_split import complete_data, old_run, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
@@ -109,6 +109,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, command: str, sources: ConfigSources, run: Run | None) -> None:
         flush_denormals()  # threads inherit it, so it comes before torch starts any
+        require_inside(sources, run)
         use_code(sources.code)
         use_class_paths(sources)
         self.sources, self.run = sources, run
@@ -161,15 +162,7 @@ class ZooCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; an error is one line."""
         own_options_first(parser, self.sources.names)
-        try:
-            try:
-                self.config = parser.parse_args(args)
-            except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
-                if "arguments are required: T_max" not in str(error):
-                    raise
-                self.config = parser.parse_args([*args, "--lr_scheduler.init_args.T_max=0"])  # the run's length
-        except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
-            raise parser_error(str(error), parser, self.sources) from error
+        self.config = parse(parser, args, self.sources)
         seed = self.config.seed_everything
         self.random_seed = seed is True
         if self.random_seed:
@@ -228,7 +221,8 @@ class ZooCLI(LightningCLI):
         if cannot_clip(trainer.precision, trainer.gradient_clip_val, optimizer):
             optimizer["fused"] = False
             print_stderr("optimizer.fused is false: a fused optimizer cannot clip the scaled gradients of 16-mixed")
-        self.config_init = self.parser.instantiate(self.config)
+        with checked_classes(self.sources):
+            self.config_init = self.parser.instantiate(self.config)
         config = self.config.as_dict()
         weights, spec = config["model"].pop("weights"), None
         self.compile, self.ema = config["model"].pop("compile"), config["model"].pop("ema")

@@ -17,6 +17,7 @@ from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.errors import UserError
 from zoo.core.registry import Kind
+from zoo.core.trust import grant, is_allowed, is_granted
 from zoo.runs.config_file import CLASS_SECTIONS
 
 #: What the classes of each kind are subclasses of.
@@ -40,7 +41,9 @@ def use_class_paths(sources: ConfigSources) -> None:
             if isinstance(value, str):
                 config[section] = _path(kind, value)
             elif isinstance(value, dict) and isinstance(value.get("class_path"), str):
-                value["class_path"] = _path(kind, value["class_path"])
+                value["class_path"] = path = _path(kind, value["class_path"])
+                if "." in path and not (is_allowed(path) or is_granted(path)) and _is_of_family(kind, path):
+                    grant(path)
 
 
 def load_class(kind: Kind, name: str) -> type:
@@ -71,7 +74,22 @@ def _path(kind: Kind, name: str) -> str:
     path = f"{value.__module__}.{value.__qualname__}"
     if getattr(import_module(value.__module__), value.__qualname__, None) is not value:
         raise UserError(f"{entry.title} breaks the contract: {path} is not the class of '{name}'")
+    grant(path)  # a family may offer classes of other packages
     return path
+
+
+def _is_of_family(kind: Kind, path: str) -> bool:
+    """Tell whether a class path is that of a registered name of a family, as config.yaml holds it."""
+    for name in registry.list_names(kind):
+        if "/" not in name:
+            continue
+        try:
+            value = registry.load(kind, name)
+        except Exception:  # of a plugin, in a name that nobody asked for
+            continue
+        if f"{value.__module__}.{value.__qualname__}" == path:
+            return True
+    return False
 
 
 def _imported_names(base: type) -> Iterator[str]:

@@ -13,6 +13,7 @@ import jsonargparse
 
 from zoo.config.builder_options import add_builder
 from zoo.config.messages import parser_error
+from zoo.config.parser_internals import checked_imports
 from zoo.config.recorded_split import complete_data, recorded_augmentation, recorded_split
 from zoo.config.resolve import ConfigSources
 from zoo.config.run_sources import run_sources, show_split_notes
@@ -20,6 +21,7 @@ from zoo.core import registry
 from zoo.core.code_file import use_code
 from zoo.core.console import print_stderr
 from zoo.core.errors import RunError
+from zoo.core.trust import require_import, restricted
 from zoo.data.image_data import ImageData
 from zoo.models.checkpoint import PLAIN, classifier_of, read_checkpoint, require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
@@ -99,6 +101,7 @@ def export_weights(args: Sequence[str]) -> Path:
     return path
 
 
+@restricted()
 def open_trained(command: str, args: Sequence[str]) -> TrainedClassifier:
     """Return a run's network and data.
 
@@ -144,7 +147,8 @@ def _parsed(command: str, sources: ConfigSources) -> dict[str, Any]:
         else:
             args.append(option)
     try:
-        parsed = parser.parse_args(args)
+        with checked_imports(require_import):
+            parsed = parser.parse_args(args)
     except (argparse.ArgumentError, jsonargparse.ArgumentError) as error:
         raise parser_error(str(error), parser, sources) from error
     data: dict[str, Any] = parsed.data.as_dict()

@@ -22,6 +22,7 @@ from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import RunError, UserError, first_line, is_out_of_memory
+from zoo.core.trust import restricted
 from zoo.data.datamodule import ImageDataModule
 from zoo.data.splits import SPLITS
 from zoo.data.training_images import describe_training_images
@@ -39,6 +40,7 @@ from zoo.training.slurm import requeued_before_training
 from zoo.training.summary import training_summary
 
 
+@restricted()
 def train(
     args: Sequence[str] = (),
     *configs: tuple[str, Mapping[str, Any]],

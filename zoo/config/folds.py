@@ -20,6 +20,7 @@ from zoo.core import registry
 from zoo.core.code_file import use_code
 from zoo.core.console import is_first_process
 from zoo.core.errors import UserError
+from zoo.core.trust import restricted
 from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 from zoo.runs.groups import Kind, RunGroup, is_group
@@ -68,6 +69,7 @@ def fit(args: Sequence[str], begin: float | None = None) -> list[Run]:
     return runs
 
 
+@restricted()
 def train_several(
     folds: int | None,
     seeds: int | None,

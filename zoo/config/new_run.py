@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
+from zoo.config.outputs import outside
 from zoo.config.resolve import ConfigSources
 from zoo.core import registry
 from zoo.core.code_file import CodeFile
 from zoo.core.errors import UserError
 from zoo.core.file_builder import FileBuilder
+from zoo.core.trust import place_of, used
 from zoo.data.image_data import ImageData
 from zoo.data.split_file import write_split
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
+from zoo.runs.trusted import record_trust
 from zoo.training.ranks import Ranks
 
 
@@ -58,7 +63,8 @@ def keep_code(run: Run, sources: ConfigSources, origin: str) -> None:
 
 
 def record(run: Run, config: str, data: ImageData | None) -> None:
-    """Write the configuration, YAML, and of a new run which image is in which split, where splits were drawn."""
+    """Write the configuration, YAML, what it needs of the user's own, and the split of a new run that was drawn."""
     write_atomically(run.config, config)
+    record_trust(run, used() | {place_of(text) for _, text in outside(yaml.safe_load(config), run)})
     if data is not None and (rows := data.splits.recorded()):
         write_split(run.split, rows)

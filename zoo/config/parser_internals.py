@@ -7,10 +7,11 @@ they list no options, change no type, and neither order nor hide help.
 from __future__ import annotations
 
 from argparse import SUPPRESS, Action
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Union, get_args
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Union, cast, get_args
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, _typehints, _util
 
 
 def actions(parser: ArgumentParser) -> Sequence[Action]:
@@ -35,6 +36,45 @@ def prefer_int(parser: ArgumentParser) -> None:
         if int in types and float in types:
             ordered = tuple(sorted(types, key=lambda kind: kind is not int))
             action._typehint = Union[ordered]  # type: ignore[attr-defined]  # noqa: UP007  # of a tuple
+
+
+def imported(path: str) -> Any:
+    """Import what a class path names, as the parser does: ``import_object`` in _util.py."""
+    return _util.import_object(path, check_path=False)
+
+
+@contextmanager
+def checked_imports(check: Callable[[str], None]) -> Iterator[list[ValueError]]:
+    """Call ``check`` with each import path in a value before the parser imports it, in place of its own two lists.
+
+    ``check_import_path`` of _common.py, which _util.py and _typehints.py import, is asked for the path and for that
+    where the object is defined (``canonical_import_paths``); the check looks at the object itself. Where a type has
+    alternatives, the parser tries them all, and forgets why a class was refused.
+
+    Args:
+        check: raises a ValueError where the path may not be imported.
+
+    Yields:
+        What it raised.
+    """
+    refusals: list[ValueError] = []
+
+    def checked(path: str) -> None:
+        try:
+            check(path)
+        except ValueError as error:
+            refusals.append(error)
+            raise ImportError(str(error)) from error
+
+    util, typehints = cast(Any, _util), cast(Any, _typehints)
+    before = util.check_import_path, util.canonical_import_paths
+    util.check_import_path = typehints.check_import_path = checked
+    util.canonical_import_paths = lambda value: set()
+    try:
+        yield refusals
+    finally:
+        util.check_import_path, util.canonical_import_paths = before
+        typehints.check_import_path = before[0]
 
 
 def order_help(parser: ArgumentParser, titles: Mapping[str, str]) -> None:

@@ -17,10 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.config.own_names import grant_file, grant_option, grant_sections
 from zoo.core.code_file import CodeFile, open_code
 from zoo.core.errors import UserError
 from zoo.core.file_builder import is_same_file, locate
+from zoo.core.trust import grant
 from zoo.runs.config_file import NAMED_OPTIONS, NamedOption, read_config
+from zoo.runs.trusted import trusted_names
+
+#: How calls from Python name their sections, which are no file.
+CALLS = ("zoo.fit", "zoo.TrainedRun.validate", "zoo.TrainedRun.test")
 
 
 @dataclass
@@ -35,6 +41,7 @@ class ConfigSources:
         origins: ``distribution==version`` of those names, where the source that named them records it.
         configs: the content of each config file, in order, without those two names.
         files: the names of those files.
+        typed: whether each of them is the sections of a call from Python, and no file.
         options: all other options, as ``--option=value``.
         code: the files of parts; nothing in them is executed here.
     """
@@ -43,6 +50,7 @@ class ConfigSources:
     origins: dict[str, str] = field(default_factory=lambda: {option.kind: "" for option in NAMED_OPTIONS})
     configs: list[dict[str, Any]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    typed: list[bool] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     code: list[CodeFile] = field(default_factory=list)
 
@@ -64,10 +72,20 @@ class ConfigSources:
         options = (f"--{section}=", f"--{section}.class_path=")
         return any(named) or any(option.startswith(options) for option in self.options)
 
-    def add_config(self, content: Mapping[str, Any], file: str) -> None:
-        """Add the content of a config file; UserError where it names an architecture or data set in no allowed form."""
+    def add_config(self, content: Mapping[str, Any], file: str, *, typed: bool = False) -> None:
+        """Add the content of a config file; UserError where it names an architecture or data set in no allowed form.
+
+        Args:
+            content: of the file.
+            file: its name, for errors; what it names is granted where it is of a run of this user's.
+            typed: whether it is the sections of a call from Python, which says itself what it wants.
+        """
         config = deepcopy(dict(content))
-        self._add_code(config.pop("code", None), file)
+        if typed:
+            grant_sections(config)
+        else:
+            grant(*trusted_names(Path(file).parent))
+        self._add_code(config.pop("code", None), file, typed=typed)
         for named in NAMED_OPTIONS:
             if named.short and isinstance(config.get(named.section), str):
                 config[named.section] = {named.kind: config[named.section]}
@@ -88,11 +106,14 @@ class ConfigSources:
                 origin = str(builder.get("from", ""))
                 own_code = any(code.holds(origin) for code in self.code)
                 name = builder["name"] if own_code else locate(builder["name"], origin, Path(file).parent)
+                if typed:
+                    grant_file(name)
                 self._rename(named, name)
                 self.origins[named.kind] = origin
             values[named.kind] = {option: value for option, value in builder.items() if option not in ("name", "from")}
         self.configs.append(config)
         self.files.append(file)
+        self.typed.append(typed)
 
     def add_options(self, args: Sequence[str]) -> None:
         """Add options as a user types them; UserError where a config file cannot be used or an option has no value."""
@@ -101,24 +122,30 @@ class ConfigSources:
                 self.add_config(read_config(_require_value(option, value)), str(value))
                 continue
             if option == "--code":
-                self._add_code(_require_value(option, value), "")
+                self._add_code(_require_value(option, value), "", typed=True)
                 continue
             for named in NAMED_OPTIONS:
                 if option in (f"--{named.key}", f"--{named.key}.name") or (
                     named.short and option == f"--{named.section}"
                 ):
-                    self._rename(named, _require_value(option, value))
+                    name = _require_value(option, value)
+                    grant_file(name)
+                    grant_option(option, name)
+                    self._rename(named, name)
                     break
             else:
+                grant_option(option, value or "")
                 self.options.append(option if value is None else f"{option}={value}")
 
-    def _add_code(self, value: Any, file: str) -> None:
+    def _add_code(self, value: Any, file: str, *, typed: bool) -> None:
         """Add the files of parts that a source names; a later file replaces one of the same name."""
         names = [value] if isinstance(value, str) else value or []
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UserError(f"{file}: code is {value!r}; allowed is a Python file, or a list of them")
         for name in names:
             code = open_code(name, Path(file).parent)
+            if typed:
+                grant(code.record)
             self.code = [*(other for other in self.code if other.path.name != code.path.name), code]
 
     def _rename(self, named: NamedOption, name: str) -> None:
@@ -143,7 +170,7 @@ def resolve(args: Sequence[str], *configs: tuple[str, Mapping[str, Any]]) -> Con
     """
     sources = ConfigSources()
     for file, content in configs:
-        sources.add_config(content, file)
+        sources.add_config(content, file, typed=file in CALLS)
     sources.add_options(args)
     return sources
 

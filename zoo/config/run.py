@@ -20,6 +20,7 @@ from zoo.config.run_sources import run_sources, show_split_notes
 from zoo.config.temperature import record_temperature
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import RunError, UserError
+from zoo.core.trust import restricted
 from zoo.core.version import __version__
 from zoo.data.items import item_names
 from zoo.models.checkpoint import classifier_of, last_epoch
@@ -164,6 +165,7 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
     return write_report(_report_context(cli), split, predictions, output=page)
 
 
+@restricted()
 def opened(
     command: str,
     args: Sequence[str],

@@ -19,6 +19,7 @@ from zoo.core.entry_points import Entry, entries
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.file_builder import ORIGIN, changed_file, execute, sha256
 from zoo.core.kinds import KINDS, Kind
+from zoo.core.trust import require_file
 
 #: What a run records of a file.
 RECORD = re.compile(r"(?P<file>[^/\\]+\.py) sha256=(?P<digest>[0-9a-f]{64})")
@@ -87,8 +88,9 @@ class CodeFile:
         """Execute the file and return its parts.
 
         Raises:
-            UserError: it raises, or marks no builder.
+            UserError: it raises, marks no builder, or may not be executed.
         """
+        require_file(self.path, self.record)
         module = execute(self.path, self.content)
         marked = [
             CodeEntry(kind, name, self, value)

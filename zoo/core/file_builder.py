@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.core.errors import UserError, did_you_mean
+from zoo.core.trust import FILE_MODULE, require_file
 
 #: What a run records of a builder's file.
 ORIGIN = re.compile(r"(?P<file>[^/\\]+\.py):(?P<builder>\w+) sha256=(?P<digest>[0-9a-f]{64})")
@@ -89,6 +90,11 @@ class FileBuilder:
         return sha256(self.content)
 
     @property
+    def record(self) -> str:
+        """What a run records of the file."""
+        return f"{self.path.name} sha256={self.digest}"
+
+    @property
     def origin(self) -> str:
         """What a run records; it is loaded where the builder is not chosen by name."""
         return f"{self.path.name}:{self.chosen or self.load().__name__} sha256={self.digest}"
@@ -99,8 +105,9 @@ class FileBuilder:
         Whatever it prints is dropped, so that it cannot mix with zoo's output.
 
         Raises:
-            UserError: it raises, has no such builder, or has none or several and none is chosen.
+            UserError: it raises, has no such builder, has none or several and none is chosen, or may not be executed.
         """
+        require_file(self.path, self.record)
         module = execute(self.path, self.content)
         if self.chosen:
             builder = getattr(module, self.chosen, None)
@@ -159,7 +166,7 @@ def _split(name: str) -> tuple[str, str]:
 @cache
 def execute(path: Path, content: bytes) -> ModuleType:
     """Execute a file once, as a module of its own; no __pycache__ appears beside it."""
-    module = ModuleType(f"zoo_file_{path.stem}_{sha256(content)[:16]}")
+    module = ModuleType(f"{FILE_MODULE}{path.stem}_{sha256(content)[:16]}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.core.errors import UserError, first_line
 from zoo.core.kinds import KINDS, Kind
+from zoo.core.trust import require_import
 
 
 def is_import_path(kind: Kind, name: str) -> bool:
@@ -51,9 +52,10 @@ class ImportedBuilder:
         """Import the builder; what its module prints meanwhile is dropped.
 
         Raises:
-            UserError: it cannot be imported, or its parameters do not begin with those that zoo passes: a checkpoint
-                may name a path, and must not be able to call anything else.
+            UserError: it may not be imported, or cannot be, or its parameters do not begin with those that zoo passes:
+                a checkpoint may name a path, and must not be able to call anything else.
         """
+        require_import(self.name)
         module, _, attribute = self.name.rpartition(".")
         try:
             with contextlib.redirect_stdout(io.StringIO()):

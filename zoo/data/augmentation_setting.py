@@ -15,6 +15,7 @@ from torch import nn
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean, first_line
 from zoo.core.spec import InputSpec
+from zoo.core.trust import require_import
 from zoo.data.augmentation import SEED, Augmentation, Flip, PaddedCrop, Step
 
 #: A name, a class path, a mapping of one of them and its arguments, or a list of these.
@@ -130,9 +131,10 @@ def _built(name: str, arguments: Mapping[str, Any], spec: InputSpec) -> Step:
 
 
 def _class(path: str) -> type[nn.Module]:
-    """Import a transform's class; UserError where there is none."""
+    """Import a transform's class; UserError where there is none, or it may not be imported."""
     from torchvision.transforms import v2
 
+    require_import(path)
     module, _, name = path.rpartition(".")
     try:
         value: Any = getattr(import_module(module), name)

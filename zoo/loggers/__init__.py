@@ -1,11 +1,19 @@
-"""Experiment trackers: each module holds the builder of one logger, which alone imports the tracker's package."""
+"""Experiment trackers: each module holds the builder of one logger, which alone imports the tracker's package.
+
+The trackers' packages get what is to be tracked, and report nothing about their own use: they read these variables when
+they are imported.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zoo.core.errors import UserError
+
+for _variable, _value in {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}.items():
+    os.environ.setdefault(_variable, _value)
 
 
 @contextmanager

@@ -15,11 +15,13 @@ from zoo.core import registry
 from zoo.core.errors import CheckpointError, UserError, did_you_mean
 from zoo.core.file_builder import is_file_name, locate
 from zoo.core.spec import InputSpec
+from zoo.core.trust import restricted
 from zoo.models.checkpoint_fields import require_fields
 from zoo.models.classifier import Classifier
 from zoo.models.initialisation import without_random_weights
 from zoo.models.installed import WEIGHTS, described_checkpoint, installed_folder
 from zoo.runs.folder import Run
+from zoo.runs.trusted import trusted_names
 
 #: The hyperparameters of a checkpoint that a plain classifier takes; the others are for training.
 PLAIN = ("spec", "architecture", "freeze", "channels_last")
@@ -78,7 +80,8 @@ def load_classifier(run_or_checkpoint: str | Path) -> Classifier:
     if folder is not None:
         path = folder / WEIGHTS
         content = described_checkpoint(path)
-        classifier = classifier_of(content, path, Classifier, folder)
+        with restricted(file.name for file in folder.glob("*.py")):  # which pip installed
+            classifier = classifier_of(content, path, Classifier, folder)
         classifier.run, classifier.temperature = Run(folder), content["temperature"]
         return classifier
     if not path.exists() and (near := did_you_mean(str(path), registry.list_names("model"))):
@@ -127,7 +130,7 @@ def classifier_of(
         hyperparameters["architecture"] = {**architecture, "name": name}
         hyperparameters |= configured
         arguments = hyperparameters.items()
-        with without_random_weights():
+        with restricted(trusted_names(folder)), without_random_weights():
             classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error

@@ -2,7 +2,7 @@
 
     runs/<data set>-<architecture>/version_<n>/
       config.yaml  checkpoints/best.ckpt  checkpoints/last.ckpt  metrics.csv  split.csv  state.json
-      training_images.json  calibration.json  trackers.json  results.json  predictions.csv  report.html
+      training_images.json  calibration.json  trackers.json  trust.json  results.json  predictions.csv  report.html
 
 Every file in it is complete at every moment: it is written beside its place and moved there.
 """
@@ -99,7 +99,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove a run that was made but not trained: its small files and empty folders, never anything else."""
-        small = (self.config, self.split, self.state, self.lock, self.training_images)
+        small = (self.config, self.split, self.state, self.lock, self.training_images, self.trust)
         for path in (*small, *self.path.glob("*.py")):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # a folder that holds something stays
@@ -172,6 +172,11 @@ class Run:
     def trackers(self) -> Path:
         """What experiment trackers call the run, by the logger's name."""
         return self.path / "trackers.json"
+
+    @property
+    def trust(self) -> Path:
+        """What of the user's own the configuration names, signed; only where it names anything."""
+        return self.path / "trust.json"
 
     @property
     def report(self) -> Path:

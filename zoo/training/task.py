@@ -21,6 +21,7 @@ from zoo.core.errors import UserError
 from zoo.core.part_setting import PartSetting
 from zoo.core.registry import errors_of
 from zoo.core.spec import InputSpec
+from zoo.core.trust import restricted
 from zoo.models.classifier import Classifier
 from zoo.models.contract import require_logits
 from zoo.models.head_prefix import Prefix
@@ -184,6 +185,12 @@ class ImageClassifier(Classifier, OptimizedModule):
         #: Set while batches hold the output of frozen layers instead of images (zoo.training.feature_cache).
         self.prefix: Prefix | None = None
         self.val_metrics, self.test_metrics = (SplitMetrics(self.spec, split, metrics) for split in ("val", "test"))
+
+    @classmethod
+    @restricted()
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        """Load as Lightning does, tensors and plain values alone; a checkpoint names what any file may name."""
+        return super().load_from_checkpoint(*args, **{"weights_only": True, **kwargs})
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every module; frozen ones stay in evaluation mode, and BatchNorm where it is ``eval``."""

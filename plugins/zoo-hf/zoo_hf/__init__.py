@@ -6,6 +6,7 @@ https://arxiv.org/abs/2109.02846
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from logging import CRITICAL
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import DownloadError, ImageError, NoSplitError, UserError
+
+# The hub's libraries read them when they are imported: they are to fetch what is asked for, and report nothing.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "false")
 
 #: Formats that lie under the data root; every other name is one of the hub's.
 TABLES = ("arrow", "parquet")

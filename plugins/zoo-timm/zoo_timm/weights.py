@@ -11,6 +11,7 @@ other files come from the Hugging Face hub as safetensors, whose server states t
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -61,6 +62,7 @@ def _offer(name: str, known: PretrainedCfg) -> PublishedWeights | None:
         return PublishedWeights(pinned[0], f"sha256:{pinned[1]}", spec, convert=convert, predicts=exact)
     if not known.hf_hub_id:
         return None
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's library reads it when it is imported
     from huggingface_hub import hf_hub_url
 
     address = hf_hub_url(known.hf_hub_id, "model.safetensors")
