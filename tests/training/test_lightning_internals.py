@@ -28,13 +28,32 @@ LOOP_PARTS = {
     "update_lr_schedulers": "step_schedulers calls it",
     "_broadcast_sigterm_tensor": "EpochLoop leaves out this message between processes, of each step",
     "_num_ready_batches_reached": "step_schedulers asks it whether the epoch is over",
+    "update_restart_stage": "EpochLoop counts the step after which a checkpoint was saved there",
+    "reset_restart_stage": "EpochLoop forgets there that Lightning would take what follows for done",
+    "_should_check_val_fx": "EpochLoop asks it whether a validation was due when the checkpoint was saved",
+    "_should_accumulate": "EpochLoop asks it whether the last batch was a step",
 }
 
-#: The first digits of the SHA-256 of the source of what FastTrainingLoop does otherwise.
+#: The same of the loop over epochs and FitLoop.
+FIT_LOOP_PARTS = {
+    "restarting": "FitLoop resumes inside an epoch only where it is not over",
+    "load_state_dict": "FitLoop lets an epoch go on that was cut",
+    "update_restart_stage": "FitLoop steps plateau schedules there",
+    "resumed_on_epoch_end": "FitLoop asks it whether the checkpoint was saved at the end of an epoch",
+    "on_advance_end": "FitLoop steps plateau schedules in a resumed epoch too",
+    "on_save_checkpoint": "FitLoop adds the figures of the last validation",
+    "on_load_checkpoint": "FitLoop restores these figures",
+}
+
+#: The first digits of the SHA-256 of the source of what FastTrainingLoop does otherwise, and FitLoop and EpochLoop go by.
 SOURCES = {
     _TrainingEpochLoop.advance: "c7555c016027bd73",
     _AutomaticOptimization.run: "385b43732ecc8af3",
     Closure.closure: "9fb9a0ba9c7be69a",
+    _FitLoop.on_advance_end: "a87ac6110b43c573",
+    _FitLoop.reset: "ee34bf3662fe2739",
+    _TrainingEpochLoop.reset: "0014631aabe0ac52",
+    _TrainingEpochLoop.on_advance_end: "2d1ddaa4e45ef5c6",
 }
 
 
@@ -51,8 +70,13 @@ def test_the_epoch_loop_has_the_parts_that_the_fast_loop_uses(name):
     assert hasattr(_TrainingEpochLoop, name), moved(f"_TrainingEpochLoop.{name} ({LOOP_PARTS[name]})")
 
 
+@pytest.mark.parametrize("name", FIT_LOOP_PARTS)
+def test_the_loop_over_epochs_has_the_parts_by_which_a_run_resumes(name):
+    assert hasattr(_FitLoop, name), moved(f"_FitLoop.{name} ({FIT_LOOP_PARTS[name]})")
+
+
 @pytest.mark.parametrize("function", SOURCES, ids=lambda function: function.__qualname__)
-def test_lightnings_step_is_the_one_that_the_fast_loop_replaces(function):
+def test_lightnings_loops_are_those_that_zoos_stand_in_for(function):
     digest = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
     assert digest == SOURCES[function], moved(f"{function.__qualname__} (its source is now {digest})")
 
@@ -70,6 +94,7 @@ def test_a_trainer_has_its_loop_and_connector_where_they_are_replaced_and_called
     EpochLoop.install(trainer)
     loop = trainer.fit_loop.epoch_loop
     assert isinstance(loop, EpochLoop)
+    assert trainer._logger_connector._callback_metrics == {}, moved("_LoggerConnector._callback_metrics")
     assert not loop._results, moved("_TrainingEpochLoop._results, empty while nothing is logged")
     assert not loop.restarting, moved("_Loop.restarting")
     for count in ("increment_ready", "increment_started", "increment_processed", "increment_completed"):

@@ -82,6 +82,8 @@ class FitCLI(ZooCLI):
     first_step: int | None = None
     #: The epoch in which that checkpoint was saved, from 0; -1 where it is of a solved last layer.
     first_epoch: int = 0
+    #: Rows that metrics.csv had then; None where the checkpoint does not say.
+    first_rows: int | None = None
     #: How the last layer starts.
     head_plan = HeadPlan()
     #: Computes its first weights; None where it keeps those that it has.
@@ -195,6 +197,7 @@ class FitCLI(ZooCLI):
             if self.run is not None and self.datamodule.global_batch is None:
                 self.datamodule.global_batch = self.checkpoint.get("global_batch")
             self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)
+            self.first_rows = self.checkpoint["callbacks"].get(EpochMetrics.state_key, {}).get("rows")
             # Training reads it once more, and must not hold its optimizer's state beside its own.
             self.checkpoint = None
         self.model.require_optimizer()
@@ -257,7 +260,7 @@ class FitCLI(ZooCLI):
             first.append(TimeBudget(self.run, *limit, self._keep_length, self.notify, solved=solved))
             length = {"max_epochs": MOST_EPOCHS}
         return length | {
-            "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None), *added],
+            "logger": [MetricsLogger(self.run, self.first_step if self.resumed else None, self.first_rows), *added],
             "callbacks": [*self.callbacks, *named.values(), *first, *aids, *own],
             "enable_progress_bar": True,
         }

@@ -122,12 +122,14 @@ class Loader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Let the next pass over that epoch begin after what was served, whatever the number of processes."""
         self._resume = dict(state)
+        # A checkpoint may be saved before the next batch: after a validation that was due.
+        self._served = state.get("position", state["served"] * self.global_batch)  # older checkpoints count batches
 
     def _first_position(self) -> int:
         resume, self._resume = self._resume, None
         if resume is None or resume["epoch"] != self.sampler.epoch:
             return 0
-        position = resume.get("position", resume["served"] * self.global_batch)  # older checkpoints count batches
+        position = resume.get("position", resume["served"] * self.global_batch)
         return 0 if position >= self.shares.end(len(self) - 1) else position
 
     def _draw(self) -> tuple[Tensor, Tensor | None]:

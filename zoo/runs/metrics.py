@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,15 +132,16 @@ class MetricsTable:
     Args:
         path: of the file; an existing one is continued.
         up_to_step: rows after this step are dropped, because training repeats them; None keeps no row.
+        count: rows behind so many are dropped as well; None where their number is not recorded.
     """
 
-    def __init__(self, path: Path, up_to_step: int | None) -> None:
+    def __init__(self, path: Path, up_to_step: int | None, count: int | None = None) -> None:
         self.path = path
         self.columns: list[str] = ["epoch", "step"]
         self.rows: list[dict[str, Any]] = []
         if up_to_step is not None and path.is_file():
             with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
+                for row in islice(csv.DictReader(file), count):
                     step = row.get("step") or ""
                     # A killed process can leave half a row, which has no last column.
                     if None not in row.values() and step.isdecimal() and int(step) <= up_to_step:

@@ -19,7 +19,7 @@ from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 from zoo.runs.metrics import Monitor
 from zoo.training.lightning_internals import recount_batches
-from zoo.training.progress import is_inside_epoch
+from zoo.training.progress import is_fitting, is_inside_epoch
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -120,10 +120,16 @@ class RunCheckpoints(Checkpoint):
         self._random_state = checkpoint.get("random_state")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Restore the state, after everything at start-up that draws random numbers.
+        """Restore the state, after everything at start-up that draws random numbers."""
+        self._restore_random_state(trainer, pl_module)
 
-        Only where one process trains: several draw by seed, rank and step.
-        """
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restore the state where a validation that was due comes before the first step."""
+        if is_fitting(trainer):
+            self._restore_random_state(trainer, pl_module)
+
+    def _restore_random_state(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restore the state once, where one process trains: several draw by seed, rank and step."""
         state, self._random_state = self._random_state, None
         if state is not None and trainer.world_size == 1:
             torch.set_rng_state(state["cpu"].cpu())

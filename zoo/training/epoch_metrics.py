@@ -48,13 +48,14 @@ class MetricsLogger(Logger):
         run: the folder.
         up_to_step: optimizer steps done before this process; later rows are removed, because training makes them again.
             None starts a new file.
+        count: rows that the file had then; further ones are removed as well. None where a checkpoint does not say.
     """
 
-    def __init__(self, run: Run, up_to_step: int | None = None) -> None:
+    def __init__(self, run: Run, up_to_step: int | None = None, count: int | None = None) -> None:
         super().__init__()
         self.run = run
-        self.up_to_step = up_to_step
-        self._table: MetricsTable | None = None
+        self.up_to_step, self.count = up_to_step, count
+        self._opened: MetricsTable | None = None
 
     @property
     def name(self) -> str:
@@ -69,9 +70,16 @@ class MetricsLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Add a row."""
-        if self._table is None:
-            self._table = MetricsTable(self.run.metrics, self.up_to_step)
-        self._table.append({"epoch": metrics.get("epoch", ""), "step": step, **metrics})
+        self._table().append({"epoch": metrics.get("epoch", ""), "step": step, **metrics})
+
+    def rows(self) -> int:
+        """Return the number of rows, in the process that writes them."""
+        return len(self._table().rows) if is_first_process() else 0
+
+    def _table(self) -> MetricsTable:
+        if self._opened is None:
+            self._opened = MetricsTable(self.run.metrics, self.up_to_step, self.count)
+        return self._opened
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: config.yaml holds them."""
@@ -209,10 +217,11 @@ class EpochMetrics(Callback):
         return self.seconds + time.perf_counter() - self._since
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums over all processes as plain numbers."""
+        """Return the sums over all processes as plain numbers, and the last validation's figures in this epoch."""
         loss, correct, images = self._reduced()
         sums = {"loss_sum": loss, "correct": int(correct), "images": int(images)}
-        return sums | {"seconds": self.elapsed(), "row_start": [float(value) for value in self._row_start]}
+        row_start = [float(value) for value in self._row_start]
+        return sums | {"seconds": self.elapsed(), "row_start": row_start, "val": self.val, "rows": self._rows()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the sums, in the first process: it stands for those that have counted."""
@@ -220,6 +229,12 @@ class EpochMetrics(Callback):
             self.loss_sum, self._correct = state_dict["loss_sum"], state_dict["correct"]
             self.images = state_dict["images"]
         self.seconds, self._row_start = state_dict["seconds"], list(state_dict["row_start"])
+        self.val = dict(state_dict.get("val", {}))  # earlier versions did not save it
+
+    def _rows(self) -> int:
+        """Return how many rows metrics.csv has."""
+        loggers = self._trainer.loggers if self._trainer is not None else []
+        return sum(logger.rows() for logger in loggers if isinstance(logger, MetricsLogger))
 
 
 def _log(trainer: Trainer, row: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.fetchers import _DataFetcher as DataFetcher
+from lightning.pytorch.loops.fit_loop import _FitLoop
+from lightning.pytorch.loops.loop import _Loop
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher as MultiProcessingLauncher
@@ -28,6 +30,7 @@ __all__ = [
     "READ_IN",
     "DataFetcher",
     "EpochLoop",
+    "FitLoop",
     "HookNameModule",
     "MultiProcessingLauncher",
     "clip_unscaled",
@@ -68,11 +71,33 @@ def clip_unscaled(trainer: Trainer) -> None:
 class EpochLoop(_TrainingEpochLoop):
     """Lightning's loop over the batches of an epoch, in pieces that a subclass can put together otherwise."""
 
+    #: Whether it resumes from a checkpoint that was saved right after a step: a validation may be due, the epoch over.
+    _after_step = False
+
     @classmethod
     def install(cls, trainer: Trainer) -> None:
-        """Let a trainer that has not begun use this loop."""
-        loop = trainer.fit_loop.epoch_loop
+        """Let a trainer that has not begun use this loop, and FitLoop around it."""
+        before, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
+        trainer.fit_loop = FitLoop(trainer, before.min_epochs, before.max_epochs)
         trainer.fit_loop.epoch_loop = cls(trainer, loop.min_steps, loop.max_steps)
+
+    def update_restart_stage(self) -> None:
+        """Count the step after which the checkpoint was saved; Lightning then takes what follows it for done."""
+        super().update_restart_stage()
+        self._after_step = self.restarted_on_train_batch_end
+        if self._after_step:
+            self.batch_progress.increment_completed()
+            self.reset_restart_stage()
+
+    def advance(self, data_fetcher: DataFetcher) -> None:
+        """Train one batch; after a resume, first only validate or end the epoch where that was due."""
+        if self.restarting and self._after_step:
+            if self._num_ready_batches_reached() or self._should_check_val_fx(data_fetcher):
+                self.val_loop.restarting = False
+                if not self._should_accumulate():
+                    self._batches_that_stepped -= 1  # reset has counted the step, and on_advance_end counts it
+                return
+        super().advance(data_fetcher)
 
     def _broadcast_sigterm_tensor(self) -> None:
         """Do nothing: Lightning asks process 0 before each step whether SIGTERM came; GracefulStop asks all, rarely."""
@@ -128,6 +153,60 @@ class EpochLoop(_TrainingEpochLoop):
         self.batch_progress.increment_completed()
         if logged:
             connector.update_train_step_metrics()
+
+
+class FitLoop(_FitLoop):
+    """Lightning's loop over epochs; it resumes to what an uninterrupted training does.
+
+    Lightning's own forgets the figures of the last validation, leaves out the step of a plateau schedule at the end of
+    the epoch in which it resumes, saves checkpoints before that step, and, where max_steps ends the training, trains on
+    in an epoch that was over.
+    """
+
+    @_Loop.restarting.setter  # type: ignore[attr-defined, misc]  # a property's setter
+    def restarting(self, restarting: bool) -> None:
+        """Resume inside an epoch where it is not over."""
+        counts = self.epoch_progress.current
+        over = counts.ready == counts.started == counts.processed
+        _Loop.restarting.fset(self, restarting and not over)  # type: ignore[attr-defined]
+
+    def load_state_dict(self, state_dict: dict[str, Any], prefix: str = "") -> None:
+        """Restore the progress; an epoch that max_steps or early stopping has ended at a batch inside it goes on."""
+        super().load_state_dict(state_dict, prefix)
+        current, total, batches = self.epoch_progress.current, self.epoch_progress.total, self.epoch_loop.batch_progress
+        cut = current.ready == current.started == current.processed == current.completed + 1
+        if cut and not batches.is_last_batch and batches.current.ready:
+            current.processed, total.processed = current.processed - 1, total.processed - 1
+            self.restarting = True
+
+    def on_save_checkpoint(self) -> dict[str, Any]:
+        """Add the last figures of validations, which schedules and callbacks go by at the end of the epoch."""
+        figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        return super().on_save_checkpoint() | {"callback_metrics": figures}
+
+    def on_load_checkpoint(self, state_dict: dict[str, Any]) -> None:
+        """Restore these figures, which a checkpoint of an earlier version does not have."""
+        super().on_load_checkpoint(state_dict)
+        figures = state_dict.get("callback_metrics", {})
+        tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
+        self.trainer._logger_connector._callback_metrics.update(tensors)
+
+    def update_restart_stage(self) -> None:
+        """Step the plateau schedules after the epoch at whose end the checkpoint was saved."""
+        super().update_restart_stage()
+        if self.resumed_on_epoch_end and self.epoch_loop._num_ready_batches_reached() and self._has_monitored():
+            self.epoch_loop.update_lr_schedulers("epoch", update_plateau_schedulers=True)
+
+    def on_advance_end(self) -> None:
+        """End an epoch; one in which the training was resumed like any other."""
+        if self._has_monitored():
+            self._restarting = False
+        super().on_advance_end()
+
+    def _has_monitored(self) -> bool:
+        """Tell whether each plateau schedule's figure is there; an earlier version's checkpoint may lack it."""
+        plateaus = [config for config in self.trainer.lr_scheduler_configs if config.reduce_on_plateau]
+        return all(config.monitor in self.trainer.callback_metrics for config in plateaus)
 
 
 def recount_batches(checkpoint: dict[str, Any], shares: Shares) -> None:

@@ -1,0 +1,141 @@
+"""A run that is killed at any moment, with a checkpoint after each step, resumes to an equal one."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from zoo.config import fit as training
+from zoo.config.host_process import quiet_lightning
+from zoo.runs.folder import Run
+
+#: Three epochs of five steps; validations inside an epoch, after steps 2 and 4 of it, or at the end of each second.
+STEPS = (
+    *("--data.batch_size", "8", "--data.augmentation", "crop", "--model.architecture.dropout", "0.3"),
+    *("--trainer.limit_train_batches", "5", "--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "2"),
+)
+PLATEAU = ("--lr_scheduler", "ReduceLROnPlateau", "--lr_scheduler.patience", "0", "--optimizer.lr", "0.03")
+SETTINGS = {
+    "inside": (*PLATEAU, "--trainer.max_epochs", "3", "--trainer.val_check_interval", "0.4", "--early_stopping", "2"),
+    "max-steps": (*PLATEAU, "--trainer.max_steps", "13", "--trainer.max_epochs", "-1", "--model.ema", "0.9"),
+    "second": (*PLATEAU, "--trainer.max_epochs", "4", "--trainer.check_val_every_n_epoch", "2"),
+    "norms": ("--model", "resnet20", "--model.ema", "0.9", "--trainer.max_epochs", "2", "--data.memory_gib", "0"),
+}
+SETTINGS["workers"] = (*SETTINGS["norms"], "--data.num_workers", "2", "--model.mixup", "0.2")
+
+
+def train(words=(), **settings):
+    """Train as zoo fit does, in this process; return the run."""
+    with quiet_lightning():
+        return training.train([str(word) for word in words], quiet=True, **settings)
+
+
+class Kills(Checkpoint):
+    """Saves a checkpoint after each step, and copies the run's folder as a process that is killed there leaves it."""
+
+    def __init__(self, run, copies):
+        self.run, self.copies = run, copies
+
+    def on_train_batch_end(self, trainer, *_):
+        trainer.save_checkpoint(self.run.last)
+
+    def on_train_batch_start(self, trainer, *_):
+        self._copy(trainer, "step")
+
+    def on_validation_start(self, trainer, *_):
+        self._copy(trainer, "validation")
+
+    def on_train_epoch_end(self, trainer, *_):
+        self._copy(trainer, "end")
+
+    def _copy(self, trainer, moment):
+        if trainer.global_step:
+            shutil.copytree(self.run.path, self.copies / f"{moment}-{trainer.global_step}")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Train with one of the settings, once; return the run, and the folder of its copies."""
+    made = {}
+
+    def options(setting):
+        size = [
+            word for word in STEPS if setting not in ("norms", "workers") or "dropout" not in word and word != "0.3"
+        ]
+        return [*size, *SETTINGS[setting]]
+
+    def fit(setting):
+        if setting not in made:
+            folder = tmp_path_factory.mktemp(setting)
+            run = Run(folder / "run")
+            words = [*options(setting), "--trainer.default_root_dir", folder]
+            train(words, name="run", callbacks=[Kills(run, folder / "copies")])
+            made[setting] = run, folder / "copies"
+        return made[setting]
+
+    return fit
+
+
+def differences(first, second, path=""):
+    """Return where values of two checkpoints differ, bit for bit; what is a time does not count."""
+    if isinstance(first, torch.Tensor):
+        return [] if torch.equal(first, second) else [path]
+    if isinstance(first, list | tuple):
+        first, second = (dict(enumerate(value)) for value in (first, second))
+    if isinstance(first, dict):
+        lists = [differences(first[key], second[key], f"{path}.{key}") for key in first.keys() & second.keys()]
+        return [*(f"{path}.{key}" for key in first.keys() ^ second.keys()), *sum(lists, [])]
+    return [] if first == second or path.endswith(".seconds") else [f"{path}: {first} != {second}"]
+
+
+def rows(run):
+    """Return the rows of metrics.csv without the one figure that is a time."""
+    with run.metrics.open(newline="") as file:
+        return [{**row, "images_per_second": ""} for row in csv.DictReader(file)]
+
+
+def assert_resumes(copy: Path, expected: Run):
+    """Resume a copy of a killed run, and compare what it becomes with the run that was not killed."""
+    run = train(resume=copy)
+    assert rows(run) == rows(expected)
+    for name in ("last", "best"):
+        saved, wanted = (
+            torch.load(each.path / "checkpoints" / f"{name}.ckpt", weights_only=True) for each in (run, expected)
+        )
+        assert differences(saved, wanted, name) == []
+
+
+@pytest.mark.parametrize("moment", ["validation-2", "step-7", "step-8", "end-10", "step-10"])
+def test_a_run_killed_around_a_validation_resumes_to_an_equal_run(killed, moment):
+    run, copies = killed("inside")
+    assert_resumes(copies / moment, run)
+
+
+def test_a_run_that_max_steps_ends_resumes_at_the_end_of_an_epoch(killed):
+    run, copies = killed("max-steps")
+    assert_resumes(copies / "step-10", run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_run_killed_at_any_moment_resumes_to_an_equal_run(killed, setting):
+    run, copies = killed(setting)
+    moments = sorted(copies.iterdir())
+    assert len(moments) > 10
+    for copy in moments:
+        assert_resumes(copy, run)
+
+
+def test_a_run_that_max_steps_ended_inside_an_epoch_goes_on_in_it(killed, tmp_path):
+    run, _ = killed("max-steps")
+    longer = shutil.copytree(run.path, tmp_path / "longer")
+    whole = [*STEPS, *SETTINGS["max-steps"], "--trainer.default_root_dir", tmp_path, "--trainer.max_steps", "15"]
+    train(resume=train(["--trainer.max_steps", "15"], resume=longer).path)
+    expected = train(whole, name="whole")
+    saved, wanted = (torch.load(each.last, weights_only=True) for each in (Run(longer), expected))
+    assert differences(saved["state_dict"], wanted["state_dict"]) == []
