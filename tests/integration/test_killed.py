@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,23 @@ from zoo.config import fit as training
 from zoo.config.host_process import quiet_lightning
 from zoo.runs.folder import Run
 
-#: Three epochs of five steps; validations inside an epoch, after steps 2 and 4 of it, or at the end of each second.
+#: Epochs of five steps. Validations come after steps 2 and 4 of an epoch, at its end, or at the end of each second one.
 STEPS = (
-    *("--data.batch_size", "8", "--data.augmentation", "crop", "--model.architecture.dropout", "0.3"),
-    *("--trainer.limit_train_batches", "5", "--trainer.limit_val_batches", "2", "--trainer.log_every_n_steps", "2"),
+    *("--data.batch_size", "8", "--data.augmentation", "crop", "--trainer.log_every_n_steps", "2"),
+    *("--trainer.limit_train_batches", "5", "--trainer.limit_val_batches", "2"),
 )
-PLATEAU = ("--lr_scheduler", "ReduceLROnPlateau", "--lr_scheduler.patience", "0", "--optimizer.lr", "0.03")
+PLATEAU = (
+    *(*STEPS, "--model.architecture.dropout", "0.3"),
+    *("--lr_scheduler", "ReduceLROnPlateau", "--lr_scheduler.patience", "0", "--optimizer.lr", "0.03"),
+)
+NORMS = (*STEPS, "--model", "resnet20", "--model.ema", "0.9", "--trainer.max_epochs", "2", "--data.memory_gib", "0")
 SETTINGS = {
     "inside": (*PLATEAU, "--trainer.max_epochs", "3", "--trainer.val_check_interval", "0.4", "--early_stopping", "2"),
     "max-steps": (*PLATEAU, "--trainer.max_steps", "13", "--trainer.max_epochs", "-1", "--model.ema", "0.9"),
     "second": (*PLATEAU, "--trainer.max_epochs", "4", "--trainer.check_val_every_n_epoch", "2"),
-    "norms": ("--model", "resnet20", "--model.ema", "0.9", "--trainer.max_epochs", "2", "--data.memory_gib", "0"),
+    "norms": (*NORMS, "--data.num_workers", "0"),
+    "workers": (*NORMS, "--data.num_workers", "2", "--model.mixup", "0.2"),
 }
-SETTINGS["workers"] = (*SETTINGS["norms"], "--data.num_workers", "2", "--model.mixup", "0.2")
 
 
 def train(words=(), **settings):
@@ -63,17 +68,11 @@ def killed(tmp_path_factory):
     """Train with one of the settings, once; return the run, and the folder of its copies."""
     made = {}
 
-    def options(setting):
-        size = [
-            word for word in STEPS if setting not in ("norms", "workers") or "dropout" not in word and word != "0.3"
-        ]
-        return [*size, *SETTINGS[setting]]
-
     def fit(setting):
         if setting not in made:
             folder = tmp_path_factory.mktemp(setting)
             run = Run(folder / "run")
-            words = [*options(setting), "--trainer.default_root_dir", folder]
+            words = [*SETTINGS[setting], "--trainer.default_root_dir", folder]
             train(words, name="run", callbacks=[Kills(run, folder / "copies")])
             made[setting] = run, folder / "copies"
         return made[setting]
@@ -88,8 +87,8 @@ def differences(first, second, path=""):
     if isinstance(first, list | tuple):
         first, second = (dict(enumerate(value)) for value in (first, second))
     if isinstance(first, dict):
-        lists = [differences(first[key], second[key], f"{path}.{key}") for key in first.keys() & second.keys()]
-        return [*(f"{path}.{key}" for key in first.keys() ^ second.keys()), *sum(lists, [])]
+        inside = (differences(first[key], second[key], f"{path}.{key}") for key in first.keys() & second.keys())
+        return [*(f"{path}.{key}" for key in first.keys() ^ second.keys()), *chain.from_iterable(inside)]
     return [] if first == second or path.endswith(".seconds") else [f"{path}: {first} != {second}"]
 
 
@@ -134,7 +133,7 @@ def test_a_run_killed_at_any_moment_resumes_to_an_equal_run(killed, setting):
 def test_a_run_that_max_steps_ended_inside_an_epoch_goes_on_in_it(killed, tmp_path):
     run, _ = killed("max-steps")
     longer = shutil.copytree(run.path, tmp_path / "longer")
-    whole = [*STEPS, *SETTINGS["max-steps"], "--trainer.default_root_dir", tmp_path, "--trainer.max_steps", "15"]
+    whole = [*SETTINGS["max-steps"], "--trainer.default_root_dir", tmp_path, "--trainer.max_steps", "15"]
     train(resume=train(["--trainer.max_steps", "15"], resume=longer).path)
     expected = train(whole, name="whole")
     saved, wanted = (torch.load(each.last, weights_only=True) for each in (Run(longer), expected))

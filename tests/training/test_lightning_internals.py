@@ -45,7 +45,7 @@ FIT_LOOP_PARTS = {
     "on_load_checkpoint": "FitLoop restores these figures",
 }
 
-#: The first digits of the SHA-256 of the source of what FastTrainingLoop does otherwise, and FitLoop and EpochLoop go by.
+#: The first digits of the SHA-256 of the source of what FastTrainingLoop does otherwise, and zoo's loops go by.
 SOURCES = {
     _TrainingEpochLoop.advance: "c7555c016027bd73",
     _AutomaticOptimization.run: "385b43732ecc8af3",

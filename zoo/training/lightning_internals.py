@@ -91,12 +91,12 @@ class EpochLoop(_TrainingEpochLoop):
 
     def advance(self, data_fetcher: DataFetcher) -> None:
         """Train one batch; after a resume, first only validate or end the epoch where that was due."""
-        if self.restarting and self._after_step:
-            if self._num_ready_batches_reached() or self._should_check_val_fx(data_fetcher):
-                self.val_loop.restarting = False
-                if not self._should_accumulate():
-                    self._batches_that_stepped -= 1  # reset has counted the step, and on_advance_end counts it
-                return
+        resumes = self.restarting and self._after_step
+        if resumes and (self._num_ready_batches_reached() or self._should_check_val_fx(data_fetcher)):
+            self.val_loop.restarting = False
+            if not self._should_accumulate():
+                self._batches_that_stepped -= 1  # reset has counted the step, and on_advance_end counts it
+            return
         super().advance(data_fetcher)
 
     def _broadcast_sigterm_tensor(self) -> None:
