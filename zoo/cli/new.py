@@ -6,6 +6,7 @@ import keyword
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -144,27 +145,37 @@ def new_app(path: str, model: str) -> Path:
     text = (Path(__file__).parent / "web_form" / "app.py").read_text(encoding="utf-8")
     needed = ["zoo-runtime"] if installed is None else ["zoo-runtime", model.rpartition(":")[2]]
     name = "model.onnx" if installed is None else model
-    _write(folder, {"app.py": text.replace("MODEL", name), "requirements.txt": "\n".join(needed) + "\n"})
-    if installed is None:
-        shutil.copyfile(file, folder / name)
+    files: dict[str, str | Path] = {"app.py": text.replace("MODEL", name), "requirements.txt": "\n".join(needed) + "\n"}
+    _write(folder, files | ({name: file} if installed is None else {}))
     print(f"{folder}: now pip install -r {folder / 'requirements.txt'}, then: cd {folder} && python app.py")
     return folder
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """Make a folder with these texts; UserError where it is there or cannot be made."""
+def _write(folder: Path, files: Mapping[str, str | Path]) -> None:
+    """Make a folder with these texts and copies of files, which appears when it is whole.
+
+    Raises:
+        UserError: it is there, or cannot be made.
+    """
+    if os.path.lexists(folder):
+        raise UserError(f"{folder} is there already; choose another name, or remove it")
     try:
-        folder.mkdir(parents=True)
-        for file, text in files.items():
-            (folder / file).parent.mkdir(exist_ok=True)
-            (folder / file).write_text(text, encoding="utf-8")
-    except FileExistsError as error:
-        raise UserError(f"{folder} is there already; choose another name, or remove it") from error
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
+            part = Path(beside, folder.name)
+            part.mkdir()
+            for name, content in files.items():
+                (part / name).parent.mkdir(exist_ok=True)
+                if isinstance(content, Path):
+                    shutil.copyfile(content, part / name)
+                else:
+                    (part / name).write_text(content, encoding="utf-8")
+            part.rename(folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def _files(name: str, package: str, kinds: Sequence[str]) -> dict[str, str]:
+def _files(name: str, package: str, kinds: Sequence[str]) -> dict[str, str | Path]:
     """Return the new package's files, ``{path in it: text}``: those of the kinds, with the new names.
 
     An architecture is named like the package, a command like the distribution, others after their kind:
@@ -177,7 +188,7 @@ def _files(name: str, package: str, kinds: Sequence[str]) -> dict[str, str]:
     if not {"architecture", "dataset"} <= set(kinds):
         skipped.add("test_training.py")
     names = {kind: f"{package}{part.suffix}" for kind, part in PARTS.items()} | {"command": name}
-    texts = {}
+    texts: dict[str, str | Path] = {}
     for file in files:
         if file.name in skipped:
             continue

@@ -22,12 +22,12 @@ from zoo.core.code_file import use_code
 from zoo.core.console import print_stderr
 from zoo.core.errors import RunError
 from zoo.core.trust import require_import, restricted
+from zoo.core.whole_file import replacing, write_error
 from zoo.data.image_data import ImageData
 from zoo.models.checkpoint import PLAIN, classifier_of, read_checkpoint, require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
 from zoo.models.installed import write_description
 from zoo.models.tta import TestTimeAugmentation
-from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 from zoo.runtime import Form
 
@@ -97,7 +97,7 @@ def export_weights(args: Sequence[str]) -> Path:
         with replacing(path) as file:
             write_description(checkpoint, PLAIN, Path(file.name), run.temperature(checkpoint["global_step"]))
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+        raise write_error(path, error) from error
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from lightning.pytorch.loggers.logger import Logger
 
 from zoo.core.errors import first_line
+from zoo.core.whole_file import temporary_folder
 from zoo.reports.evaluation import ClassificationMetrics, Predictions
 from zoo.reports.result_files import write_confusion
 from zoo.runs.folder import Run
@@ -48,7 +48,7 @@ def log_results(
     loggers = {title: part for title, part in parts.items() if isinstance(part, Logger)}
     problems: list[str] = []
     metrics = predictions.metrics() if loggers else None
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("zoo-results-") as folder:
         files = [run.report, run.config]
         if metrics is not None:
             files += write_confusion(Path(folder), metrics.confusion, classes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from urllib.request import Request, urlopen
 from filelock import FileLock, Timeout
 
 from zoo.core.errors import DownloadError
+from zoo.core.whole_file import publish
 
 #: Seconds without a byte after which a download fails; its average speed is checked as often.
 TIMEOUT = 30
@@ -78,7 +78,8 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
                     problems.append(f"{url}: {error}")
                     continue
                 if remote.matches(part):
-                    os.replace(part, target)
+                    with part.open("rb") as file:
+                        publish(file, target)
                     return target
                 problems.append(f"{url}: the file does not match its checksum {remote.checksum}")
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import tarfile
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from zoo.core.download import RemoteFile, fetch, one_process
 from zoo.core.errors import DownloadError, NoSplitError
+from zoo.core.whole_file import publish
 from zoo.data.arrays import ArrayDataset
 
 #: Limit of a file in the archive; the largest, train of CIFAR-100, has 155 MB.
@@ -111,8 +111,9 @@ def _unpack(archive: Path, folder: Path, names: Sequence[str]) -> None:
                 content = cast(IO[bytes], tar.extractfile(member))  # a regular file's is never None
                 with one_process(folder / name) as part:
                     if not (folder / name).exists():
-                        part.write_bytes(content.read())
-                        os.replace(part, folder / name)
+                        with part.open("wb") as file:
+                            file.write(content.read())
+                            publish(file, folder / name)
     except (OSError, EOFError, KeyError, tarfile.TarError) as error:
         raise DownloadError(f"{archive}: cannot be unpacked: {error}; remove it to have it downloaded again") from error
 

@@ -30,6 +30,7 @@ from zoo import runtime
 from zoo.core.errors import RunError, UserError
 from zoo.core.spec import InputSpec
 from zoo.core.version import __version__
+from zoo.core.whole_file import replacing, write_error
 from zoo.data.item_reader import BAD
 from zoo.data.sources import Source
 from zoo.data.training_images import describe_training_images
@@ -41,7 +42,6 @@ from zoo.export.quantize import compare, measured_split, quantize, steadiest
 from zoo.export.session import GraphSession
 from zoo.export.streaming import write_graph, write_metadata
 from zoo.models.tta import TestTimeAugmentation, evaluated
-from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _publishing(path: Path) -> Iterator[IO[bytes]]:
     except runtime.ModelError as error:
         raise RunError(f"nothing was written: {error}") from error
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+        raise write_error(path, error) from error
 
 
 def _lowered(

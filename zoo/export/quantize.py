@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 
 from zoo.core.errors import NoSplitError, RunError, UserError
 from zoo.core.spec import InputSpec
+from zoo.core.whole_file import temporary_folder
 from zoo.data.item_reader import BAD
 from zoo.data.sources import Source
 from zoo.export.graph import PIXELS, NetworkGraph
@@ -176,7 +176,7 @@ def _batches(source: Source, count: int, size: int = BATCH_SIZE) -> Iterator[tup
 
 
 def _int8(graph: onnx.ModelProto, calibration: _Calibration) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory(prefix="zoo-int8-") as folder:
+    with temporary_folder("zoo-int8-") as folder:
         before, after = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
         onnx.save(graph, before)
         quantize_static(

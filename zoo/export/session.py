@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 import numpy as np
 import onnxruntime
 
 from zoo import runtime
 from zoo.core.spec import InputSpec
+from zoo.core.whole_file import temporary_folder
 from zoo.export.graph import NetworkGraph
 from zoo.export.streaming import write_graph
 
@@ -36,7 +36,7 @@ class GraphSession:
     @classmethod
     def of(cls, graph: NetworkGraph, spec: InputSpec, form: runtime.Form, *, literal: bool = False) -> GraphSession:
         """Return the session of a graph that is in no file."""
-        with tempfile.TemporaryDirectory(prefix="zoo-export-") as folder:
+        with temporary_folder("zoo-export-") as folder:
             path = os.path.join(folder, "model.onnx")
             with open(path, "wb") as file:
                 write_graph(graph, file)

@@ -20,9 +20,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from zoo import runtime
-from zoo.core.errors import RunError, UserError
+from zoo.core.errors import UserError
+from zoo.core.whole_file import replacing, write_error
 from zoo.images.files import as_user_errors
-from zoo.runs.files import replacing, write_atomically
+from zoo.runs.files import write_atomically
 
 #: Identifies a page that zoo has written.
 MARK = b'<meta name="generator" content="zoo export --web">'
@@ -74,7 +75,7 @@ def write_page(model_path: Path, folder: Path) -> Path:
             raise
         _remove_older(folder, assets)
     except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror}; an older page there works as before") from error
+        raise write_error(folder, error, "; an older page there works as before") from error
     return page
 
 
@@ -108,8 +109,6 @@ def _digest(model_path: Path, static: dict[str, bytes]) -> str:
 
 
 def _remove_older(folder: Path, assets: Path) -> None:
-    for remains in folder.glob(".index.html-*"):  # of an export that was killed
-        remains.unlink()
     for older in folder.iterdir():
         if ASSETS.fullmatch(older.name) and older != assets and older.is_dir() and not older.is_symlink():
             shutil.rmtree(older)

@@ -21,8 +21,8 @@ from packaging.version import InvalidVersion, Version
 
 from zoo.core.errors import UserError
 from zoo.core.version import __version__
+from zoo.core.whole_file import replacing, write_error
 from zoo.models.installed import without_front_matter
-from zoo.runs.files import replacing
 from zoo.runtime import MODELS
 
 #: What a wheel's module holds: where its files are, and nothing that runs when it is listed.
@@ -103,16 +103,24 @@ def write_wheel(
         f"{info}/WHEEL": WHEEL.format(version=__version__),
         f"{info}/entry_points.txt": f"[{MODELS}]\n{name} = {module}:folder\n",
     }
-    with replacing(path) as target, zipfile.ZipFile(target, "w") as wheel:
-        rows = []
-        for file, content in contents.items():
-            data = content.read_bytes() if isinstance(content, Path) else content.encode()
-            stored = zipfile.ZIP_STORED if isinstance(content, Path) else zipfile.ZIP_DEFLATED  # weights do not shrink
-            _add(wheel, file, data, stored)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
-            rows.append(f"{file},sha256={digest},{len(data)}\n")
-        _add(wheel, f"{info}/RECORD", "".join([*rows, f"{info}/RECORD,,\n"]).encode(), zipfile.ZIP_DEFLATED)
+    try:
+        with replacing(path) as target, zipfile.ZipFile(target, "w") as wheel:
+            _fill(wheel, contents, f"{info}/RECORD")
+    except OSError as error:
+        raise write_error(path, error) from error
     return path
+
+
+def _fill(wheel: zipfile.ZipFile, contents: Mapping[str, Path | str], record: str) -> None:
+    """Write the files of a wheel, and last the record of their digests."""
+    rows = []
+    for file, content in contents.items():
+        data = content.read_bytes() if isinstance(content, Path) else content.encode()
+        stored = zipfile.ZIP_STORED if isinstance(content, Path) else zipfile.ZIP_DEFLATED  # weights do not shrink
+        _add(wheel, file, data, stored)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        rows.append(f"{file},sha256={digest},{len(data)}\n")
+    _add(wheel, record, "".join([*rows, f"{record},,\n"]).encode(), zipfile.ZIP_DEFLATED)
 
 
 def _add(wheel: zipfile.ZipFile, name: str, data: bytes, compression: int) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from zoo.core.errors import RunError, UserError
+from zoo.core.errors import UserError
+from zoo.core.whole_file import publish, write_error
 from zoo.models.many import Result
 from zoo.reports.prediction_rows import Rows, WrittenRow, written_name
 
@@ -112,10 +112,8 @@ class PredictionFile:
         with self._failures():
             file = self._opened()
             file.write(self.rows.tail.encode())
-            file.flush()
-            os.fsync(file.fileno())
+            publish(file, self.path)
             file.close()
-            os.replace(self.part, self.path)
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
@@ -127,4 +125,4 @@ class PredictionFile:
         try:
             yield
         except OSError as error:
-            raise RunError(f"{self.part} cannot be written: {error.strerror}; rows in it stay for --resume") from error
+            raise write_error(self.part, error, "; rows in it stay for --resume") from error

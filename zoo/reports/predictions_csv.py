@@ -11,8 +11,7 @@ from typing import IO
 
 from torch import Tensor
 
-from zoo.core.errors import RunError
-from zoo.runs.files import replacing
+from zoo.core.whole_file import replacing, write_error
 
 #: Columns before those of the probabilities, which are named after their class: ``probability of bee``.
 COLUMNS = ("path", "label", "prediction")
@@ -86,4 +85,4 @@ def _failures(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+        raise write_error(path, error) from error

@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from zoo.core.errors import RunError, UserError
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file beside ``path`` to write, and move it to ``path`` if nothing fails.
-
-    It is on the disk before it is moved: at every moment the old content or the new one is there, whole.
-
-    Raises:
-        OSError: the folder is read-only, the disk is full ...; the old file is untouched and nothing else is left.
-    """
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            temporary = Path(file.name)
-            yield file.file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # temporary files are private, what a run leaves is not
-        os.replace(temporary, path)
-    except BaseException:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise
+from zoo.core.errors import UserError
+from zoo.core.whole_file import replacing, write_error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -49,7 +22,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         with replacing(path) as file:
             file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+        raise write_error(path, error) from error
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -74,9 +47,3 @@ def require_json(output: str) -> Path:
     if not output.endswith(".json"):
         raise UserError(f"--output is '{output}'; allowed are names that end in .json")
     return require_folder("--output", output)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

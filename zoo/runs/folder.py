@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from zoo.core.errors import CheckpointError, UserError
+from zoo.core.whole_file import remove_leftovers
 
 #: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
 RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "device", "size", "path")
@@ -96,6 +98,24 @@ class Run:
         """Tell whether nothing is in it but its own empty folder: a training was killed as it began."""
         own = self.last.parent
         return own.is_dir() and list(self.path.iterdir()) == [own] and not any(own.iterdir())
+
+    def require_writable(self) -> None:
+        """Refuse, by a UserError, a folder in which nothing can be written: a training would lose what it does."""
+        for folder in (self.path, self.last.parent):
+            try:
+                with suppress(FileNotFoundError), tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                raise UserError(
+                    f"run folder {folder} cannot be written: {error.strerror}; make it writable, or copy the run to "
+                    "another place"
+                ) from error
+
+    def remove_leftovers(self) -> None:
+        """Remove what processes that were killed while they wrote have left."""
+        remove_leftovers(self.path)
+        remove_leftovers(self.last.parent)
+        remove_leftovers(self.last.parent, self.last.name, self.best.name)  # earlier versions named them otherwise
 
     def discard(self) -> None:
         """Remove a run that was made but not trained: its small files and empty folders, never anything else."""

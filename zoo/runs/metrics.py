@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.core.errors import RunError
+from zoo.core.whole_file import write_error
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 
@@ -163,7 +163,7 @@ class MetricsTable:
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns).writerow(values)
         except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise write_error(self.path, error) from error
 
     def _rewrite(self) -> None:
         lines = [self.columns, *([row.get(column, "") for column in self.columns] for row in self.rows)]

@@ -12,10 +12,9 @@ from lightning.pytorch.callbacks import Checkpoint, StochasticWeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.core.console import print_stderr
-from zoo.core.errors import RunError
+from zoo.core.whole_file import replacing, write_error
 from zoo.data.datamodule import ImageDataModule
 from zoo.models.checkpoint import read_checkpoint
-from zoo.runs.files import replacing
 from zoo.runs.folder import Run
 from zoo.runs.metrics import Monitor
 from zoo.training.lightning_internals import recount_batches
@@ -35,9 +34,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 torch.save(checkpoint, file)
-        except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise RunError(f"checkpoint {path} cannot be written: {reason}; the one before it is kept") from error
+        except OSError as error:
+            raise write_error(path, error, "; the checkpoint before it is kept") from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = lambda storage, loc: storage, weights_only: bool | None = True

@@ -163,17 +163,18 @@ class FitLoop(_FitLoop):
     in an epoch that was over.
     """
 
-    @_Loop.restarting.setter  # type: ignore[attr-defined, misc]  # a property's setter
+    @_Loop.restarting.setter  # type: ignore[attr-defined, untyped-decorator]  # a property's setter
     def restarting(self, restarting: bool) -> None:
         """Resume inside an epoch where it is not over."""
-        counts = self.epoch_progress.current
+        counts: Any = self.epoch_progress.current
         over = counts.ready == counts.started == counts.processed
         _Loop.restarting.fset(self, restarting and not over)  # type: ignore[attr-defined]
 
     def load_state_dict(self, state_dict: dict[str, Any], prefix: str = "") -> None:
         """Restore the progress; an epoch that max_steps or early stopping has ended at a batch inside it goes on."""
         super().load_state_dict(state_dict, prefix)
-        current, total, batches = self.epoch_progress.current, self.epoch_progress.total, self.epoch_loop.batch_progress
+        progress: Any = self.epoch_progress
+        current, total, batches = progress.current, progress.total, self.epoch_loop.batch_progress
         cut = current.ready == current.started == current.processed == current.completed + 1
         if cut and not batches.is_last_batch and batches.current.ready:
             current.processed, total.processed = current.processed - 1, total.processed - 1
