@@ -107,7 +107,8 @@ def write_12_bits(folder, suffix, channels=1):
 #: A program that trains a run, as far as its lock tells, until its standard input ends.
 HOLD = """
 import sys, zoo.runs.status, zoo.runs.folder
-with zoo.runs.status.training(zoo.runs.folder.Run.open(sys.argv[1])):
+run = zoo.runs.folder.Run.open(sys.argv[1])
+with zoo.runs.status.held(run), zoo.runs.status.training(run):
     print(flush=True)
     sys.stdin.read()
 """

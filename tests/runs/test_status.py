@@ -11,7 +11,7 @@ from support import HOLD
 
 from zoo.core.errors import UserError
 from zoo.runs.folder import Run
-from zoo.runs.status import require_free, state, training
+from zoo.runs.status import held, require_free, state, training
 
 
 @pytest.fixture
@@ -76,9 +76,10 @@ def test_a_run_is_running_until_its_process_dies(run, trained_elsewhere):
 
 
 def test_two_processes_cannot_train_one_run(run, trained_elsewhere):
-    with pytest.raises(UserError, match="another process trains run"):
+    busy = rf"^process {trained_elsewhere.pid} trains run"
+    with pytest.raises(UserError, match=busy):
         require_free(run)
-    with pytest.raises(UserError, match="another process trains run"), training(run):
+    with pytest.raises(UserError, match=busy), held(run):
         pass
 
 

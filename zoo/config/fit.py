@@ -95,7 +95,7 @@ def train(
                     f"out of memory before the first step: {first_line(error)}; take a smaller network, smaller images "
                     "(--data.image_size) or less of the data in memory (--data.memory_gib 0)"
                 ) from error
-        with closing_loggers(cli.loggers):
+        with closing_loggers(cli.loggers), cli.lock:
             return _trained(cli, silent=silent)
 
 
@@ -129,7 +129,7 @@ def _finish(cli: FitCLI, *, result: bool) -> None:
 
 
 def _train(cli: FitCLI) -> None:
-    """Show what is trained, and train; the process that writes locks the run and records its state."""
+    """Show what is trained, and train; the process that writes records the run's state."""
     checkpoint_path = None if cli.checkpoint_path is None else str(cli.checkpoint_path)
     with training(cli.run, device_facts(cli.trainer)) if is_first_process() else nullcontext():
         seed = str(cli.config.seed_everything)

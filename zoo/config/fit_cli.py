@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.metrics import Monitor
+from zoo.runs.status import held
 from zoo.runs.status import state as read_state
 from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.early_stopping import MonitorEarlyStopping
@@ -109,6 +111,8 @@ class FitCLI(ZooCLI):
         restarted: bool = False,
     ) -> None:
         self.processes, self.restarted = processes or Processes(), restarted
+        #: Keeps other processes out of the run until it is closed.
+        self.lock = ExitStack()
         self.name, self.group, self.limit = name, group, limit
         self.callbacks, self.quiet, self.own_process = callbacks, quiet, own_process
         #: Loggers and callbacks that the configuration names, by kind, name and distribution.
@@ -209,6 +213,8 @@ class FitCLI(ZooCLI):
             root = self.group or Path(self.config.trainer.default_root_dir or "runs")
             names = self.sources.names["dataset"], self.model.architecture["name"]
             self.run = new_run(self.processes.ranks, root, self.name, *names)
+        if is_first_process():
+            self.lock.enter_context(held(self.run))
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
             if self.group is not None:
@@ -221,7 +227,7 @@ class FitCLI(ZooCLI):
                 record(self.run, self.resolved_config(), None if self.resumed else self.datamodule)
                 self.processes.ranks.remember("run", str(self.run.path.absolute()))
         except BaseException:
-            with closing_loggers(self.loggers):
+            with closing_loggers(self.loggers), self.lock:
                 self.discard_new_run()
             raise
 

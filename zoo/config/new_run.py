@@ -17,6 +17,7 @@ from zoo.data.image_data import ImageData
 from zoo.data.split_file import write_split
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
+from zoo.runs.status import require_free
 from zoo.runs.trusted import record_trust
 from zoo.training.ranks import Ranks
 
@@ -36,6 +37,8 @@ def new_run(ranks: Ranks, root: Path, name: str | None, dataset: str, architectu
     """
 
     def make() -> str:
+        if name is not None and Run(root / name).lock.exists():
+            require_free(Run(root / name))
         run = Run.create(root, dataset, architecture) if name is None else Run.create_named(root, name)
         return str(run.path)
 
@@ -63,8 +66,8 @@ def keep_code(run: Run, sources: ConfigSources, origin: str) -> None:
 
 
 def record(run: Run, config: str, data: ImageData | None) -> None:
-    """Write the configuration, YAML, what it needs of the user's own, and the split of a new run that was drawn."""
-    write_atomically(run.config, config)
-    record_trust(run, used() | {place_of(text) for _, text in outside(yaml.safe_load(config), run)})
+    """Write the split of a new run that was drawn, what the configuration needs of the user's own, and itself, YAML."""
     if data is not None and (rows := data.splits.recorded()):
         write_split(run.split, rows)
+    record_trust(run, used() | {place_of(text) for _, text in outside(yaml.safe_load(config), run)})
+    write_atomically(run.config, config)  # last: a folder without it is no run yet

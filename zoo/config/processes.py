@@ -156,6 +156,7 @@ def choose_run(
         if run is None:
             return None, False
         require_free(run)
+        run.require_writable()
         return str(run.path), before is not None
 
     path, restarted = ranks.agree("run", decide)

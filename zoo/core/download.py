@@ -12,9 +12,8 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from filelock import FileLock, Timeout
-
 from zoo.core.errors import DownloadError
+from zoo.core.locks import one_at_a_time
 from zoo.core.whole_file import publish
 
 #: Seconds without a byte after which a download fails; its average speed is checked as often.
@@ -98,21 +97,12 @@ def one_process(target: Path) -> Iterator[Path]:
         OSError: the folder cannot be written.
     """
     part, lock_file = (target.with_name(f".{target.name}.{suffix}") for suffix in ("part", "lock"))
-    lock = FileLock(lock_file)
-    try:
+    with one_at_a_time(lock_file, f"makes {target}"):
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"waiting for another process that makes {target}", file=sys.stderr)
-            lock.acquire()
-    except NotImplementedError:
-        pass  # the file system has no locks: two processes at once spoil each other's file, whose checksum then differs
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-        lock_file.unlink(missing_ok=True)
-        lock.release()
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
 
 
 def _download(url: str, path: Path) -> None:

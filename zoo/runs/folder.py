@@ -95,9 +95,16 @@ class Run:
         return run
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is in it but its own empty folder: a training was killed as it began."""
+        """Tell whether nothing is in it but its own empty folder, and what comes before config.yaml.
+
+        A training was killed as it began.
+        """
         own = self.last.parent
-        return own.is_dir() and list(self.path.iterdir()) == [own] and not any(own.iterdir())
+        if not own.is_dir() or any(own.iterdir()):
+            return False
+        rest = [path for path in self.path.iterdir() if path != own]
+        begun = all(path in (self.lock, self.split) or path.suffix in (".py", ".part") for path in rest)
+        return begun and (not rest or self.lock in rest)
 
     def require_writable(self) -> None:
         """Refuse, by a UserError, a folder in which nothing can be written: a training would lose what it does."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from zoo.core.errors import ImageError, RunError, UserError
+from zoo.core.locks import holder, is_alive
 from zoo.runs.files import write_atomically, write_json
 from zoo.runs.folder import Run
 
@@ -20,10 +21,41 @@ State = Literal["finished", "failed", "running", "interrupted", ""]
 #: Seconds that a training waits for the lock: another process that only looks holds it for a moment.
 PATIENCE = 1.0
 
+#: Seconds that it waits where the process has ended: those that read images for it end when they notice.
+ENDING = 15.0
+
+
+@contextmanager
+def held(run: Run) -> Iterator[None]:
+    """Keep other processes from training the run, and remove what killed ones have left in it.
+
+    The lock of a process that was killed ends with it, or a few seconds later with the processes that read its images.
+
+    Raises:
+        UserError: another process trains it.
+    """
+    lock = FileLock(run.lock, timeout=PATIENCE)
+    try:
+        try:
+            lock.acquire()
+        except Timeout:
+            if is_alive(run.lock):
+                raise
+            lock.acquire(timeout=ENDING)
+    except Timeout as error:
+        raise _busy(run) from error
+    except (OSError, NotImplementedError):  # a file system without locks: nothing keeps others out
+        pass
+    try:
+        run.remove_leftovers()
+        yield
+    finally:
+        lock.release()
+
 
 @contextmanager
 def training(run: Run, device: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Keep other processes from training the run, and record its state: training, then finished or failed.
+    """Record the state of a run that this process holds: training, then finished or failed.
 
     A run that refuses to train on, by a UserError, has its state from before.
 
@@ -32,20 +64,12 @@ def training(run: Run, device: Mapping[str, Any] | None = None) -> Iterator[None
         device: what trains it: its type as device, the number as devices, and precision.
 
     Raises:
-        UserError: another process trains it.
         RunError: state.json cannot be written.
     """
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"begun": begun} | dict(device or {})
-    lock, before = FileLock(run.lock, timeout=PATIENCE), None
+    before = run.state.read_bytes() if run.state.is_file() else None
     try:
-        lock.acquire()
-    except Timeout as error:
-        raise _busy(run) from error
-    except (OSError, NotImplementedError):  # a file system without locks: nothing keeps others out
-        pass
-    try:
-        before = run.state.read_bytes() if run.state.is_file() else None
         write_json(run.state, {"state": "training"} | facts)
         yield
         write_json(run.state, {"state": "finished"} | facts)
@@ -58,8 +82,6 @@ def training(run: Run, device: Mapping[str, Any] | None = None) -> Iterator[None
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 write_json(run.state, {"state": "failed"} | facts | {"error": reason})
         raise
-    finally:
-        lock.release()
 
 
 def require_free(run: Run) -> None:
@@ -109,4 +131,4 @@ def _held(run: Run) -> State:
 
 
 def _busy(run: Run) -> UserError:
-    return UserError(f"another process trains run {run.path}; wait for it, or stop it, then resume")
+    return UserError(f"{holder(run.lock)} trains run {run.path}; wait for it, or stop it, then resume")

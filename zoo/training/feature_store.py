@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from zoo.core.locks import one_at_a_time
 from zoo.core.version import __version__
 from zoo.data.contract import Split
 from zoo.data.sources import Source
@@ -107,7 +108,7 @@ class FeatureStore:
     def _from_file(self, source: Source, key: str, batch_size: int) -> Tensor:
         """Return a source's features from their file, which is written first if it is missing."""
         path = self._path(key)
-        with FileLock(path.with_suffix(".lock")):  # a second process waits for the first one's file
+        with one_at_a_time(path.with_suffix(".lock"), f"computes {path}"):
             if not path.is_file() or path.stat().st_size != self._size(source):
                 part = path.with_suffix(".part")
                 try:
