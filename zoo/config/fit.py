@@ -17,6 +17,7 @@ from zoo.config.grown import compare_with_old
 from zoo.config.processes import choose_run, joined
 from zoo.config.recorded_split import old_run
 from zoo.config.resolve import resolve
+from zoo.config.resume import is_over
 from zoo.config.temperature import record_temperature
 from zoo.config.time_limit import TimeLimit, require_no_length
 from zoo.config.tracking import closing_loggers, log_config, log_results
@@ -101,7 +102,11 @@ def train(
 
 def _trained(cli: FitCLI, *, silent: bool) -> Run:
     """Train, and write the report; with ``silent`` drop all that libraries print."""
-    if cli.is_finished():
+    if (
+        cli.resumed
+        and cli.first_step is not None
+        and is_over(cli.run, cli.config.trainer, cli.first_epoch, cli.first_step)
+    ):
         cli.notify(
             f"run {cli.run.path} is finished: nothing is left to train; train on with: "
             f"zoo fit {cli.run.path} --trainer.max_epochs N"

@@ -34,7 +34,6 @@ from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.metrics import Monitor
 from zoo.runs.status import held
-from zoo.runs.status import state as read_state
 from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.early_stopping import MonitorEarlyStopping
 from zoo.training.ema import MovingAverage
@@ -296,14 +295,6 @@ class FitCLI(ZooCLI):
             hint = did_you_mean(self.config.monitor, names)
             raise UserError(f"monitor is '{self.config.monitor}'; allowed are {', '.join(names)}{hint}")
         return Monitor(self.config.monitor)
-
-    def is_finished(self) -> bool:
-        """Tell whether the run came to its end, and trains no further epoch or step now either."""
-        trainer = self.config.trainer
-        epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= self.first_epoch + 1
-        steps = 0 <= trainer.max_steps <= (self.first_step or 0)
-        ended = self.first_step is not None and (epochs or steps)
-        return self.resumed and ended and read_state(self.run)[0] == "finished"
 
     def discard_new_run(self) -> None:
         """Remove a new run's folder, in which nothing is trained."""

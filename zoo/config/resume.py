@@ -12,6 +12,7 @@ from zoo.config.resolve import resolve
 from zoo.core.errors import UserError
 from zoo.core.file_builder import is_file_origin
 from zoo.runs.folder import Run
+from zoo.runs.status import state
 
 #: How long, where and by which kernels a run trains, not what.
 RESUME_OPTIONS = (
@@ -60,6 +61,19 @@ def find_run(
     require_run_name(name)
     path = Path(group or resolve(args, *configs).value("trainer", "default_root_dir") or "runs", name)
     return None if not path.exists() or Run(path).is_empty() else Run.open(path)
+
+
+def is_over(run: Run, trainer: Any, epoch: int, step: int) -> bool:
+    """Tell whether a run came to its end, and trains no further epoch or step now either.
+
+    Args:
+        run: to resume.
+        trainer: its options.
+        epoch: in which its last checkpoint was saved, from 0.
+        step: of that checkpoint.
+    """
+    epochs = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epoch + 1
+    return (epochs or 0 <= trainer.max_steps <= step) and state(run)[0] == "finished"
 
 
 def require_run_name(name: str) -> None:

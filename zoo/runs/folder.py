@@ -103,7 +103,7 @@ class Run:
         if not own.is_dir() or any(own.iterdir()):
             return False
         rest = [path for path in self.path.iterdir() if path != own]
-        begun = all(path in (self.lock, self.split) or path.suffix in (".py", ".part") for path in rest)
+        begun = all(path in (self.lock, self.split, self.trust) or path.suffix in (".py", ".part") for path in rest)
         return begun and (not rest or self.lock in rest)
 
     def require_writable(self) -> None:
