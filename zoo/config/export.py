@@ -20,7 +20,6 @@ from zoo.config.run_sources import run_sources, show_split_notes
 from zoo.core import registry
 from zoo.core.code_file import use_code
 from zoo.core.console import print_stderr
-from zoo.core.errors import RunError
 from zoo.core.trust import require_import, restricted
 from zoo.core.whole_file import replacing, write_error
 from zoo.data.image_data import ImageData
