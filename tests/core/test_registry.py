@@ -60,6 +60,17 @@ def test_a_value_that_cannot_be_called_is_an_error(install):
         registry.load("dataset", "six")
 
 
+def test_the_path_of_a_folder_as_a_data_set_is_understood(tmp_path):
+    with pytest.raises(UserError, match=f"did you mean --data folder --data.root {tmp_path}"):
+        registry.load("dataset", str(tmp_path))
+
+
+def test_a_name_of_a_plugin_that_is_not_installed_names_the_plugin(monkeypatch):
+    monkeypatch.setattr(registry, "list_names", lambda kind: [])
+    with pytest.raises(UserError, match=r"unknown command 'serve'; the plugin zoo-serve brings it: pip install"):
+        raise registry._unknown("command", "serve", "")
+
+
 FAMILY = """
 def names(): return ["small", "large"]
 def builder(name): return lambda spec, width: (name, width)

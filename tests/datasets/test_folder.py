@@ -11,6 +11,7 @@ from PIL import Image
 import zoo
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
+from zoo.data.root import default_root
 from zoo.datasets.folder import PHOTOGRAPH_SIZE
 
 
@@ -103,6 +104,12 @@ def test_as_found_keeps_other_classes_and_empty_folders(make):
 def test_a_root_that_is_no_folder_shows_the_layouts(tmp_path):
     with pytest.raises(UserError, match=r"is not a folder; --data\.root must name one laid out as <root>/train"):
         zoo.create_dataset("folder", tmp_path / "nothing", "train")
+
+
+def test_a_folder_that_nobody_named_is_not_the_cache_of_downloads(monkeypatch):
+    monkeypatch.delenv("ZOO_DATA_ROOT", raising=False)
+    with pytest.raises(UserError, match=r"--data folder needs --data\.root FOLDER"):
+        zoo.create_dataset("folder", default_root(), "train")
 
 
 def test_a_root_without_class_folders_shows_the_layouts(tmp_path):

@@ -28,6 +28,7 @@ class KindFacts:
         plural: the word by which ``zoo list`` shows the kind; empty where it does not.
         families: group of entry points that bring many names each; empty where there is none.
         by_path: whether the import path of a builder may stand for a name.
+        of_folder: what the user may have meant by the path of a folder in place of a name; empty where nothing.
         keyword_only: whether the options are the keyword-only parameters alone: those of a subclass, which passes all
             others on.
     """
@@ -41,6 +42,7 @@ class KindFacts:
     families: str = ""
     by_path: bool = False
     keyword_only: bool = False
+    of_folder: str = ""
 
 
 KINDS: Mapping[Kind, KindFacts] = {
@@ -54,7 +56,14 @@ KINDS: Mapping[Kind, KindFacts] = {
         "zoo.architecture_families",
     ),
     "dataset": KindFacts(
-        "zoo.datasets", "data set", ("root", "split"), "--data", "--data.dataset.", "datasets", "zoo.dataset_families"
+        "zoo.datasets",
+        "data set",
+        ("root", "split"),
+        "--data",
+        "--data.dataset.",
+        "datasets",
+        "zoo.dataset_families",
+        of_folder="--data folder --data.root {}",
     ),
     "augmentation": KindFacts(
         "zoo.augmentations", "augmentation", ("spec",), "--data.augmentation", plural="augmentations"
@@ -82,3 +91,11 @@ KINDS: Mapping[Kind, KindFacts] = {
 
 #: The kinds that may have families.
 FAMILY_KINDS: tuple[Kind, ...] = tuple(kind for kind, facts in KINDS.items() if facts.families)
+
+#: What the plugins of this project bring: kind and name, or family, and the plugin.
+PLUGINS: Mapping[tuple[Kind, str], str] = {
+    ("architecture", "timm"): "zoo-timm",
+    ("optimizer", "timm"): "zoo-timm",
+    ("dataset", "hf"): "zoo-hf",
+    ("command", "serve"): "zoo-serve",
+}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -27,7 +28,7 @@ from zoo.core.entry_points import OWN_DISTRIBUTION, Entry, entries, normalised, 
 from zoo.core.errors import UserError, ZooError, did_you_mean, first_line, is_out_of_memory
 from zoo.core.file_builder import FileBuilder, is_file_name, is_file_origin, open_file
 from zoo.core.imported_builder import ImportedBuilder, is_import_path
-from zoo.core.kinds import FAMILY_KINDS, KINDS, Kind
+from zoo.core.kinds import FAMILY_KINDS, KINDS, PLUGINS, Kind
 
 __all__ = [
     "FAMILY_KINDS",
@@ -247,11 +248,21 @@ def _unknown(kind: Kind, name: str, origin: str) -> UserError:
         )
     if origin:
         return UserError(f"{KINDS[kind].title} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
-    names = list_names(kind)
-    members = " or ".join(f"'{member}'" for member in names if member.endswith(f"/{name}"))
-    hint = f"; did you mean {members}?" if members else did_you_mean(name, names)
     listing = "zoo --help" if kind == "command" else f"zoo list {KINDS[kind].plural}"
-    return UserError(f"unknown {KINDS[kind].title} '{name}'{hint} ('{listing}' shows all)")
+    return UserError(f"unknown {KINDS[kind].title} '{name}'{_hint(kind, name)} ('{listing}' shows all)")
+
+
+def _hint(kind: Kind, name: str) -> str:
+    """Return what an unknown name may have meant, as the end of a sentence; empty where nothing is near."""
+    names, facts = list_names(kind), KINDS[kind]
+    if members := " or ".join(f"'{member}'" for member in names if member.endswith(f"/{name}")):
+        return f"; did you mean {members}?"
+    plugin = PLUGINS.get((kind, name.partition("/")[0]))
+    if plugin is not None and not any(near.partition("/")[0] == name.partition("/")[0] for near in names):
+        return f"; the plugin {plugin} brings it: pip install ./plugins/{plugin} in a clone of zoo"
+    if facts.of_folder and os.path.isdir(name):
+        return f"; did you mean {facts.of_folder.format(name)}?"
+    return did_you_mean(name, names)
 
 
 def _type_name(annotation: Any) -> str:

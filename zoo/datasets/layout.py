@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.core.errors import UserError
+from zoo.data.root import cache_root
 from zoo.data.split import SPLIT_NAMES, split_of
 from zoo.images.files import ANY, find_images, suffixes
 
@@ -58,8 +59,11 @@ def find_layout(root: Path, layout: LayoutName) -> Layout:
         layout: ``splits`` or ``classes`` where the user says which; ``auto`` recognises it.
 
     Raises:
-        UserError: there is no folder, two folders are one split, or a folder may be a split or a class.
+        UserError: no folder was named, or there is none; two folders are one split, or a folder may be a split or a
+            class.
     """
+    if root == cache_root():
+        raise UserError(f"--data folder needs --data.root FOLDER, your own photographs laid out as {LAYOUTS}")
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; --data.root must name one laid out as {LAYOUTS}")
     if layout == "classes":

@@ -244,12 +244,17 @@ class Predictions:
 
     @cached_property
     def scaling(self) -> Scaling | None:
-        """What the temperature changes: the one that was given, or one fitted on these images; None where it is 1."""
+        """What the temperature changes: the one that was given, or one fitted on these images; None where it is 1.
+
+        A fitted one is 1 as well where the probabilities of the images held out would be off by no less with it.
+        """
+        correct = (cat(self._labels) == cat(self._predicted)).numpy()
         if self._held:
             logits, labels = (cat(parts) for parts in zip(*self._held, strict=True))
-            return cross_fitted(logits, labels) if logits.isfinite().all() else None
+            fitted = cross_fitted(logits, labels) if logits.isfinite().all() else None
+            before = calibration_of(correct, cat(self._confidence).numpy()).error
+            return fitted if fitted is not None and fitted.after.error < before else None
         if self.temperature == 1:
             return None
-        correct = (cat(self._labels) == cat(self._predicted)).numpy()
         after = calibration_of(correct, cat(self._scaled_confidence).numpy())
         return Scaling(self.temperature, after, f"fitted on the validation images, judged on these {len(correct):,}")
