@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
+from zoo.core.quick_start import imports_without_collection
 
 
 def parser() -> Parser:
@@ -27,7 +28,8 @@ def main(argv: Sequence[str]) -> None:
         return
 
     begin = time.monotonic()
-    from zoo.config.folds import fit  # takes seconds, which count for --time
+    with imports_without_collection():
+        from zoo.config.folds import fit  # takes seconds, which count for --time
 
     silence_libraries()
     fit(argv, begin)

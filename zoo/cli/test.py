@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from zoo.cli.parser import Parser, add_tta, run_parser
 from zoo.cli.quiet import silence_libraries
+from zoo.core.quick_start import imports_without_collection
 
 
 def parser() -> Parser:
@@ -25,8 +26,9 @@ def main(argv: Sequence[str]) -> None:
     """Measure a run on its test split, or on other images."""
     options, rest = parser().parse_known_args(argv)
 
-    from zoo.config.run import evaluate
-    from zoo.config.run_on import test_on
+    with imports_without_collection():
+        from zoo.config.run import evaluate
+        from zoo.config.run_on import test_on
 
     silence_libraries()
     if options.on is not None:

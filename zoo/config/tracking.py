@@ -13,7 +13,6 @@ from lightning.pytorch.loggers.logger import Logger
 from zoo.core.errors import first_line
 from zoo.core.whole_file import temporary_folder
 from zoo.reports.evaluation import ClassificationMetrics, Predictions
-from zoo.reports.result_files import write_confusion
 from zoo.runs.folder import Run
 
 
@@ -51,6 +50,8 @@ def log_results(
     with temporary_folder("zoo-results-") as folder:
         files = [run.report, run.config]
         if metrics is not None:
+            from zoo.reports.result_files import write_confusion  # loads matplotlib; no first step waits for it
+
             files += write_confusion(Path(folder), metrics.confusion, classes)
         for title, logger in loggers.items():
             try:
