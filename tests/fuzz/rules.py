@@ -10,8 +10,9 @@ from fuzz.harness import CANARY, Case, Outcome
 PYTHON = re.compile(
     r"^error: [\w.]*(Error|Exception|Interrupt|Exit|Stopped|Failure)\b|--debug shows where|Traceback|"
     r"object has no attribute|not subscriptable|not iterable|unexpected keyword|positional argument|not callable|"
-    r"must be str|unsupported operand|argument of type|index out of range|invalid literal|NoneType|cannot unpack|"
-    r"<class |<zoo\.|<lightning|<torch|\b0x7f|unhashable|requires a buffer|is not JSON serializable|"
+    r"must be str|unsupported operand|argument of type|index out of range|invalid literal|"
+    r"NoneType(?!\)|')|cannot unpack|"
+    r"<class |<zoo\.|<lightning|<torch|\b0x7f\w{6}|unhashable|requires a buffer|is not JSON serializable|"
     r"missing \d+ required|has no len|cannot be interpreted|not supported between|codec can't|embedded null|"
     r"must be real number|maximum recursion|bad operand|dict object|'list' object|'str' object|'int' object"
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +11,7 @@ from zoo.config.sections import Section, plain_sections
 from zoo.core.errors import UserError
 from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
+from zoo.runs.records import read_record
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,8 +71,7 @@ class TrainedRun:
     @property
     def results(self) -> dict[str, Any]:
         """What the last test measured, as in results.json: ``test/accuracy``, ``images`` ...; empty before a test."""
-        results = Run(self.path).results
-        return json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+        return read_record(Run(self.path).results)
 
     @property
     def history(self) -> RunHistory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from zoo.reports.predictions_csv import PredictionsCsv, write_predictions
 from zoo.reports.report import ReportContext, warn_on_error, write_report
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
+from zoo.runs.records import read_record
 from zoo.training.fast_settings import device_facts
 from zoo.training.predictions import CollectPredictions, CountImages, GatheredPredictions, predict_batches
 
@@ -153,7 +153,7 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
         raise UserError("a report is made by one process; leave --trainer.devices and --trainer.num_nodes out")
     split: Literal["val", "test"] = "test" if cli.run.results.is_file() else "val"
     if split == "test":  # as it was tested
-        cli.model.tta = json.loads(cli.run.results.read_text(encoding="utf-8")).get("tta")
+        cli.model.tta = read_record(cli.run.results).get("tta")
     complete = output is not None or cli.run.predictions.exists()
     with _predictions_csv(cli, None if complete else split) as table:
         batches = predict_batches(cli.trainer, cli.model, cli.datamodule, split)

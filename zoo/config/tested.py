@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 from zoo.runs.folder import Run
+from zoo.runs.records import read_record
 
 
 def tested(run: Run) -> dict[str, Any]:
@@ -18,5 +18,4 @@ def tested(run: Run) -> dict[str, Any]:
 
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             evaluate("test", [str(run.path)])
-    content: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
-    return content
+    return read_record(results)

@@ -43,6 +43,7 @@ from zoo.export.session import GraphSession
 from zoo.export.streaming import write_graph, write_metadata
 from zoo.models.tta import TestTimeAugmentation, evaluated
 from zoo.runs.folder import Run
+from zoo.runs.records import read_record
 
 if TYPE_CHECKING:
     from zoo.data.image_data import ImageData
@@ -166,8 +167,8 @@ def describe_origin(
     """
     accuracy = None
     if run.results.is_file():
-        results = json.loads(run.results.read_text(encoding="utf-8"))
-        measured = results["checkpoint"], results["step"], results.get("tta")
+        results = read_record(run.results)
+        measured = results.get("checkpoint"), results.get("step"), results.get("tta")
         if measured == (checkpoint_path.name, checkpoint["global_step"], tta):
             accuracy = float(results["test/accuracy"])
     ranges = run.known_training_images()

@@ -7,7 +7,6 @@ Model Reporting", 2019, https://arxiv.org/abs/1810.03993.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -23,6 +22,7 @@ from zoo.reports.page import render
 from zoo.runs.config_file import read_config
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History, Monitor
+from zoo.runs.records import read_record
 
 #: The 97.5 % quantile of the normal distribution, for intervals of 95 %.
 QUANTILE = 1.959964
@@ -45,7 +45,7 @@ def model_card(run: Run, name: str = "") -> str:
     path, config = run.trained(), read_config(run.config)
     checkpoint = read_checkpoint(path)
     spec, data, trainer = spec_of(checkpoint, path), config["data"], config["trainer"]
-    results = json.loads(run.results.read_text(encoding="utf-8")) if run.results.is_file() else {}
+    results = read_record(run.results)
     monitor = Monitor.of(config)
     figures = _figures(results)
     return render(
@@ -130,7 +130,8 @@ def _figures(results: dict[str, Any]) -> list[tuple[str, str, str]]:
         if not key.endswith("accuracy"):
             rows.append((title, f"{value:.4f}", ""))
             continue
-        low, high = interval(value * results["images"], results["images"])
+        count = results.get("images")
+        low, high = interval(value * count, count) if count else (0.0, 1.0)
         rows.append((title, f"{value:.1%}", f"{low:.1%} to {high:.1%}"))
     return rows
 

@@ -6,7 +6,6 @@ It reads the files in the run folders; it needs no network and no data.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
 from zoo.runs.groups import expand_groups
 from zoo.runs.metrics import History, Monitor
+from zoo.runs.records import read_record
 
 #: Curves that are drawn of each run: column, title, whether values are shares.
 CURVES = (
@@ -120,7 +120,7 @@ def _results(run: Run, history: History) -> dict[str, Any]:
     if speeds := [value for _, value in history.curve("images_per_second")]:
         results["images per second (median)"] = round(float(np.median(speeds)))
     if run.results.is_file():
-        tested = json.loads(run.results.read_text(encoding="utf-8"))
+        tested = read_record(run.results)
         results |= {key: value for key, value in tested.items() if key.startswith("test/")}
     if "calibration_error" in reported:
         results[f"{reported['split']}/calibration_error"] = reported["calibration_error"]

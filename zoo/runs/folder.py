@@ -9,7 +9,6 @@ Every file in it is complete at every moment: it is written beside its place and
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -20,6 +19,7 @@ from typing import Literal
 
 from zoo.core.errors import CheckpointError, UserError
 from zoo.core.whole_file import remove_leftovers
+from zoo.runs.records import read_record
 
 #: What zoo runs shows of a run, and can sort by: names upwards, what is measured downwards.
 RUN_COLUMNS = ("data", "model", "val", "test", "epochs", "date", "state", "device", "size", "path")
@@ -212,10 +212,7 @@ class Run:
 
     def known_training_images(self) -> dict[str, list[float]]:
         """Return what ``training_images`` holds; nothing in a run of a version that did not write it."""
-        if not self.training_images.is_file():
-            return {}
-        ranges: dict[str, list[float]] = json.loads(self.training_images.read_text(encoding="utf-8"))
-        return ranges
+        return read_record(self.training_images)
 
     def temperature(self, step: int) -> float:
         """Return the number by which logits are divided before they become probabilities; 1 where none is fitted.
@@ -223,10 +220,8 @@ class Run:
         Args:
             step: of the checkpoint; a temperature of another one does not count.
         """
-        if not self.calibration.is_file():
-            return 1.0
-        recorded = json.loads(self.calibration.read_text(encoding="utf-8"))
-        return float(recorded["temperature"]) if recorded["step"] == step else 1.0
+        recorded = read_record(self.calibration)
+        return float(recorded["temperature"]) if recorded and recorded["step"] == step else 1.0
 
     def trained(self) -> Path:
         """Return the checkpoint to use: the best one, else the last.

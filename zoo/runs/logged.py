@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.runs.files import write_json
 from zoo.runs.folder import Run
+from zoo.runs.records import read_record
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LoggedRun:
 
 def tracker_ids(run: Run) -> dict[str, str]:
     """Return what each tracker calls the run, by the logger's name; empty where none has recorded it."""
-    return json.loads(run.trackers.read_text(encoding="utf-8")) if run.trackers.is_file() else {}
+    return read_record(run.trackers)
 
 
 def record_tracker_ids(run: Run, ids: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.core.errors import UserError
 from zoo.core.whole_file import write_error
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -75,14 +76,21 @@ class History:
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it holds other text than numbers.
+            UserError: it holds other text than numbers.
         """
         rows: list[Row] = []
         if run.metrics.is_file():
             with run.metrics.open(newline="", encoding="utf-8") as file:
-                for line in csv.DictReader(file):
-                    if None not in line.values():  # half a row, of a killed process, has no last column
-                        rows.append({key: float(value) for key, value in line.items() if value})
+                lines = csv.DictReader(file)
+                try:
+                    for line in lines:
+                        if None not in line.values():  # half a row, of a killed process, has no last column
+                            rows.append({key: float(value) for key, value in line.items() if value})
+                except (TypeError, ValueError, csv.Error) as error:
+                    raise UserError(
+                        f"{run.metrics}:{lines.line_num + 1} is damaged: allowed is a table of numbers; restore the "
+                        "file, or delete it: the run then has no curves"
+                    ) from error
         epochs, steps = ([row for row in rows if column in row] for column in ("train/loss", "train/loss_step"))
         validations: list[Row] = []
         for row in rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from zoo.core.errors import ImageError, RunError, UserError
 from zoo.core.locks import holder, is_alive
 from zoo.runs.files import write_atomically, write_json
 from zoo.runs.folder import Run
+from zoo.runs.records import read_record
 
 #: state.json says ``training`` while it lasts and after it was stopped: a process that is killed writes nothing else.
 State = Literal["finished", "failed", "running", "interrupted", ""]
@@ -95,13 +95,11 @@ def state(run: Run) -> tuple[State, str]:
 
     Raises:
         OSError: state.json cannot be read.
-        ValueError: it is damaged.
+        UserError: it is damaged.
     """
-    if not run.state.is_file():
+    content = read_record(run.state)
+    if not content:
         return "", ""
-    content = json.loads(run.state.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("begun"), str):
-        raise ValueError("state.json describes no training")
     if content.get("state") in ("finished", "failed"):
         return content["state"], content["begun"]
     return _held(run), content["begun"]
@@ -109,8 +107,8 @@ def state(run: Run) -> tuple[State, str]:
 
 def trained_on(run: Run) -> str | None:
     """Return what did a run's last training, such as ``2xcuda/bf16-mixed``; None where state.json does not say."""
-    facts = json.loads(run.state.read_text(encoding="utf-8")) if run.state.is_file() else {}
-    if "device" not in facts:
+    facts = read_record(run.state)
+    if not {"device", "devices", "precision"} <= facts.keys():
         return None
     count = "" if facts["devices"] == 1 else f"{facts['devices']}x"
     return f"{count}{facts['device']}/{facts['precision']}"

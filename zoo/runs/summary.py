@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -19,6 +18,7 @@ from zoo.runs.files import require_json, write_json
 from zoo.runs.folder import RUN_COLUMNS, Run, size_of, size_text
 from zoo.runs.groups import group_lines, natural, recipe
 from zoo.runs.metrics import History, Monitor
+from zoo.runs.records import read_record
 from zoo.runs.status import state, trained_on
 
 #: Columns whose highest values come first.
@@ -165,8 +165,8 @@ def _read_state(run: Run, row: Row) -> None:
 
 
 def _read_results(run: Run, row: Row) -> None:
-    if run.results.is_file():
-        row.test = float(json.loads(run.results.read_text(encoding="utf-8"))["test/accuracy"])
+    if results := read_record(run.results):
+        row.test = float(results["test/accuracy"])
 
 
 def _matches(row: Row, pattern: str) -> bool:
