@@ -11,13 +11,15 @@ from typing import Any
 
 import torch
 from fuzz.harness import CANARY, Case
-from fuzz.values import FOREIGN, MISSING, damaged, paths_in, replaced, scalars, values
+from fuzz.values import FOREIGN, MISSING, damaged, paths_in, replaced, scalars, values, weighted
 from hypothesis import strategies as st
 
-#: Those that read one, the quick ones six times.
+#: Commands that read one, the quick ones and others.
 COMMANDS = (
-    *[("predict", "case/run", "photos/ant/0.png"), ("export", "case/run", "--format", "safetensors")] * 6,
+    *(("predict", "case/run", "photos/ant/0.png"), ("export", "case/run", "--format", "safetensors")),
     *(("predict", "case/run/checkpoints/best.ckpt", "photos/ant/0.png"), ("card", "case/run"), ("runs", "case")),
+)
+SLOW_COMMANDS = (
     *(("validate", "case/run"), ("fit", "case/run", "--trainer.max_epochs", "2")),
     ("fit", "case/run", "--trainer.max_epochs", "2", "--ckpt_path", "case/run/checkpoints/best.ckpt"),
 )
@@ -140,12 +142,9 @@ def _foreign(draw: st.DrawFn, pristine: Path) -> bytes:
 
 @st.composite
 def _case(draw: st.DrawFn, pristine: Path) -> Case:
-    data = draw(
-        st.one_of(
-            *[_fields(pristine)] * 4, _other_zip(pristine), damaged(saved(content(pristine)), 200), _foreign(pristine)
-        )
-    )
-    argv = draw(st.sampled_from(COMMANDS))
+    others = st.one_of(_other_zip(pristine), damaged(saved(content(pristine)), 200), _foreign(pristine))
+    data = draw(weighted(_fields(pristine), others, 3))
+    argv = draw(weighted(st.sampled_from(COMMANDS), st.sampled_from(SLOW_COMMANDS), 6))
     files = {"run/checkpoints/last.ckpt": data, "run/checkpoints/best.ckpt": data}
     return Case(argv, files, run=True, writes=("case/run",))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from fuzz.harness import Case
-from fuzz.values import texts, typos
+from fuzz.values import texts, typos, weighted
 from fuzz.workshop import SMALL
 from hypothesis import strategies as st
 from jsonargparse import capture_parser
@@ -122,4 +122,6 @@ def nonsense(draw: st.DrawFn) -> Case:
     return Case(tuple(words), writes=("",))
 
 
-command_lines = st.one_of(*[others(LIGHT)] * 7, others(), fits(), nonsense())
+command_lines = weighted(
+    weighted(others(LIGHT), nonsense()), st.one_of(fits(), others(tuple(set(OTHERS) - set(LIGHT)))), 8
+)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from fuzz.harness import CANARY, Case
-from fuzz.values import MISSING, damaged, paths_in, replaced, scalars, typos, values
+from fuzz.values import MISSING, damaged, paths_in, replaced, scalars, typos, values, weighted
 from fuzz.workshop import SMALL
 from hypothesis import strategies as st
 
@@ -56,9 +56,9 @@ ODD_YAML = (
 RUN_FILES = ("config.yaml", "state.json", "training_images.json", "calibration.json", "metrics.csv", "split.csv")
 
 
-#: Those that read them, the quick ones four times.
-RUN_COMMANDS = (
-    *[("runs", "case"), ("card", "case/run"), ("predict", "case/run", "photos/ant/0.png")] * 4,
+#: Those that read them, the quick ones and others.
+RUN_COMMANDS = (("runs", "case"), ("card", "case/run"), ("predict", "case/run", "photos/ant/0.png"))
+SLOW_COMMANDS = (
     *(("validate", "case/run"), ("report", "case/run"), ("export", "case/run", "--format", "safetensors")),
     *(("fit", "case/run", "--trainer.max_epochs", "2"), ("package", "case/run", "--name", "x", "--output", "case/d")),
 )
@@ -143,10 +143,10 @@ def _of_a_run(draw: st.DrawFn, pristine: Path) -> Case:
         content = json.dumps(tree, default=str, skipkeys=True).encode()
     else:
         content = draw(damaged(content, len(content)))
-    argv = draw(st.sampled_from(RUN_COMMANDS))
+    argv = draw(weighted(st.sampled_from(RUN_COMMANDS), st.sampled_from(SLOW_COMMANDS), 8))
     return Case(argv, {f"run/{name}": content}, run=True, writes=("case/",))
 
 
 def config_files(pristine: Path) -> st.SearchStrategy[Case]:
     """Return the family, about the folder that ``workshop`` has filled."""
-    return st.one_of(_configs(pristine), *[_of_a_run(pristine)] * 3)
+    return weighted(_of_a_run(pristine), _configs(pristine), 4)

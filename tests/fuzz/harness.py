@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -191,7 +192,8 @@ def _state(folder: Path) -> dict[str, tuple[int, ...]]:
         for name in files:
             full = os.path.join(path, name)
             status = os.lstat(full)
-            state[os.path.relpath(full, folder)] = status.st_size, status.st_mtime_ns, status.st_ino
+            content = Path(full).read_bytes() if stat.S_ISREG(status.st_mode) else b""
+            state[os.path.relpath(full, folder)] = status.st_mode, hash(content)
     return state
 
 

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 from fuzz.harness import Case
-from fuzz.values import damaged
+from fuzz.values import damaged, weighted
 from fuzz.workshop import SMALL
 from hypothesis import strategies as st
 from PIL import Image
@@ -157,7 +157,7 @@ def _in_folder(draw: st.DrawFn) -> Case:
         content
     )
     root = ("--data.root", "case/photos", "--data.num_workers", "0")
-    fit = ("fit", "--data", "folder", *SMALL, *root)
+    fit = ("fit", "--data", "folder", *SMALL, *root, "--data.val_fraction", "0.4")
     argv = draw(
         st.sampled_from(
             (
@@ -173,4 +173,4 @@ def _in_folder(draw: st.DrawFn) -> Case:
     return Case(argv, files, writes=("case/", "runs"))
 
 
-image_files = st.one_of(*[_named()] * 9, _in_folder())
+image_files = weighted(_named(), _in_folder(), 20)

@@ -10,12 +10,21 @@ from typing import Any
 import onnx
 from fuzz.config_files import _tree
 from fuzz.harness import Case
-from fuzz.values import damaged, texts
+from fuzz.values import damaged, texts, weighted
+from fuzz.workshop import SMALL
 from hypothesis import strategies as st
 
 PREDICT = ("predict", "case/m.onnx", "photos/ant/0.png")
-COMMANDS = (PREDICT, (*PREDICT, "--all", "--output", "case/out.json"), (*PREDICT, "--tta", "flip"))
-COMMANDS = (*[("verify", "case/m.onnx"), *COMMANDS] * 10, ("fit", "--model.weights", "case/m.onnx"))
+COMMANDS = (
+    ("verify", "case/m.onnx"),
+    PREDICT,
+    (*PREDICT, "--all", "--output", "case/out.json"),
+    (*PREDICT, "--tta", "flip"),
+)
+SLOW_COMMANDS = (
+    ("fit", "--model.weights", "case/m.onnx"),
+    ("fit", "--model.teacher", "case/m.onnx", "--data", "folder", *SMALL),
+)
 
 
 @cache
@@ -110,10 +119,8 @@ WAYS += ("data", "no node", "version", "opset", "function")
 
 @st.composite
 def _case(draw: st.DrawFn, pristine: Path) -> Case:
-    data = draw(
-        st.one_of(_metadata(pristine), _metadata(pristine), _graph(pristine), damaged(model_file(pristine), 400))
-    )
-    argv = draw(st.sampled_from(COMMANDS))
+    data = draw(st.one_of(_metadata(pristine), _graph(pristine), damaged(model_file(pristine), 400)))
+    argv = draw(weighted(st.sampled_from(COMMANDS), st.sampled_from(SLOW_COMMANDS), 40))
     return Case(argv, {"m.onnx": data}, writes=("case/",))
 
 

@@ -56,6 +56,12 @@ values: st.SearchStrategy[Any] = st.one_of(
 
 
 @st.composite
+def weighted(draw: st.DrawFn, often: st.SearchStrategy[Any], rarely: st.SearchStrategy[Any], share: int = 10) -> Any:
+    """Return a value of the first strategy, one time in ``share`` of the second."""
+    return draw(rarely if draw(st.sampled_from(range(share))) == share - 1 else often)
+
+
+@st.composite
 def typos(draw: st.DrawFn, word: str) -> str:
     """Return a word with a sign missing, twice, exchanged or replaced."""
     place = draw(st.integers(0, max(0, len(word) - 1)))

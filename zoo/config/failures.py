@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 from zoo.config.fit_cli import FitCLI
 from zoo.core.console import print_stderr
-from zoo.core.errors import ImageError, RunError, ZooError, first_line, is_out_of_memory
+from zoo.core.errors import CheckpointError, ImageError, RunError, ZooError, first_line, is_out_of_memory
 from zoo.core.part_setting import part_of
 from zoo.training.graceful_stop import Interrupted
+from zoo.training.lightning_internals import restored_field
+from zoo.training.optimizer_check import is_of_optimizer
 
 #: What torch's means of communication say where another process has gone.
 LOST = re.compile(r"connection closed|connection reset|gloo|nccl|broken pipe|store->|recvValue", re.IGNORECASE)
@@ -32,6 +34,25 @@ def explained_failures(cli: FitCLI) -> Iterator[None]:
         if (explained := _explained(error, cli, remedy)) is None:
             raise
         raise explained from error
+
+
+@contextmanager
+def restoring(cli: FitCLI) -> Iterator[None]:
+    """Name the field of a checkpoint from which a training cannot go on; CheckpointError."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        field = restored_field(error)
+        if field is None and cli.trainer.global_step == cli.first_step and is_of_optimizer(error):
+            field = "optimizer_states"  # they were restored, and the first step cannot use them
+        if field is None:
+            raise
+        raise CheckpointError(
+            f"{cli.checkpoint_path}: no training can go on from its {field}, which is damaged or of another training; "
+            "start from another checkpoint (--ckpt_path), or train a new run"
+        ) from error
 
 
 def _explained(error: Exception, cli: FitCLI, remedy: str) -> RunError | None:

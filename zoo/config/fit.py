@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 
-from zoo.config.failures import explained_failures
+from zoo.config.failures import explained_failures, restoring
 from zoo.config.fine_tuning import summary_row
 from zoo.config.fit_cli import FitCLI
 from zoo.config.grown import compare_with_old
@@ -150,9 +150,10 @@ def _train(cli: FitCLI) -> None:
         if not cli.resumed:
             log_config(cli.loggers, cli.resolved_config())
         try:
-            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
+            with restoring(cli):
+                cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint_path)
         except UserError:
-            if cli.trainer.global_step == 0:
+            if cli.trainer.global_step in (0, cli.first_step):
                 cli.discard_new_run()
             raise
         if cli.solves_all:

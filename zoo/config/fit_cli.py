@@ -214,6 +214,7 @@ class FitCLI(ZooCLI):
             self.run = new_run(self.processes.ranks, root, self.name, *names)
         if is_first_process():
             self.lock.enter_context(held(self.run))
+        self.recorded = self.run.config.read_bytes() if self.resumed else b""
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
             if self.group is not None:
@@ -297,6 +298,8 @@ class FitCLI(ZooCLI):
         return Monitor(self.config.monitor)
 
     def discard_new_run(self) -> None:
-        """Remove a new run's folder, in which nothing is trained."""
-        if not self.resumed and is_first_process():
+        """Remove a new run's folder, in which nothing is trained; a resumed one gets its config.yaml back."""
+        if is_first_process() and not self.resumed:
             self.run.discard()
+        elif is_first_process() and self.run.config.read_bytes() != self.recorded:
+            write_atomically(self.run.config, self.recorded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -122,7 +122,10 @@ class InputSpec:
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if set(data) | {"white_level"} != names:
-            raise UserError(f"an InputSpec has the keys {sorted(names)}, received {sorted(data)}")
+            raise UserError(f"an InputSpec has the keys {sorted(names)}, received {sorted(map(str, data))}")
+        for key, (is_right, allowed) in _TYPES.items():
+            if key in data and not is_right(data[key]):
+                raise UserError(f"{key} of an InputSpec is {str(data[key])[:60]!r}; allowed is {allowed}")
         return cls(
             classes=tuple(data["classes"]),
             channels=int(data["channels"]),
@@ -133,6 +136,39 @@ class InputSpec:
             resize=Resize(**data["resize"]),
             white_level=int(data.get("white_level", cls.white_level)),
         )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _list_of(is_right: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(is_right, value))
+
+
+def _whole(value: Any) -> bool:
+    return _number(value) and value == value // 1 and abs(value) < 2**31
+
+
+#: What the JSON form may hold, by key; the values themselves are checked when the spec is made.
+_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "classes": (lambda value: _list_of(lambda name: isinstance(name, str), value), "a list of names"),
+    "channels": (_whole, "a whole number"),
+    "height": (_whole, "a whole number"),
+    "width": (_whole, "a whole number"),
+    "mean": (lambda value: _list_of(_number, value), "a list of numbers"),
+    "std": (lambda value: _list_of(_number, value), "a list of numbers"),
+    "resize": (
+        lambda value: (
+            isinstance(value, Mapping)
+            and set(value) <= {"crop", "interpolation", "fit"}
+            and _number(value.get("crop", 1))
+            and all(isinstance(value.get(key, ""), str) for key in ("interpolation", "fit"))
+        ),
+        "a mapping of crop, interpolation and fit",
+    ),
+    "white_level": (_whole, "a whole number"),
+}
 
 
 def _once(values: tuple[float, ...]) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,20 @@ def _tensors(value: Any) -> bool:
     )
 
 
-def _architecture(value: Any) -> bool:
-    return _mapping(value) and isinstance(value.get("name"), str) and isinstance(value.get("from", ""), str)
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, list) and all(_number(item) and item > 0 for item in value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _named(value: Any) -> bool:
+    return _mapping(value) and _is_name(value.get("name")) and isinstance(value.get("from", ""), str)
 
 
 def _mappings(value: Any) -> bool:
@@ -41,6 +54,12 @@ def _groups(value: Any) -> bool:
     return _mappings(value) and all(isinstance(group.get("params"), list) for group in value)
 
 
+def _random_state(value: Any) -> bool:
+    states = _mapping(value) and "cpu" in value and _tensors(value)
+    size = torch.get_rng_state().numel()
+    return states and all(state.dtype == torch.uint8 for state in value.values()) and value["cpu"].numel() == size
+
+
 def _loops(value: Any) -> bool:
     return _mapping(value) and _mapping(value.get("fit_loop"))
 
@@ -49,10 +68,24 @@ def _loops(value: Any) -> bool:
 FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("state_dict", _tensors, "a mapping of names to tensors"),
     ("hyper_parameters", _mapping, "a mapping with spec and architecture"),
-    ("hyper_parameters.architecture", _architecture, "a mapping with the architecture's name"),
+    ("hyper_parameters.architecture", _named, "a mapping with the architecture's name"),
     ("hyper_parameters.spec", _mapping, "the mapping of an InputSpec"),
     ("epoch", _count, "a number of at least 0"),
     ("global_step", _count, "a number of at least 0"),
+    # Those behind ? are missing where an earlier version wrote the checkpoint.
+    ("hyper_parameters.loss?", lambda value: _is_name(value) or _named(value), "a name, or a mapping with it"),
+    ("hyper_parameters.label_smoothing?", lambda value: _number(value) and 0 <= value < 1, "0 up to 1"),
+    ("hyper_parameters.l1?", lambda value: _number(value) and value >= 0, "0 or more"),
+    (
+        "hyper_parameters.class_weights?",
+        lambda value: value in (None, "balanced") or _positive(value),
+        "null, or numbers",
+    ),
+    ("hyper_parameters.metrics?", lambda value: isinstance(value, str | list | dict | None), "null, or names"),
+    ("hyper_parameters.freeze?", lambda value: value is None or _is_name(value) or _count(value), "null or layers"),
+    ("hyper_parameters.batch_norm?", lambda value: value in (None, "train", "eval"), "null, train or eval"),
+    ("hyper_parameters.channels_last?", lambda value: value in (None, True, False), "null, true or false"),
+    ("global_batch?", lambda value: value is None or (_count(value) and value > 0), "null, or a number above 0"),
 )
 
 #: Of one from which a training goes on.
@@ -61,6 +94,7 @@ STATE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("lr_schedulers", _mappings, "a list of states of schedulers"),
     ("loops", _loops, "a mapping with fit_loop"),
     ("callbacks", _mapping, "a mapping of names to states"),
+    ("random_state?", _random_state, "a mapping of devices to bytes"),
 )
 
 
@@ -109,14 +143,20 @@ def _require(
 ) -> None:
     for field, is_right, allowed in fields:
         value: Any = checkpoint
-        for key in field.split("."):
+        for key in field.rstrip("?").split("."):
+            if key not in value and field.endswith("?"):
+                break
             if key not in value:
                 raise CheckpointError(f"{path} is not a checkpoint of this zoo: {field} is missing; it is {allowed}")
             value = value[key]
-        if not is_right(value):
-            shown = " ".join(str(value).split())
-            shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
-            raise CheckpointError(
-                f"{path} is not a checkpoint of this zoo: {field} is {shown} ({type(value).__name__}); "
-                f"allowed is {allowed}"
-            )
+        else:
+            _require_right(field.rstrip("?"), value, is_right, allowed, path)
+
+
+def _require_right(field: str, value: Any, is_right: Callable[[Any], bool], allowed: str, path: Path) -> None:
+    if not is_right(value):
+        shown = " ".join(str(value).split())
+        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this zoo: {field} is {shown} ({type(value).__name__}); allowed is {allowed}"
+        )

@@ -36,7 +36,19 @@ __all__ = [
     "clip_unscaled",
     "name_hook",
     "recount_batches",
+    "restored_field",
 ]
+
+#: What Lightning's methods that restore a training read of a checkpoint (``_CheckpointConnector``), by their names.
+RESTORED = {
+    "restore_callbacks": "callbacks",
+    "restore_loops": "loops",
+    "restore_optimizers": "optimizer_states",
+    "restore_lr_schedulers": "lr_schedulers",
+    "restore_precision_plugin_state": "MixedPrecision",
+    "restore_datamodule": "state of the data",
+    "restore_model": "state_dict",
+}
 
 
 class HookNameModule(LightningModule):
@@ -50,6 +62,17 @@ class HookNameModule(LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+
+def restored_field(error: BaseException) -> str | None:
+    """Return which field of a checkpoint was being restored where an error arose; None where none was."""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename.endswith("checkpoint_connector.py") and code.co_name in RESTORED:
+            return RESTORED[code.co_name]
+        trace = trace.tb_next
+    return None
 
 
 def name_hook(module: Any, name: str | None) -> None:

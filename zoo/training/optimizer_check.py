@@ -47,6 +47,16 @@ def require_optimizer(config: ClassConfig, named: Mapping[str, nn.Parameter]) ->
     raise UserError(f"{title} cannot take {shown}: {next(iter(refused.values()))}; 'zoo list optimizers' shows others")
 
 
+def is_of_optimizer(error: BaseException) -> bool:
+    """Tell whether an error arose in an optimizer's own code: its last frames are methods of one."""
+    trace = error.__traceback__
+    while trace is not None:
+        if isinstance(trace.tb_frame.f_locals.get("self"), Optimizer) and trace.tb_frame.f_code.co_name == "step":
+            return True
+        trace = trace.tb_next
+    return False
+
+
 def require_scheduler(config: ClassConfig, optimizer: ClassConfig) -> None:
     """Try to build a scheduler over an optimizer.
 
