@@ -13,10 +13,11 @@ import torch
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.loops.optimization.automatic import Closure, _AutomaticOptimization
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from lightning.pytorch.trainer.connectors.logger_connector import _LoggerConnector
 
 from zoo.training import lightning_internals
-from zoo.training.lightning_internals import READ_IN, EpochLoop, HookNameModule, name_hook
+from zoo.training.lightning_internals import READ_IN, RESTORED, EpochLoop, HookNameModule, name_hook
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*does not have many workers")
 
@@ -73,6 +74,12 @@ def test_the_epoch_loop_has_the_parts_that_the_fast_loop_uses(name):
 @pytest.mark.parametrize("name", FIT_LOOP_PARTS)
 def test_the_loop_over_epochs_has_the_parts_by_which_a_run_resumes(name):
     assert hasattr(_FitLoop, name), moved(f"_FitLoop.{name} ({FIT_LOOP_PARTS[name]})")
+
+
+@pytest.mark.parametrize("name", RESTORED)
+def test_what_is_being_restored_is_the_name_of_a_method(name):
+    assert hasattr(_CheckpointConnector, name), moved(f"_CheckpointConnector.{name} (restored_field looks for it)")
+    assert inspect.getsourcefile(_CheckpointConnector).endswith("checkpoint_connector.py"), moved("its file")
 
 
 @pytest.mark.parametrize("function", SOURCES, ids=lambda function: function.__qualname__)

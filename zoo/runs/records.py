@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    is_right, allowed, remedy = RECORDS.get(path.name, (lambda _: True, "a mapping", "delete it"))
+    is_right, allowed, remedy = RECORDS[path.name]
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # bytes that are no UTF-8, too
@@ -42,8 +42,8 @@ def _ranges(content: Mapping[str, Any]) -> bool:
 
 
 def _calibration(content: Mapping[str, Any]) -> bool:
-    temperature = content.get("temperature")
-    return _number(temperature) and temperature > 0 and "step" in content
+    temperature = content.get("temperature", 0)
+    return _number(temperature) and bool(temperature > 0) and "step" in content
 
 
 def _results(content: Mapping[str, Any]) -> bool:
@@ -56,7 +56,7 @@ def _state(content: Mapping[str, Any]) -> bool:
 
 
 #: By the file's name: whether its mapping is right, what is allowed, and what to do.
-RECORDS = {
+RECORDS: dict[str, tuple[Callable[[dict[str, Any]], bool], str, str]] = {
     "training_images.json": (_ranges, "a mapping of names to two numbers", "delete it: predictions then do not warn"),
     "calibration.json": (_calibration, "temperature above 0 and step", "delete it: the temperature is then 1"),
     "results.json": (_results, "a number for images and for each test/...", "'zoo test RUN' writes it anew"),
