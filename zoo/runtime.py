@@ -322,6 +322,7 @@ class Classifier:
         invert: bool = False,
     ) -> None:
         path = model_file(model)
+        self._path = path
         self.session = _session(path, providers, threads)
         self.metadata = _metadata(path, self.session)
         self.input_spec: dict[str, Any] = self.metadata["input_spec"]
@@ -410,9 +411,13 @@ class Classifier:
             )
         if images.shape[1:3] != self._own_size:
             images = np.stack([self.geometry.scale(image) for image in images])
-        if self.form == "any":
-            return self.session.run([output], {"images": images})[0]  # type: ignore[no-any-return]
-        result: np.ndarray = run_session(self.session, [output], images, self.form, self.input_spec)[0]
+        try:
+            result: np.ndarray = run_session(self.session, [output], images, self.form, self.input_spec)[0]
+        except Exception as error:
+            if not type(error).__module__.startswith("onnxruntime"):
+                raise
+            reason = str(error).splitlines()[0][:200]
+            raise ModelError(f"{self._path}: onnxruntime cannot run its graph ({reason}); export it again") from error
         return result
 
     def read(self, image: Picture) -> np.ndarray:

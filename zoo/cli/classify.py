@@ -153,11 +153,12 @@ class ExportedNetwork(OpenedNetwork):
         self._classifier = classifier
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the probabilities of each class."""
-        if self.tta is None:
-            return self._classifier.probabilities(pixels)
-        views = (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
-        logits = np.mean([self._classifier.logits(view) for view in views], axis=0)
+        """Return the probabilities of each class; UserError where the graph of the file does not work."""
+        with as_user_errors():
+            if self.tta is None:
+                return self._classifier.probabilities(pixels)
+            views = (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
+            logits = np.mean([self._classifier.logits(view) for view in views], axis=0)
         powers = np.exp((logits - logits.max(1, keepdims=True)) / self._classifier.metadata.get("temperature", 1.0))
         result: np.ndarray = powers / powers.sum(1, keepdims=True)
         return result
