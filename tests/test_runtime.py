@@ -220,7 +220,8 @@ def test_a_second_output_gives_embeddings(digits_model, changed):
     assert classifier.probabilities(pixels(2, 8, 8, 1)).sum() == pytest.approx(2)
 
 
-def test_weights_in_another_file_are_refused(digits_model, tmp_path):
+def test_weights_in_another_file_are_refused(digits_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where onnxruntime looks for files that a model from bytes names
     options = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 100}
     onnx.save(onnx.load(digits_model), tmp_path / "model.onnx", **options)
     with pytest.raises(ModelError, match="keeps its weights in another file"):

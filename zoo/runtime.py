@@ -114,6 +114,9 @@ MEASURED_PIXELS = 2**14
 DIGEST = re.compile(rb"\n\x06sha256\x12\x40([0-9a-f]{64})")
 NO_DIGEST = "0" * 64
 
+#: How protobuf writes the key of an entry that names the file of a weight, in its usual form and in longer ones.
+OTHER_FILE = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location")
+
 #: A file, an open binary file, a PIL image, or uint8 ``(height, width, channels)``; grey also ``(height, width)``.
 Picture = str | os.PathLike[str] | BinaryIO | Image.Image | np.ndarray
 
@@ -1007,11 +1010,13 @@ def _content(path: Path) -> AbstractContextManager[bytes | mmap.mmap]:
 
 
 def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -> Any:
-    # A path keeps one copy of the weights in memory, bytes keep two. But from a path onnxruntime would also read
-    # weights in any other file that the model names, by an entry "location"; from bytes it refuses that.
+    # onnxruntime reads weights in other files that a model names: in any from a path, in those of the working folder
+    # from bytes. A path keeps one copy of the weights in memory, bytes keep two.
     with _content(path) as content:
-        length, by_path = len(content), content.find(b"location") == -1 and os.fspath(path).isprintable()
-        model = os.fspath(path) if by_path else content[:]
+        length, named = len(content), content.find(b"location") != -1
+        if named and OTHER_FILE.search(content):
+            raise ModelError(f"{path} ({length:,} bytes) keeps its weights in another file; export it as one file")
+        model = content[:] if named or not os.fspath(path).isprintable() else os.fspath(path)
     import onnxruntime  # reading images does not need it
 
     onnxruntime.disable_telemetry_events()  # which its builds for Windows have
