@@ -12,7 +12,7 @@ import zoo as library
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec, Resize
 from zoo.export.forms import to_onnx
-from zoo.export.graph import MAX_BYTES
+from zoo.export.graph import MAX_BYTES, network_graph
 from zoo.images.preprocess import Preprocess, to_uint8
 
 
@@ -25,6 +25,15 @@ class Pixels(nn.Module):
 
 def session(network, spec):
     return onnxruntime.InferenceSession(to_onnx(network, spec))
+
+
+def test_the_layout_of_weights_adds_no_nodes_and_stays():
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    pooled.to(memory_format=torch.channels_last)
+    strides = [parameter.stride() for parameter in pooled.parameters()]
+    operators = [node.op_type for node in network_graph(pooled, (3, 8, 8), batch=1).structure.graph.node]
+    assert operators == ["Conv", "Conv", "ReduceMean", "Reshape", "Softmax"]
+    assert [parameter.stride() for parameter in pooled.parameters()] == strides
 
 
 def levels(*shape):

@@ -11,6 +11,7 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -112,14 +113,15 @@ def network_graph(
         raise RunError(f"the network has {count:,} bytes of weights; one ONNX file holds at most {MAX_BYTES:,}")
     # A batch of two, because torch.export treats a size of one as a constant.
     example = torch.zeros(2 if batch is None else batch, *size)
-    program = _exported(_Network(network, temperature).eval(), example, batch is None)
     weights = {}
-    for name, value in program.model.graph.initializers.items():
-        tensor = value.const_value
-        if tensor is not None and tensor.nbytes > SMALL:
-            weights[name] = tensor.numpy()
-            shape = onnx_ir.Shape(tensor.shape.numpy())
-            value.const_value = onnx_ir.ExternalTensor("weights", 0, 0, tensor.dtype, shape=shape, name=name)
+    with _contiguous(network):
+        program = _exported(_Network(network, temperature).eval(), example, batch is None)
+        for name, value in program.model.graph.initializers.items():
+            tensor = value.const_value
+            if tensor is not None and tensor.nbytes > SMALL:
+                weights[name] = tensor.numpy()
+                shape = onnx_ir.Shape(tensor.shape.numpy())
+                value.const_value = onnx_ir.ExternalTensor("weights", 0, 0, tensor.dtype, shape=shape, name=name)
     model = onnx_ir.to_proto(program.model)
     for value in program.model.graph.initializers.values():
         value.const_value = None  # the rules of onnxscript's rewriter hold the last graph, and with it the network
@@ -133,6 +135,23 @@ def network_graph(
         del part.metadata_props[:]
         part.doc_string = ""
     return NetworkGraph(model, weights)
+
+
+@contextmanager
+def _contiguous(network: nn.Module) -> Iterator[None]:
+    """Lay out weights as ONNX has them: of channels-last ones torch writes a Gather behind each pooling to one pixel.
+
+    The converter of ncnn does not know that Gather.
+    """
+    before = {parameter: parameter.data for parameter in network.parameters() if parameter.ndim > 2}
+    for parameter, data in before.items():
+        # Kernels of one pixel are the same numbers in either layout; their strides say which one it is.
+        parameter.data = data.contiguous().flatten().view(data.shape)
+    try:
+        yield
+    finally:
+        for parameter, data in before.items():
+            parameter.data = data
 
 
 def _exported(module: nn.Module, example: Tensor, any_batch: bool) -> torch.onnx.ONNXProgram:

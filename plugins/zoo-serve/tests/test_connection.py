@@ -94,6 +94,32 @@ def test_images_of_clients_that_left_are_not_computed(slow_model, how):
         assert server.errors() == ""
 
 
+def test_too_many_connections_without_a_request_end_the_oldest_of_the_address_that_has_most(model):
+    with Server(model, "--max_incomplete", "4") as server:
+        address = ("127.0.0.1", server.port)
+        other = socket.create_connection(address, timeout=20, source_address=("127.0.0.2", 0))
+        silent = [socket.create_connection(address, timeout=20) for _ in range(4)]
+        status, answer = rest(silent[0])
+        assert (status, "too many connections" in body(answer)["error"]) == (503, True)
+        for connection in (other, *silent[1:]):
+            connection.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        assert server.predict(png())[0] == 200  # a new one ends another of the same address
+        other.close()
+        for connection in silent[1:]:
+            connection.close()
+
+
+def test_the_oldest_body_that_is_still_coming_ends_where_there_are_too_many(model):
+    with Server(model, "--max_incomplete", "2") as server:
+        bodies = [server.half(png()) for _ in range(3)]
+        assert bodies[0].recv(100) == b""
+        until(lambda: server.metric('zoo_serve_requests_total{status="499"}') >= 1)
+        for connection in bodies:
+            connection.close()
+
+
 @pytest.mark.parametrize("path", ["/", "/model", "/health", "/metrics", "/openapi.json"])
 def test_head_is_get_without_a_body(server, path):
     status, headers, content = server.ask(path, "HEAD")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from clients import Server
+from clients import Server, until
 from PIL import Image
 from zoo_runtime import ImageError
 from zoo_serve.images import Budget, LeftError, Plan, Reader, Seen
@@ -117,6 +117,17 @@ def test_large_pictures_wait_for_room_in_their_order():
         assert budget.free == 100
 
     asyncio.run(wait())
+
+
+def test_large_pictures_take_no_places_of_small_ones(model):
+    content = jpeg(6000, 6000)
+    with Server(model, "--max_queue", "8", "--full_mp", "100") as server, ThreadPoolExecutor(7) as clients:
+        large = [clients.submit(server.predict, content) for _ in range(7)]
+        until(lambda: server.metric('zoo_serve_requests_total{status="503"}') > 0)
+        assert server.predict(jpeg(100, 100))[0] == 200
+        answers = [one.result() for one in large]
+    assert {status for status, _ in answers} == {200, 503}
+    assert any("2 large pictures are being read or wait" in answer.get("error", "") for _, answer in answers)
 
 
 def test_an_answer_says_that_its_picture_was_reduced(model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import random
@@ -146,6 +147,20 @@ def test_more_requests_than_places_are_told_to_come_again(slow_model):
         assert server.ask("/ready")[::2] == (503, b'{"status":"busy"}')
         assert [one.result()[0] for one in waiting] == [200, 200]
         assert server.ask("/ready")[::2] == (200, b'{"status":"ready"}')
+
+
+def test_the_address_that_has_most_places_gives_one_to_another(slow_model):
+    with Server(slow_model, "--max_queue", "3") as server, ThreadPoolExecutor(3) as clients:
+        waiting = [clients.submit(server.predict, png()) for _ in range(3)]
+        until(lambda: server.metric("zoo_serve_queue_length") == 3)
+        other = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20, source_address=("127.0.0.2", 0))
+        other.request("POST", "/predict", png(), {"Content-Type": "image/png"})
+        assert other.getresponse().status == 200
+        other.close()
+        answers = [one.result() for one in waiting]
+        assert sorted(status for status, _ in answers) == [200, 200, 503]
+        assert any("to another address" in answer.get("error", "") for _, answer in answers), answers
+        until(lambda: server.metric("zoo_serve_queue_length") == 0)
 
 
 def test_bodies_that_arrive_slowly_take_no_place(model):

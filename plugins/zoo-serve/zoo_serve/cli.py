@@ -21,7 +21,8 @@ HELP = {
     "max_batch": "images that run through the network at once at most",
     "max_wait_ms": "how long an image waits at most for others that are being read, milliseconds",
     "max_mb": "size of an upload at most, megabytes",
-    "max_queue": "images that are being answered at most; more get 503",
+    "max_queue": "images that are being answered at most; more get 503, of the address that has most",
+    "max_incomplete": "connections without a whole request at most, and idle ones; more end the oldest of one address",
     "timeout_s": "seconds a request may take",
     "head_timeout_s": "seconds in which the headers of a request must arrive",
     "body_timeout_s": "seconds in which its body must arrive; by default as --timeout_s",
@@ -154,7 +155,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(models, None if options.access_log is None else Log(options.access_log)),
         # httptools is a fifth faster in all, but takes headers of any size into memory.
-        http=connection_class(options.head_timeout_s),
+        http=connection_class(options.head_timeout_s, options.max_incomplete),
         h11_max_incomplete_event_size=MAX_HEAD,
         log_level="error",
         access_log=False,

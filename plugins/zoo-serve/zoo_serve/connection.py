@@ -10,6 +10,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from zoo_serve.fairness import Crowd, address_of
+
 #: Bytes of a request's line and headers at most; more get 431.
 MAX_HEAD = 32_768
 
@@ -17,7 +19,7 @@ MAX_HEAD = 32_768
 LINGER_S = 2.0
 
 #: Seconds after which a half-closed connection is probed, which a network's way there and back may take.
-PROBES_S = (0.0, 0.1, 0.5, 2.0, 5.0, 10.0)
+PROBES_S = (0.0, 0.01, 0.1, 0.5, 2.0, 5.0, 10.0)
 
 #: What h11's hints mean; others are 400.
 REASONS = {431: f"the headers are larger than {MAX_HEAD:,} bytes", 501: "this transfer encoding is not supported"}
@@ -31,10 +33,14 @@ class Connection(H11Protocol):
     - A client may close its half of the connection once its request is sent, and is answered. One that left altogether
       looks the same: interim answers "100 Continue", which every client skips, make the system of such a one refuse
       them, and then its request is dropped.
+    - Connections that have not sent a whole request, and idle ones, are counted: too many end the oldest of the
+      address that has most.
     """
 
-    #: Seconds; set by ``connection_class``.
+    #: Set by ``connection_class``.
     head_timeout_s = 10.0
+    incomplete: Crowd[Connection]
+    idle: Crowd[Connection]
     _head: asyncio.TimerHandle | None = None
     _answered: Any = None
     _refused = False
@@ -43,10 +49,13 @@ class Connection(H11Protocol):
         """Start the time for the headers."""
         super().connection_made(transport)  # type: ignore[arg-type]  # a stream's
         self._expect_head()
+        self._count()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop it."""
         self._head_is_there()
+        for crowd in (self.incomplete, self.idle):
+            crowd.discard(address_of(self.client), self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -59,6 +68,31 @@ class Connection(H11Protocol):
         if self.cycle is not None and self.cycle is not self._answered:
             self._answered = self.cycle
             self._head_is_there()
+        self._count()
+
+    def on_response_complete(self) -> None:
+        """Wait for another request."""
+        super().on_response_complete()
+        self._count()
+
+    def _count(self) -> None:
+        """Count the connection by its state."""
+        address, cycle = address_of(self.client), self.cycle
+        incomplete = self._head is not None or (cycle is not None and cycle.more_body)
+        idle = not incomplete and cycle is not None and cycle.response_complete
+        for crowd, within in ((self.incomplete, incomplete), (self.idle, idle)):
+            if within and not self.transport.is_closing():
+                crowd.add(address, self)
+            else:
+                crowd.discard(address, self)
+
+    def end(self) -> None:
+        """Make room for another connection; what is heard of it is left to chance."""
+        if self._head is not None and not self.transport.is_closing():
+            self.transport.write(
+                _answer(503, "too many connections have sent no whole request; this one is the oldest")
+            )
+        self.transport.close()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio takes True: the other half stays open
         """Keep the connection until a request that is complete is answered."""
@@ -108,6 +142,19 @@ class Connection(H11Protocol):
         self.loop.call_later(LINGER_S, self.transport.close)
 
 
-def connection_class(head_timeout_s: float) -> type[Connection]:
-    """Return the class of connections whose headers must arrive within some seconds."""
-    return type("Connection", (Connection,), {"head_timeout_s": head_timeout_s})
+def _answer(status: int, text: str) -> bytes:
+    """Return a whole answer, after which the connection ends."""
+    body = json.dumps({"error": text})
+    head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}connection: close\r\n\r\n{body}".encode()
+
+
+def connection_class(head_timeout_s: float, most: int) -> type[Connection]:
+    """Return the class of the connections of one server.
+
+    Args:
+        head_timeout_s: seconds in which headers must arrive.
+        most: connections without a whole request, and idle connections.
+    """
+    crowds = {name: Crowd(most, Connection.end) for name in ("incomplete", "idle")}
+    return type("Connection", (Connection,), {"head_timeout_s": head_timeout_s, **crowds})

@@ -22,8 +22,15 @@ from zoo_serve.batcher import Batcher
 from zoo_serve.images import Budget, LeftError, Plan, Reader, Seen
 from zoo_serve.options import Options
 
+#: Share of the places that large pictures may take: they wait for each other, and would fill them all.
+LARGE_SHARE = 4
+
 #: Threads that read images, at least and at most; large pictures take all but one.
 READERS = (2, 8)
+
+
+class BusyError(Exception):
+    """As many large pictures wait as may."""
 
 
 @dataclass
@@ -34,17 +41,22 @@ class Pool:
         budget: of large pictures.
         threads: that read.
         lane: large pictures that are read at once, so that a thread is left for small ones.
+        most_large: large pictures that are read or wait, at most.
+        large: how many do.
     """
 
     budget: Budget
     threads: ThreadPoolExecutor
     lane: asyncio.Semaphore
+    most_large: int
+    large: int = 0
 
     @classmethod
     def open(cls, options: Options) -> Pool:
         """Make it in a running event loop."""
         count = min(max(os.cpu_count() or 1, READERS[0]), READERS[1])
-        return cls(Budget(options.flight_pixels), ThreadPoolExecutor(count, "read"), asyncio.Semaphore(count - 1))
+        threads, most = ThreadPoolExecutor(count, "read"), max(1, options.max_queue // LARGE_SHARE)
+        return cls(Budget(options.flight_pixels), threads, asyncio.Semaphore(count - 1), most)
 
     @property
     def taken(self) -> int:
@@ -134,6 +146,7 @@ class Engine:
 
         Raises:
             ImageError: the image cannot be used.
+            BusyError: it is large, and so are enough others.
             TimeoutError: the deadline passed.
             LeftError: the client left.
         """
@@ -152,16 +165,25 @@ class Engine:
     async def _job(self, content: bytes, deadline: float, client: Client) -> Result:
         seen = await self._read(content, deadline, client)
         if isinstance(seen, Plan):
-            plan = seen
-            async with self._pool.lane:
-                await self._pool.budget.acquire(plan.cost, deadline)
-                try:
-                    seen = await self._read(content, deadline, client, plan)
-                finally:
-                    self._pool.budget.release(plan.cost)
+            seen = await self._read_large(content, deadline, client, seen)
         if not isinstance(seen, Seen):
             raise RuntimeError("a large image was planned twice")
         return Result(await self._batcher.submit(seen.pixels, deadline, client.left), seen.reduced)
+
+    async def _read_large(self, content: bytes, deadline: float, client: Client, plan: Plan) -> Seen | Plan:
+        pool = self._pool
+        if pool.large >= pool.most_large:
+            raise BusyError(f"{pool.large} large pictures are being read or wait, as many as the server takes at once")
+        pool.large += 1
+        try:
+            async with pool.lane:
+                await pool.budget.acquire(plan.cost, deadline)
+                try:
+                    return await self._read(content, deadline, client, plan)
+                finally:
+                    pool.budget.release(plan.cost)
+        finally:
+            pool.large -= 1
 
     async def _read(self, content: bytes, deadline: float, client: Client, plan: Plan | None = None) -> Seen | Plan:
         loop = asyncio.get_running_loop()

@@ -20,6 +20,7 @@ class Options:
         max_wait_ms: how long an image waits at most for others that are being read, milliseconds.
         max_mb: size of a request's body at most, 1,000,000 bytes each.
         max_queue: requests that are being answered at most; more are refused.
+        max_incomplete: connections that have not sent a whole request at most, and idle ones; more end the oldest.
         timeout_s: seconds a request may take.
         head_timeout_s: seconds in which the headers of a request must arrive.
         body_timeout_s: seconds in which its body must arrive; by default as ``timeout_s``.
@@ -43,6 +44,7 @@ class Options:
     max_wait_ms: float = 2.0
     max_mb: float = 10.0
     max_queue: int = 128
+    max_incomplete: int = 256
     timeout_s: float = 30.0
     head_timeout_s: float = 10.0
     body_timeout_s: float | None = None
@@ -57,7 +59,8 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"--port is {self.port}; allowed is 0 to 65535, 0 for a free one")
-        for name, value in (("threads", self.threads), ("max_batch", self.max_batch), ("max_queue", self.max_queue)):
+        for name in ("threads", "max_batch", "max_queue", "max_incomplete"):
+            value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} is {value}; allowed is 1 or more")
         if not 0 <= self.max_wait_ms <= 10_000:

@@ -12,7 +12,8 @@ import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from zoo_runtime import ImageError
 
-from zoo_serve.engine import Client, Pool
+from zoo_serve.engine import BusyError, Client, Pool
+from zoo_serve.fairness import Places, address_of
 from zoo_serve.metrics import Metrics
 from zoo_serve.models import Model, Models
 from zoo_serve.upload import Bodies, image_of, images_of
@@ -27,9 +28,9 @@ class Service:
 
     def __init__(self, models: Models) -> None:
         self.models, self.options = models, models.options
-        self.requests = 0
+        self.places = Places(self.options.max_queue)
         self.bodies = Bodies(int(self.options.max_bodies_mb * 1_000_000))
-        self.metrics = Metrics(lambda: self.requests, lambda: 0 if self._pool is None else self._pool.taken)
+        self.metrics = Metrics(lambda: self.places.taken, lambda: 0 if self._pool is None else self._pool.taken)
         self._pool: Pool | None = None
 
     @asynccontextmanager
@@ -54,7 +55,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether another request would be taken."""
-        return self.works and self.requests < self.options.max_queue
+        return self.works and self.places.taken < self.options.max_queue
 
     def model(self, name: str | None) -> Model:
         """Return a model by its name, None for the first; HTTPException 404 where there is none."""
@@ -69,11 +70,12 @@ class Service:
         """Return the answer to a request that uploads an image; HTTPException where there is none."""
         begin, model = time.monotonic(), self.model(name)
         deadline = begin + self.options.timeout_s
-        self._require_places(1)
+        address = address_of(request.client)
+        self.places.require(address, 1)
         with self.bodies.account() as account:
             async with self._body_time():
                 content = await image_of(request, self.options.max_bytes, account)
-            with self._places(1), _watched(request) as client:
+            with _watched(request) as client, self.places.take(address, 1, client):
                 answer = await self._answer(model, content, deadline, client, top_k)
         return {**answer, "milliseconds": round(1000 * (time.monotonic() - begin), 3)}
 
@@ -81,11 +83,12 @@ class Service:
         """Return the answers to a request that uploads several images, in order; each has its own error."""
         begin, model = time.monotonic(), self.model(name)
         deadline = begin + self.options.timeout_s
-        self._require_places(1)
+        address = address_of(request.client)
+        self.places.require(address, 1)
         with self.bodies.account() as account:
             async with self._body_time():
                 contents = await images_of(request, self.options.max_bytes, account)
-            with self._places(len(contents)), _watched(request) as client:
+            with _watched(request) as client, self.places.take(address, len(contents), client):
                 jobs = [self._answer_or_error(model, content, deadline, client, top_k) for content in contents]
                 answers = await asyncio.gather(*jobs)
         return {"answers": answers, "milliseconds": round(1000 * (time.monotonic() - begin), 3)}
@@ -102,6 +105,8 @@ class Service:
             result = await engine.answer(content, deadline, client)
         except ImageError as error:
             raise HTTPException(422, str(error)) from error
+        except BusyError as error:
+            raise HTTPException(503, f"{error}; try again", {"retry-after": "1"}) from error
         except TimeoutError as error:
             raise HTTPException(504, f"{error} ({self.options.timeout_s:g} s, the server's --timeout_s)") from error
         reduced = {"reduced": result.reduced} if result.reduced > 1 else {}
@@ -121,22 +126,6 @@ class Service:
                 yield
         except TimeoutError as error:
             raise HTTPException(408, f"the body did not arrive in {self.options.body_s:g} s") from error
-
-    def _require_places(self, count: int) -> None:
-        """Raise HTTPException 503 where no place is free."""
-        if self.requests and self.requests + count > self.options.max_queue:
-            text = f"{self.requests} requests are being answered, as many as the server takes at once; try again"
-            raise HTTPException(503, text, {"retry-after": "1"})
-
-    @contextmanager
-    def _places(self, count: int) -> Iterator[None]:
-        """Take places of requests that are being answered, one an image."""
-        self._require_places(count)
-        self.requests += count
-        try:
-            yield
-        finally:
-            self.requests -= count
 
 
 @contextmanager
