@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -38,6 +41,39 @@ def train(words=(), **settings):
     """Train as zoo fit does, in this process; return the run."""
     with quiet_lightning():
         return training.train([str(word) for word in words], quiet=True, **settings)
+
+
+#: Trains 200 steps with a checkpoint after each, in processes that are killed at random moments and started again.
+KILLED_OFTEN = """
+import os, random, signal, sys, time
+from pathlib import Path
+from zoo.cli import main
+from zoo.config import fit  # a process that is started again has what it imports from this one
+
+kills, words, random = int(sys.argv[1]), sys.argv[2:], random.Random(0)
+
+def start(name):
+    if (child := os.fork()) == 0:
+        os._exit(main(["fit", "--run", name, *words]))
+    return child
+
+def saved(path):
+    return path.stat().st_ino if path.exists() else None
+
+assert os.waitpid(start("whole"), 0)[1] == 0
+last, done = Path("runs/killed/checkpoints/last.ckpt"), 0
+while done < kills:
+    child, before, saves, wanted = start("killed"), saved(last), 0, random.randint(0, 7)
+    while saves < wanted and os.waitpid(child, os.WNOHANG) == (0, 0):
+        time.sleep(0.0005)
+        if (now := saved(last)) != before:
+            before, saves = now, saves + 1
+    time.sleep(random.uniform(0, 0.05) if wanted else random.uniform(0, 1))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    done += 1
+assert os.waitpid(start("killed"), 0)[1] == 0
+"""
 
 
 class Kills(Checkpoint):
@@ -100,7 +136,11 @@ def rows(run):
 
 def assert_resumes(copy: Path, expected: Run):
     """Resume a copy of a killed run, and compare what it becomes with the run that was not killed."""
-    run = train(resume=copy)
+    assert_equal(train(resume=copy), expected)
+
+
+def assert_equal(run: Run, expected: Run):
+    """Compare what two trainings left, but for times."""
     assert rows(run) == rows(expected)
     for name in ("last", "best"):
         saved, wanted = (
@@ -138,3 +178,18 @@ def test_a_run_that_max_steps_ended_inside_an_epoch_goes_on_in_it(killed, tmp_pa
     expected = train(whole, name="whole")
     saved, wanted = (torch.load(each.last, weights_only=True) for each in (Run(longer), expected))
     assert differences(saved["state_dict"], wanted["state_dict"]) == []
+
+
+@pytest.mark.slow
+def test_200_steps_that_are_killed_50_times_end_with_equal_weights(tmp_path):
+    words = [*SETTINGS["inside"], "--trainer.max_epochs", "10", "--trainer.limit_train_batches", "20", "--quiet"]
+    words += ["--early_stopping", "10", "--model.ema", "0.9", "--trainer.callbacks+=ModelCheckpoint"]
+    words += ["--trainer.callbacks.every_n_train_steps", "1", "--trainer.callbacks.filename", "last"]
+    words += ["--trainer.callbacks.enable_version_counter", "false"]
+    command = [sys.executable, "-W", "ignore", "-c", KILLED_OFTEN, "50", *words]
+    settings = {"capture_output": True, "text": True, "cwd": tmp_path, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    done = subprocess.run(command, **settings, timeout=1200)
+    assert done.returncode == 0, done.stderr
+    whole, killed = (Run(tmp_path / "runs" / name) for name in ("whole", "killed"))
+    assert torch.load(killed.last, weights_only=True)["global_step"] == 200
+    assert_equal(killed, whole)

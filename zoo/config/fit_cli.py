@@ -18,11 +18,11 @@ from zoo.config.help import FIT
 from zoo.config.new_run import keep_code, new_run, record
 from zoo.config.processes import Processes, require_one_device
 from zoo.config.resolve import ConfigSources
-from zoo.config.resume import require_same_config
+from zoo.config.resume import require_same_config, without_repetitions
 from zoo.config.time_limit import TimeLimit, without_length
 from zoo.config.tracking import closing_loggers
 from zoo.core.console import is_first_process, print_stderr
-from zoo.core.errors import UserError, did_you_mean, listed
+from zoo.core.errors import UserError, listed
 from zoo.core.part_setting import build_parts
 from zoo.data.sampling import balanced_weights
 from zoo.models.checkpoint import last_epoch, load_weights
@@ -129,6 +129,7 @@ class FitCLI(ZooCLI):
         if self.run is None:
             return start
         recorded = read_config(self.run.config)
+        self.config.trainer.callbacks = without_repetitions(self.config.trainer.callbacks)
         if self.random_seed:
             self.config.seed_everything = recorded["seed_everything"]
         if self.restarted or self.name is None:
@@ -291,11 +292,7 @@ class FitCLI(ZooCLI):
 
     def monitor(self) -> Monitor:
         """Return the figure that chooses best.ckpt; UserError where validation does not measure it."""
-        names = self.model.val_metrics.names
-        if self.config.monitor not in names:
-            hint = did_you_mean(self.config.monitor, names)
-            raise UserError(f"monitor is '{self.config.monitor}'; allowed are {', '.join(names)}{hint}")
-        return Monitor(self.config.monitor)
+        return Monitor.chosen(self.config.monitor, self.model.val_metrics.names)
 
     def discard_new_run(self) -> None:
         """Remove a new run's folder, in which nothing is trained; a resumed one gets its config.yaml back."""

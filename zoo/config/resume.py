@@ -104,6 +104,13 @@ def require_same_config(run: Run, recorded: Mapping[str, Any], config: Mapping[s
             )
 
 
+def without_repetitions(callbacks: Any) -> Any:
+    """Return callbacks once each: the command that began a run, given again, adds those of its config.yaml."""
+    if not isinstance(callbacks, list):
+        return callbacks
+    return [callback for place, callback in enumerate(callbacks) if callback not in callbacks[:place]]
+
+
 def require_resumable(run: Run, args: Sequence[str], configs: Sequence[Mapping[str, Any]] = ()) -> None:
     """Refuse, by a UserError, what a resumed run cannot follow: most of it is part of the run's checkpoint.
 

@@ -28,7 +28,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 NAME_LENGTH = 40
 
 #: Seconds in which a temporary file may be empty because its process has just made it, and does not hold it yet.
-NEW = 60.0
+NEW = 2.0
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.core.errors import UserError
+from zoo.core.errors import UserError, did_you_mean
 from zoo.core.whole_file import write_error
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
@@ -32,6 +32,13 @@ class Monitor:
     def of(cls, config: Mapping[str, Any]) -> Monitor:
         """Return that of a run's configuration; runs of earlier versions have the default."""
         return cls(config.get("monitor", cls.name))
+
+    @classmethod
+    def chosen(cls, name: str, names: Sequence[str]) -> Monitor:
+        """Return that of an option; UserError where it is none of the figures that validation measures."""
+        if name not in names:
+            raise UserError(f"monitor is '{name}'; allowed are {', '.join(names)}{did_you_mean(name, names)}")
+        return cls(name)
 
     @property
     def title(self) -> str:
