@@ -63,14 +63,14 @@ def saved(path):
 assert os.waitpid(start("whole"), 0)[1] == 0
 last, done = Path("runs/killed/checkpoints/last.ckpt"), 0
 while done < kills:
-    child, before, saves, wanted = start("killed"), saved(last), 0, random.randint(0, 7)
-    while saves < wanted and os.waitpid(child, os.WNOHANG) == (0, 0):
+    child, before, saves, wanted = start("killed"), saved(last), 0, random.randint(0, 4)
+    while saves < wanted and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         time.sleep(0.0005)
         if (now := saved(last)) != before:
             before, saves = now, saves + 1
-    time.sleep(random.uniform(0, 0.05) if wanted else random.uniform(0, 1))
+    time.sleep(random.uniform(0, 0.03) if wanted else random.uniform(0, 1))
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL  # it had not come to its end
     done += 1
 assert os.waitpid(start("killed"), 0)[1] == 0
 """

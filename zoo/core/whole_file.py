@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     remove_leftovers(path.parent, path.name)
     name = _prefix(path.name)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=name, suffix=".part", delete=False) as temporary:
-        _hold(temporary.file)
+        hold(temporary.file)
         try:
             yield temporary.file
             publish(temporary.file, path)
@@ -120,11 +120,16 @@ def _prefix(name: str) -> str:
     return f".{name[:NAME_LENGTH]}-"
 
 
-def _hold(file: IO[bytes]) -> None:
-    """Lock a temporary file for as long as it is open: another process then leaves it alone."""
+def hold(file: IO[bytes]) -> bool:
+    """Lock a temporary file for as long as it is open; return False where another process holds it."""
     if fcntl is not None:
-        with suppress(OSError):  # a file system without locks
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+    return True
 
 
 def _remove_ended(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from zoo.core.errors import UserError
-from zoo.core.whole_file import publish, write_error
+from zoo.core.locks import holder
+from zoo.core.whole_file import hold, publish, write_error
 from zoo.models.many import Result
 from zoo.reports.prediction_rows import Rows, WrittenRow, written_name
 
@@ -54,7 +56,8 @@ class PredictionFile:
     def start(self) -> None:
         """Begin a new file of rows."""
         with self._failures():
-            self._file = self.part.open("wb")
+            self._file = self._held()
+            self._file.truncate(0)
             self._file.write(self._head)
         self.began = True
 
@@ -68,7 +71,7 @@ class PredictionFile:
             if not self.part.exists() or self.part.stat().st_size < len(self._head):
                 self.start()
                 return False
-            self._file, end = self.part.open("r+b"), len(self._head)
+            self._file, end = self._held(), len(self._head)
             if self._file.read(end) != self._head:
                 raise UserError(
                     f"--resume: {self.part} was written with other classes or options (--top_k, --all); give the same, "
@@ -114,6 +117,14 @@ class PredictionFile:
             file.write(self.rows.tail.encode())
             publish(file, self.path)
             file.close()
+
+    def _held(self) -> BinaryIO:
+        """Return the part, made if it is not there; UserError where another process writes it."""
+        file = open(self.part, "r+b", opener=lambda path, flags: os.open(path, flags | os.O_CREAT, 0o666))  # noqa: SIM115  # __exit__ closes it
+        if not hold(file):
+            file.close()
+            raise UserError(f"{holder(self.part)} writes {self.part}; wait for it, or name another --output")
+        return file
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
