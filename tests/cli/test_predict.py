@@ -19,6 +19,7 @@ from support import error_of
 
 from zoo.cli import prediction_progress
 from zoo.cli.prediction_progress import PredictionProgress
+from zoo.core.whole_file import hold
 
 #: Images that take some seconds.
 MANY = 20_000
@@ -111,6 +112,16 @@ def test_without_resume_rows_of_an_interrupted_command_are_overwritten_and_a_lin
     assert status == 0
     assert "out.csv.part of an interrupted command is overwritten; --resume would go on with it" in err
     assert len(rows_of("out.csv")) == 1
+
+
+def test_a_file_of_rows_that_another_process_writes_is_left_to_it(zoo, digits_model, images, tmp_path):
+    with (tmp_path / "out.csv.part").open("wb") as part:
+        hold(part)
+        part.write(b"rows of the other")
+        part.flush()
+        line = error_of(zoo("predict", digits_model, "images", "--output", "out.csv"))
+    assert f"process {os.getpid()} writes out.csv.part; wait for it, or name another --output" in line
+    assert (tmp_path / "out.csv.part").read_bytes() == b"rows of the other"
 
 
 def test_a_stopped_command_leaves_whole_rows_and_goes_on(zoo, zoo_process, digits_model, images, tmp_path):
