@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 
 def free_port():
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return a port below those that the system gives to connections: nobody takes it before it is used."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 30000)
+        with closing(socket.socket()) as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def torchrun(folder, count, *words, options=(), program=("-m", "--", "zoo"), **settings):
