@@ -1004,8 +1004,8 @@ def _content(path: Path) -> AbstractContextManager[bytes | mmap.mmap]:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise ModelError(
-            f"{path}: {error.strerror or error}; 'zoo export RUN' writes a model.onnx, and no installed model has "
-            "this name"
+            f"{path}: {error.strerror or error}, and no installed model has this name; 'zoo export RUN' writes a "
+            "model.onnx, and a model that is a package is there after pip install of its wheel"
         ) from error
 
 

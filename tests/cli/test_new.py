@@ -9,11 +9,10 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
@@ -22,6 +21,7 @@ from support import REPOSITORY, error_of
 import zoo as library
 from zoo.cli.new import PARTS, PLACES
 from zoo.core import registry
+from zoo.export.app_wheels import PLACES as RUNTIME_PLACES
 
 KINDS = ["architecture", "dataset", "command"]
 
@@ -97,12 +97,15 @@ def test_nothing_of_the_copied_plugin_is_left_but_its_functions(write):
     assert "def mlp(spec" in (folder / "sun_and_moon" / "networks.py").read_text()
 
 
-def test_a_wheel_holds_the_plugin_where_zoo_new_looks_for_it():
+def test_a_wheel_holds_the_plugins_where_zoo_looks_for_them():
     build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    [(source, place)] = build["force-include"].items()
+    included = {place: source for source, place in build["force-include"].items()}
     site = Path(library.__file__).parents[1]  # the checkout, or where the wheel is installed
-    assert [path.relative_to(site).as_posix() for path in PLACES] == [place, source]
-    assert (PLACES[site == REPOSITORY] / "pyproject.toml").is_file()
+    for places, file in ((PLACES, ""), (RUNTIME_PLACES, "pyproject.toml"), (RUNTIME_PLACES, "README.md")):
+        place, source = (path.joinpath(file).relative_to(site).as_posix() for path in places)
+        assert included.pop(place) == source
+        assert (places[site == REPOSITORY] / "pyproject.toml").is_file()
+    assert not included
 
 
 @pytest.mark.parametrize(
@@ -129,42 +132,92 @@ def test_an_unknown_kind_is_an_error_that_names_the_three(zoo):
     assert "invalid choice: 'network' (choose from" in err
 
 
-def test_a_web_page_for_a_model_classifies_without_torch(zoo, tmp_path, digits_model):
+@pytest.fixture
+def app(zoo, tmp_path, digits_model):
+    """The folder of a web page for a model, and how its program is started: without torch, with its wheels alone."""
     status, out, err = zoo("new", "my-app", "--app", digits_model)
     assert status == 0, err
-    assert "python app.py" in out
+    assert "cd my-app && pip install -r requirements.txt && python app.py" in out
+    folder = tmp_path / "my-app"
+    wheels = [line for line in (folder / "requirements.txt").read_text().splitlines() if (folder / line).is_file()]
+    assert [Path(wheel).name.partition("-")[0] for wheel in wheels] == ["zoo_runtime"]
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "torch.py").write_text("raise ImportError('torch')")
+    paths = [tmp_path / "without", *(folder / wheel for wheel in wheels), os.environ.get("PYTHONPATH", "")]
+    started = {"cwd": folder, "env": os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}, "text": True}
+    return folder, started | {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+
+
+@pytest.fixture
+def address(app):
+    """The address of a running web page."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    paths = os.pathsep.join([str(tmp_path / "without"), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "app.py", str(port)]
-    with subprocess.Popen(command, cwd=tmp_path / "my-app", env=os.environ | {"PYTHONPATH": paths}) as server:
+    with subprocess.Popen([sys.executable, "app.py", str(port)], **app[1]) as server:
         try:
-            assert "<h1>model.onnx</h1>" in answer(port, None)[1]
-            picture = io.BytesIO()
-            Image.new("L", (8, 8)).save(picture, "PNG")
-            status, text = answer(port, picture.getvalue())
-            assert (status, len(json.loads(text))) == (200, 5)
-            status, text = answer(port, b"no picture")
-            assert status == 400
-            assert "not a readable image" in json.loads(text)["error"]
+            assert f"http://127.0.0.1:{port}" in server.stdout.readline()
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
+            assert "Traceback" not in server.stderr.read()
 
 
-def answer(port, body):
-    """Return status and text of the page, or of the answer to a picture; the server may still be starting."""
-    for _ in range(100):
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/classify", body, timeout=30) as response:
-                return response.status, response.read().decode()
-        except HTTPError as error:
-            return error.code, error.read().decode()
-        except URLError:
-            time.sleep(0.2)
-    raise AssertionError("no answer in 20 s")
+def picture(mode="L"):
+    """Return the bytes of a PNG file."""
+    content = io.BytesIO()
+    Image.effect_noise((8, 8), 90).convert(mode).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_web_page_for_a_model_classifies_without_torch(address):
+    assert "<h1>model.onnx</h1>" in answer(address + "/", None)[1]
+    status, text = answer(address + "/classify", picture())
+    assert (status, len(json.loads(text)["classes"])) == (200, 5)
+    assert "notes" in json.loads(text)
+    status, text = answer(address + "/classify", b"no picture")
+    assert status == 400
+    assert "not a readable image" in json.loads(text)["error"]
+
+
+def test_a_web_page_takes_a_picture_of_a_form(address):
+    file = picture()
+    part = b'--xyz\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=xyz"}
+    form = answer(address + "/classify", part + file + b"\r\n--xyz--\r\n", kind)
+    assert form == answer(address + "/classify", file)
+
+
+def test_a_web_page_refuses_other_addresses_and_lengths(address):
+    assert answer(address + "/secret", None)[0] == 404
+    for length in ("abc", "-1", "99999999999"):
+        status, text = answer(address + "/classify", b"", {"Content-Length": length})
+        assert status == 400
+        assert "allowed is /classify with at most 20,000,000 bytes" in json.loads(text)["error"]
+
+
+def test_a_web_page_that_cannot_start_says_why_in_one_line(app):
+    folder, started = app
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "app.py", str(taken.getsockname()[1])]
+        error = subprocess.run(command, **started).stderr
+        assert "cannot be used" in error
+        assert error.count("\n") == 1
+    (folder / "model.onnx").unlink()
+    error = subprocess.run([sys.executable, "app.py"], **started).stderr
+    assert "pip install -r requirements.txt" in error
+    assert error.count("\n") == 1
+
+
+def answer(address, body, headers=None):
+    """Return status and text of the answer to a request."""
+    try:
+        with urlopen(Request(address, body, headers or {}), timeout=30) as response:
+            return response.status, response.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def test_a_web_page_for_no_model_is_refused(zoo):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import csv
+import email
 import hashlib
 import os
+import subprocess
+import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -13,13 +17,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import error_of
+from support import REPOSITORY, error_of
 
 import zoo as library
 from zoo.cli.doctor import diagnose
 from zoo.cli.package import package
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.export.app_wheels import write_runtime
 from zoo.runtime import Classifier, ModelError
 
 
@@ -159,6 +164,56 @@ def test_a_network_that_is_one_file_is_in_the_wheel(zoo, tmp_path, monkeypatch):
 )
 def test_what_cannot_be_packed_is_one_line(zoo, digits_run, options, message):
     assert message in error_of(zoo("package", digits_run, *options))
+
+
+def test_a_wheel_of_another_run_is_not_overwritten(digits_run, wheel, monkeypatch):
+    monkeypatch.setattr("zoo.config.export.export", lambda args: None)
+    before = wheel.read_bytes()
+    arguments = [str(digits_run)], "Digit.classifier", "1.0", str(wheel.parent)
+    assert package(*arguments) == wheel  # the same content
+    monkeypatch.setattr("zoo.reports.card.model_card", lambda run, name: "another card")
+    with pytest.raises(UserError, match=r"1\.0-py3-none-any\.whl holds another model.*; raise --version"):
+        package(*arguments)
+    assert wheel.read_bytes() == before
+
+
+def test_the_wheel_of_the_runtime_is_beside_it(zoo, tmp_path, digits_run, monkeypatch, digits_model):
+    monkeypatch.setattr("zoo.config.export.export", lambda args: None)
+    status, out, err = zoo("package", digits_run, "--name", "other-digits")
+    assert status == 0, err
+    assert out.splitlines()[-1] == "dist/other_digits-1.0-py3-none-any.whl"
+    [runtime] = tmp_path.glob("dist/zoo_runtime-*.whl")
+    assert f"pip install dist/{runtime.name} dist/other_digits-1.0-py3-none-any.whl" in err
+    code = "import zoo_runtime, sys; print(zoo_runtime.__file__, 'torch' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(runtime)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == [str(runtime / "zoo_runtime.py"), "False"], done.stderr
+
+
+def test_the_wheel_of_the_runtime_asks_for_what_its_project_asks_for(tmp_path):
+    with zipfile.ZipFile(write_runtime(tmp_path)) as content:
+        [info] = [name for name in content.namelist() if name.endswith("METADATA")]
+        needs = email.message_from_bytes(content.read(info)).get_all("Requires-Dist")
+    project = tomllib.loads((REPOSITORY / "plugins" / "zoo-runtime" / "pyproject.toml").read_text())["project"]
+    assert needs[: len(project["dependencies"])] == project["dependencies"]
+
+
+def test_the_web_page_for_an_installed_model_holds_its_wheel(zoo, site, wheel, tmp_path):
+    status, _, err = zoo("new", "digits-app", "--app", "Digit.classifier")
+    assert status == 0, err
+    lines = (tmp_path / "digits-app" / "requirements.txt").read_text().splitlines()
+    copy = tmp_path / "digits-app" / lines[1]
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(copy) as second:
+        record = "digit_classifier-1.0.dist-info/RECORD"
+        assert sorted(first.read(record).splitlines()) == sorted(second.read(record).splitlines())
+        assert {name: first.read(name) for name in first.namelist() if name != record} == {
+            name: second.read(name) for name in second.namelist() if name != record
+        }
+    assert 'Classifier("Digit.classifier")' in (tmp_path / "digits-app" / "app.py").read_text()
+
+
+def test_training_another_network_from_it_is_answered_with_the_option(zoo, site):
+    assert "add --model lenet5" in error_of(zoo("fit", "--model", "cnn", "--model.weights", "Digit.classifier"))
 
 
 def test_doctor_checks_its_files(site):

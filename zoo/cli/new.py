@@ -124,6 +124,8 @@ def new_package(path: str, kinds: Sequence[str]) -> Path:
 def new_app(path: str, model: str) -> Path:
     """Write a web page that classifies pictures, as a program of the standard library and ``zoo_runtime``.
 
+    The wheels of zoo-runtime and of the model are in the folder, and pip asks no package index for them.
+
     Args:
         path: the folder to make.
         model: the name of an installed model, or a ``.onnx`` file, which is copied.
@@ -135,19 +137,32 @@ def new_app(path: str, model: str) -> Path:
         UserError: there is no such model, or the folder exists or cannot be made.
     """
     from zoo import runtime  # loads numpy
+    from zoo.export.app_wheels import repack, write_runtime
     from zoo.images.files import as_user_errors
 
     folder, file = Path(path), Path(model)
     with as_user_errors():
         installed = None if os.path.isfile(file) else runtime.installed_model(model)
     if installed is None and not (os.path.isfile(file) and file.suffix == ".onnx"):
-        raise UserError(f"--app is '{model}', which is neither an installed model ('zoo list models') nor a .onnx file")
-    text = (Path(__file__).parent / "web_form" / "app.py").read_text(encoding="utf-8")
-    needed = ["zoo-runtime"] if installed is None else ["zoo-runtime", model.rpartition(":")[2]]
-    name = "model.onnx" if installed is None else model
-    files: dict[str, str | Path] = {"app.py": text.replace("MODEL", name), "requirements.txt": "\n".join(needed) + "\n"}
-    _write(folder, files | ({name: file} if installed is None else {}))
-    print(f"{folder}: now pip install -r {folder / 'requirements.txt'}, then: cd {folder} && python app.py")
+        hint = "; pip install its wheel first" if file.suffix != ".onnx" else ""
+        raise UserError(
+            f"--app is '{model}', which is neither an installed model ('zoo list models') nor a .onnx file{hint}"
+        )
+    name, entry = ("model.onnx", None) if installed is None else (model, registry.find("model", model))
+    form = Path(__file__).parent / "web_form"
+    files: dict[str, str | Path] = {
+        source.name: source.read_text(encoding="utf-8").replace("MODEL", name)
+        for source in sorted(form.iterdir())
+        if source.is_file()
+    }
+    with tempfile.TemporaryDirectory() as place:
+        wheels = [write_runtime(Path(place))]
+        if isinstance(entry, registry.Entry) and entry.entry_point.dist is not None:
+            wheels.append(repack(entry.entry_point.dist, Path(place)))
+        files["requirements.txt"] = "".join(f"./wheels/{wheel.name}\n" for wheel in wheels)
+        files |= {f"wheels/{wheel.name}": wheel for wheel in wheels}
+        _write(folder, files | ({name: file} if installed is None else {}))
+    print(f"{folder}: now cd {folder} && pip install -r requirements.txt && python app.py; README.md says more")
     return folder
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.cli.parser import Parser, run_parser
 from zoo.cli.quiet import silence_libraries
+from zoo.core.console import print_stderr
 from zoo.core.errors import UserError
 
 
@@ -21,11 +22,22 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Write a run as a wheel with model.onnx, weights, model card and an entry point; its path is the last line."""
+    """Write a run as a wheel with model.onnx, weights, model card and an entry point; its path is the last line.
+
+    The wheel of zoo-runtime, which reads it without torch, is written beside it.
+    """
     options, rest = parser().parse_known_args(argv)
     if options.name is None:
         raise UserError("which name? zoo package RUN --name flower-classifier --version 1.0")
-    print(package([options.run, *rest], options.name, options.version, options.output))
+    wheel = package([options.run, *rest], options.name, options.version, options.output)
+    from zoo.export.app_wheels import write_runtime
+
+    runtime = write_runtime(wheel.parent)
+    print_stderr(
+        f"now: pip install {wheel}, then: zoo predict {options.name} PHOTO\n"
+        f"in an environment without torch: pip install {runtime} {wheel}"
+    )
+    print(wheel)
 
 
 def package(args: Sequence[str], name: str, version: str = "1.0", output: str = "dist") -> Path:
@@ -58,7 +70,9 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
     version = require_version(version)
     run = Run.open(args[0])
     checkpoint = read_checkpoint(run.trained())
+    print_stderr(f"exports {run.path} as model.onnx, and compares its answers with those of the checkpoint (1 of 3)")
     export(args)
+    print_stderr("writes the model card and the weights (2 of 3)")
     architecture = checkpoint["hyper_parameters"]["architecture"]
     files: dict[str, Path | str] = {"model.onnx": run.path / "model.onnx", "README.md": model_card(run, name)}
     if run.training_images.is_file():
@@ -71,4 +85,5 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
     with tempfile.TemporaryDirectory() as folder:
         files[WEIGHTS] = Path(folder, WEIGHTS)
         write_description(checkpoint, PLAIN, Path(folder, WEIGHTS), run.temperature(checkpoint["global_step"]))
+        print_stderr(f"packs them in {output} (3 of 3)")
         return write_wheel(Path(output), name, version, files, {"zoo": needed, "runtime": ["zoo-runtime"]})

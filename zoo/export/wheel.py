@@ -9,6 +9,7 @@ The format is that of https://packaging.python.org/en/latest/specifications/bina
 from __future__ import annotations
 
 import base64
+import filecmp
 import hashlib
 import re
 import sys
@@ -86,26 +87,53 @@ def write_wheel(
         Its path.
 
     Raises:
-        UserError: the name is not allowed, or the folder cannot be made.
+        UserError: the name is not allowed, the folder cannot be made, or has a wheel of this name with other content.
         RunError: the file cannot be written.
     """
     module = require_name(name)
     info, summary = f"{module}-{version}.dist-info", f"{name} {version}, a trained image classifier for zoo."
-    path = folder / f"{module}-{version}-py3-none-any.whl"
+    contents: dict[str, Path | str] = {f"{module}/__init__.py": MODULE.format(summary=summary)}
+    contents |= {f"{module}/{file}": content for file, content in files.items()}
+    described = without_front_matter(str(files["README.md"]))
+    contents |= {
+        f"{info}/METADATA": metadata(name, version, summary, needs, described),
+        f"{info}/WHEEL": WHEEL.format(version=__version__),
+        f"{info}/entry_points.txt": f"[{MODELS}]\n{name} = {module}:folder\n",
+    }
+    return save_wheel(folder, info, contents, replace=False)
+
+
+def save_wheel(folder: Path, info: str, contents: Mapping[str, Path | str], *, replace: bool) -> Path:
+    """Write files as a wheel, with a record of their SHA-256.
+
+    Args:
+        folder: where it goes; it is made where it is missing.
+        info: the name of the folder of metadata in it, ``<name>-<version>.dist-info``.
+        contents: by their places in the wheel, the files or their texts.
+        replace: whether a wheel of this name with other content is replaced.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UserError: the folder cannot be made, or has a wheel of this name with other content that is not replaced.
+        RunError: the file cannot be written.
+    """
+    path = folder / f"{info.removesuffix('.dist-info')}-py3-none-any.whl"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output is '{folder}', which cannot be made: {error.strerror}") from error
-    contents: dict[str, Path | str] = {f"{module}/__init__.py": MODULE.format(summary=summary)}
-    contents |= {f"{module}/{file}": content for file, content in files.items()}
-    contents |= {
-        f"{info}/METADATA": _metadata(name, version, summary, needs, str(files["README.md"])),
-        f"{info}/WHEEL": WHEEL.format(version=__version__),
-        f"{info}/entry_points.txt": f"[{MODELS}]\n{name} = {module}:folder\n",
-    }
     try:
-        with replacing(path) as target, zipfile.ZipFile(target, "w") as wheel:
-            _fill(wheel, contents, f"{info}/RECORD")
+        with replacing(path) as target:
+            with zipfile.ZipFile(target, "w") as wheel:
+                _fill(wheel, contents, f"{info}/RECORD")
+            target.flush()
+            if not replace and path.exists() and not filecmp.cmp(target.name, path, shallow=False):
+                raise UserError(
+                    f"{path} holds another model, or an older card of this one, and pip does not replace a version by "
+                    "itself; raise --version, or remove the file"
+                )
     except OSError as error:
         raise write_error(path, error) from error
     return path
@@ -129,10 +157,13 @@ def _add(wheel: zipfile.ZipFile, name: str, data: bytes, compression: int) -> No
     wheel.writestr(entry, data, compression)
 
 
-def _metadata(name: str, version: str, summary: str, needs: Mapping[str, Sequence[str]], description: str) -> str:
+def metadata(name: str, version: str, summary: str, needs: Mapping[str, Sequence[str]], description: str) -> str:
+    """Return the text of METADATA; ``needs`` has requirements by the name of their extra, "" for those without."""
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", f"Summary: {summary}"]
     lines += ["Requires-Python: >=3.11", "Description-Content-Type: text/markdown"]
     for extra, requirements in needs.items():
-        lines += [f"Provides-Extra: {extra}"]
-        lines += [f"Requires-Dist: {requirement}; extra == '{extra}'" for requirement in requirements]
-    return "\n".join([*lines, "", without_front_matter(description)])
+        lines += [f"Provides-Extra: {extra}"] if extra else []
+        lines += [
+            f"Requires-Dist: {requirement}" + f"; extra == '{extra}'" * bool(extra) for requirement in requirements
+        ]
+    return "\n".join([*lines, "", description])

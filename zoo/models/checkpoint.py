@@ -13,7 +13,7 @@ import torch
 
 from zoo.core import registry
 from zoo.core.errors import CheckpointError, UserError, did_you_mean
-from zoo.core.file_builder import is_file_name, locate
+from zoo.core.file_builder import is_file_name, is_file_origin, locate
 from zoo.core.spec import InputSpec
 from zoo.core.trust import restricted
 from zoo.models.checkpoint_fields import require_fields
@@ -167,8 +167,19 @@ def spec_of(checkpoint: dict[str, Any], path: Path) -> InputSpec:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
 
 
-def require_same_architecture(checkpoint: dict[str, Any], path: Path, architecture: Mapping[str, Any]) -> None:
+def require_same_architecture(
+    checkpoint: dict[str, Any],
+    path: Path,
+    architecture: Mapping[str, Any],
+    remedy: str = "make them equal, or train a new run",
+) -> None:
     """Compare the architecture of a checkpoint with the one that a configuration asks for.
+
+    Args:
+        checkpoint: as ``read_checkpoint`` returns it.
+        path: its file, for errors.
+        architecture: the name and hyperparameters asked for.
+        remedy: what to do where they differ.
 
     Raises:
         CheckpointError: they differ in name or hyperparameters; it names both.
@@ -177,8 +188,19 @@ def require_same_architecture(checkpoint: dict[str, Any], path: Path, architectu
     if any(own[key] != architecture[key] for key in own.keys() & architecture.keys() - {"from"}):
         raise CheckpointError(
             f"{path} is of architecture {_describe(own)}, the configuration asks for {_describe(architecture)}; "
-            "make them equal, or train a new run"
+            f"{remedy}"
         )
+
+
+def architecture_options(checkpoint: Mapping[str, Any], architecture: Mapping[str, Any]) -> str:
+    """Return the options of ``zoo fit`` that ask for a checkpoint's network in place of another one, as a text."""
+    own = checkpoint["hyper_parameters"]["architecture"]
+    if own["name"] != architecture["name"]:
+        return (
+            f"--model {own['name']}" if not is_file_origin(own.get("from", "")) else "--model with the network's file"
+        )
+    differing = [key for key in sorted(own.keys() & architecture.keys() - {"from"}) if own[key] != architecture[key]]
+    return " ".join(f"--model.architecture.{key} {own[key]}" for key in differing)
 
 
 def _describe(architecture: Mapping[str, Any]) -> str:

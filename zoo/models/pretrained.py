@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from zoo.core import registry
 from zoo.core.errors import UserError, did_you_mean
 from zoo.core.spec import InputSpec
-from zoo.models.checkpoint import require_same_architecture, spec_of
+from zoo.models.checkpoint import architecture_options, require_same_architecture, spec_of
 from zoo.models.classifier import Classifier
 from zoo.models.installed import WEIGHTS, installed_folder
 from zoo.models.layers import Layer, layers
@@ -282,7 +282,8 @@ def _load(source: str, wanted: Mapping[str, Any], path: Path, published: Mapping
 def _from_checkpoint(source: str, wanted: Mapping[str, Any], path: Path, content: dict[str, Any]) -> Weights:
     """Return the network's weights in a zoo checkpoint."""
     spec = spec_of(content, path)
-    require_same_architecture(content, path, {**wanted, **registry.recorded("architecture", wanted["name"])})
+    asked = {**wanted, **registry.recorded("architecture", wanted["name"])}
+    require_same_architecture(content, path, asked, remedy=f"add {architecture_options(content, asked)}")
     if not is_state(content["state_dict"]):
         raise UserError(f"{path} is not a checkpoint of this zoo: its state_dict holds no weights")
     prefix = "network."
