@@ -39,9 +39,9 @@ class Form(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "multipart/form-data":
             return body
         form = message_from_bytes(f"Content-Type: {self.headers['Content-Type']}\n\n".encode() + body)
-        return next((part.get_payload(decode=True) for part in form.walk() if part.get_filename()), b"")
+        return next((bytes(part.get_payload(decode=True)) for part in form.walk() if part.get_filename()), b"")
 
-    def answer(self, status: int, content: bytes | dict, kind: str = "application/json") -> None:
+    def answer(self, status: int, content: bytes | dict[str, object], kind: str = "application/json") -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
