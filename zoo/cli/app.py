@@ -18,7 +18,8 @@ from typing import NoReturn
 from zoo.cli.parser import COMMANDS, GROUPS
 from zoo.core import registry
 from zoo.core.console import printable
-from zoo.core.errors import OtherProcessError, RunError, UserError, ZooError, first_line
+from zoo.core.distributions import hide_broken
+from zoo.core.errors import OtherProcessError, RunError, Stopped, UserError, ZooError, first_line
 from zoo.core.launcher import require_one_process
 from zoo.core.trust import restricted
 
@@ -153,6 +154,7 @@ def program_parser() -> ProgramParser:
 
 def _dispatch(argv: list[str]) -> None:
     """Run the command that the first argument names; without one, print help or the version."""
+    hide_broken()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions
         from zoo.cli.completion import complete
 
@@ -194,7 +196,7 @@ def _open_streams() -> None:
 
 
 def _exit_on_signal(signum: int, frame: object) -> None:
-    raise SystemExit(128 + signum)
+    raise Stopped(128 + signum)
 
 
 def _print_error(error: BaseException, status: int, debug: bool) -> int:

@@ -2,14 +2,13 @@
 
 Entry points are loaded in another process, because they may hang, print or end it:
 
-    entries ──► _serve, one at a time ──► state, seconds, traceback
+    entries ──► examine, one at a time ──► state, seconds, traceback
                    │ no answer in time, or no process: that is the entry's state, and a new process takes the others
 """
 
 from __future__ import annotations
 
 import inspect
-import multiprocessing
 import os
 import platform
 import re
@@ -21,17 +20,23 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing.connection import Connection
 from typing import Any
 
 from zoo.cli.app import DEBUG
 from zoo.cli.parser import Parser
 from zoo.core import registry
-from zoo.core.errors import UserError
+from zoo.core.child import Child, NoAnswerError
+from zoo.core.console import printable
+from zoo.core.distributions import all_broken, hide_broken
+from zoo.core.entry_points import entry_of
+from zoo.core.errors import UserError, brief
 from zoo.core.registry import Entry
 
 #: Seconds that one entry point may take; importing torch for the first of them counts in.
 PATIENCE = 60
+
+#: Characters of a traceback that are shown.
+LONGEST_TRACEBACK = 20_000
 
 WORKS = "works"
 
@@ -73,54 +78,43 @@ def diagnose(entries: Sequence[Entry], patience: float = PATIENCE) -> Iterator[D
         entries: as the registry lists them.
         patience: seconds that each may take.
     """
-    spawn = multiprocessing.get_context("spawn")
-    process = None
-    for entry in entries:
-        if process is None:
-            connection, other_end = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(other_end,), daemon=True)
-            process.start()
-            other_end.close()
-        connection.send(entry)
-        diagnosis = Diagnosis(entry, f"hangs: no answer in {patience:g} s")
-        alive = False
-        if connection.poll(patience):
+    child = Child("zoo.cli.doctor:examine")
+    try:
+        for entry in entries:
             try:
-                diagnosis, alive = connection.recv(), True
-            except EOFError:
-                process.join()
-                diagnosis = Diagnosis(entry, f"ends the process (exit status {process.exitcode})")
-        clash = _clash(entry)
-        yield replace(diagnosis, state=clash) if clash else diagnosis
-        if not alive:
-            process.kill()
-            process = None
-    if process is not None:
-        process.kill()
+                diagnosis = Diagnosis(entry, **child.ask(entry.key, patience))
+            except NoAnswerError as error:
+                diagnosis = Diagnosis(entry, str(error))
+            clash = _clash(entry)
+            yield replace(diagnosis, state=clash) if clash else diagnosis
+    finally:
+        child.stop()
 
 
-def _serve(connection: Connection) -> None:
-    """Load each entry point that arrives and send its diagnosis back; whatever it prints is dropped."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(null, descriptor)
-    while True:
-        connection.send(_examine(connection.recv()))
-
-
-def _examine(entry: Entry) -> Diagnosis:
-    begin = time.perf_counter()
+def examine(key: Sequence[Any]) -> dict[str, Any]:
+    """Return what Diagnosis holds of the entry of a key, as the child process does."""
+    hide_broken()
+    entry, begin = entry_of(key), time.perf_counter()
     try:
         value = entry.entry_point.load()
     except BaseException as error:
-        return Diagnosis(entry, _failure(error), time.perf_counter() - begin, traceback.format_exc())
-    return Diagnosis(entry, _broken_clause(entry, value) or WORKS, time.perf_counter() - begin)
+        return {"state": _failure(error), "seconds": time.perf_counter() - begin, "traceback": _traceback(error)}
+    seconds = time.perf_counter() - begin
+    try:
+        return {"state": _broken_clause(entry, value) or WORKS, "seconds": seconds}
+    except BaseException as error:
+        return {"state": _failure(error), "seconds": seconds, "traceback": _traceback(error)}
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the last lines of an error's traceback: its message may have a million characters."""
+    return "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
 
 
 def _failure(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the module {error.name}: pip install {error.name.partition('.')[0]}"
-    return f"raises {type(error).__name__}: {' '.join(str(error).split())}"
+    return f"raises {brief(error)}"
 
 
 def _broken_clause(entry: Entry, value: Any) -> str:
@@ -130,7 +124,7 @@ def _broken_clause(entry: Entry, value: Any) -> str:
             return "breaks the contract: a family has names() and builder(name)"
         try:
             names = list(value.names())
-        except Exception as error:
+        except BaseException as error:
             return f"breaks the contract: names() {_failure(error)}"
         return "" if all(isinstance(name, str) for name in names) else "breaks the contract: names() gives texts"
     if not callable(value):
@@ -207,16 +201,21 @@ def show_state(debug: bool = False) -> None:
         entry = diagnosis.entry
         seconds = "" if diagnosis.seconds is None else f"{diagnosis.seconds:.2f}"
         table.add_row(
-            f"{entry.kind_name} {entry.name}", f"{entry.distribution} {entry.version}", seconds, diagnosis.state
+            f"{entry.kind_name} {entry.name}",
+            f"{entry.distribution} {entry.version}",
+            seconds,
+            printable(diagnosis.state),
         )
         if diagnosis.state != WORKS:
             wrong.append(diagnosis)
     Console(highlight=False, emoji=False, markup=False).print(table)
     for diagnosis in wrong:
-        console.print(f"{diagnosis.entry.title}: {diagnosis.state}")
+        console.print(printable(f"{diagnosis.entry.title}: {diagnosis.state}"))
         if debug and diagnosis.traceback:
-            console.print(diagnosis.traceback)
+            console.print("\n".join(map(printable, diagnosis.traceback.splitlines())))
     console.print(f"{len(everything) - len(wrong)} of {len(everything)} entry points work")
+    for broken in all_broken():
+        console.print(printable(str(broken)))
 
 
 def _environment() -> Iterator[str]:
@@ -244,7 +243,7 @@ def _version(name: str) -> str:
 def _devices() -> str:
     """Return what torch computes on, asked in another process: importing torch beside a wrong torchvision can fail."""
     code = (
-        "import torch, torchvision; "
+        "from zoo.core.distributions import hide_broken; hide_broken(); import torch, torchvision; "
         "print('devices: cpu,', torch.get_num_threads(), 'threads', "
         "*(f', {torch.cuda.get_device_name(i)}' for i in range(torch.cuda.device_count())))"
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from zoo.cli.parser import Parser
 from zoo.core import registry
+from zoo.core.console import print_stderr
+from zoo.core.distributions import scan_distributions
 from zoo.core.errors import UserError, did_you_mean, listed
 
 #: The kinds by the words that the command takes.
@@ -45,6 +46,8 @@ def show_names(arguments: Sequence[str]) -> None:
         raise UserError(f"zoo list takes [{'|'.join(KINDS)}] [PATTERN], received {' '.join(arguments)!r}")
     pattern = patterns[0] if patterns else "*"
     names = [(name, entry) for kind in kinds for name, entry in _names(kind)]
+    for broken in scan_distributions().broken:
+        print_stderr(f"warning: {broken}")
     matches = [(name, entry) for name, entry in names if fnmatchcase(name, pattern)]
     if not matches:
         raise UserError(f"no registered name matches '{pattern}'{_hint(pattern, [name for name, _ in names])}")
@@ -77,4 +80,4 @@ def _names(kind: registry.Kind) -> Iterator[tuple[str, registry.Entry]]:
         try:
             yield from ((name, family) for name in family.members())
         except UserError as error:
-            print(f"warning: {error}", file=sys.stderr)
+            print_stderr(f"warning: {error}")

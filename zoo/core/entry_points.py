@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
-from threading import Thread
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from zoo.core.errors import UserError
+from zoo.core import distributions
+from zoo.core.child import Child, NoAnswerError
+from zoo.core.distributions import normalised, scan_distributions
+from zoo.core.errors import UserError, brief
+from zoo.core.foreign import importing, is_from_outside
 from zoo.core.kinds import KINDS, Kind
 
-#: Seconds in which a family must list its names, its import included; torchvision's takes 0.1.
-ANSWER_SECONDS = 10
+__all__ = ["OWN_DISTRIBUTION", "Entry", "entries", "normalised", "refresh"]
+
+#: Seconds in which a plugin's family must list its names, its import and the start of a process included.
+ANSWER_SECONDS = 20
 
 OWN_DISTRIBUTION = "zoo-classifiers"
+
+#: A process that asks plugins' families for their names.
+_child = Child("zoo.core.entry_points:answer_members")
+
+#: What families have answered: names, or what is wrong.
+_answers: dict[Entry, list[str] | str] = {}
 
 
 @dataclass(frozen=True)
@@ -47,91 +57,98 @@ class Entry:
         """Kind, name, distribution and version, for errors."""
         return f"{self.kind_name} '{self.name}' of {self.distribution} {self.version}"
 
+    @property
+    def key(self) -> list[Any]:
+        """What ``entry_of`` finds it by, in another process too."""
+        return [self.kind, self.name, self.distribution, self.family]
+
     def members(self) -> list[str]:
         """Return the names of a family, sorted, in full: ``family/name``.
+
+        A plugin's family that this process has not imported is asked in another one, once.
 
         Raises:
             UserError: as ``load``, or the family fails to list its names, or takes over ANSWER_SECONDS.
         """
-        answers: list[list[str]] = []
-        problems: list[BaseException] = []
-
-        def ask() -> None:
+        if self.distribution == OWN_DISTRIBUTION or self._is_imported():
+            return self.names_here()
+        if self not in _answers:
             try:
-                answers.append(sorted(f"{self.name}/{name}" for name in self._import().names()))
-            except BaseException as error:
-                problems.append(error)
+                _answers[self] = _child.ask(self.key, ANSWER_SECONDS)
+            except NoAnswerError as error:
+                _answers[self] = f"{self.title} {error}; reinstall or remove {self.distribution}"
+        answer = _answers[self]
+        if isinstance(answer, str):
+            raise UserError(answer)
+        return answer
 
-        # A plugin that hangs must not stop the listing of other names: Python does not wait for a daemon thread.
-        thread = Thread(target=ask, daemon=True)
-        with contextlib.redirect_stdout(io.StringIO()):
-            thread.start()
-            thread.join(ANSWER_SECONDS)
-        if answers:
-            return answers[0]
-        if not problems:
-            raise UserError(
-                f"{self.title} does not list its names within {ANSWER_SECONDS} s; "
-                f"reinstall or remove {self.distribution}"
-            )
-        if isinstance(problems[0], UserError):
-            raise problems[0]
-        reason = f"{type(problems[0]).__name__}: {problems[0]}"
-        raise UserError(f"{self.title} cannot list its names: {reason}") from problems[0]
+    def names_here(self) -> list[str]:
+        """Return the names of a family, which this process imports; errors as ``members``."""
+        family = self.load()
+        try:
+            names = list(family.names())
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
+            raise UserError(f"{self.title} cannot list its names: {brief(error)}") from error
+        if wrong := [name for name in names if not isinstance(name, str)]:
+            raise UserError(f"{self.title} breaks the contract: names() gives texts, received {wrong[0]!r}")
+        return sorted(f"{self.name}/{name}" for name in names)
 
     def load(self) -> Any:
         """Import the builder, or the family.
 
-        What the plugin prints meanwhile is dropped, so that it cannot mix with zoo's output.
+        What a plugin prints meanwhile is dropped, so that it cannot mix with zoo's output.
 
         Raises:
-            UserError: the import raises an error or SystemExit, or the value is neither a builder nor a family.
+            UserError: the import raises anything, or the value is neither a builder nor a family.
         """
-        with contextlib.redirect_stdout(io.StringIO()):
-            return self._import()
-
-    def _import(self) -> Any:
-        try:
+        with importing(self.title, f"; reinstall or remove {self.distribution}"):
             builder = self.entry_point.load()
-        except (Exception, SystemExit) as error:
-            raise UserError(
-                f"{self.title} cannot be imported: {type(error).__name__}: {error}; "
-                f"reinstall or remove {self.distribution}"
-            ) from error
         if self.family and not (hasattr(builder, "names") and hasattr(builder, "builder")):
             raise UserError(f"{self.title} breaks the contract: a family has names() and builder(name)")
         if not self.family and not callable(builder):
             raise UserError(f"{self.title} is {type(builder).__name__} {self.entry_point.value}; a builder is callable")
         return builder
 
-
-@cache
-def _all_entry_points() -> Any:
-    """Return the entry points of every distribution; ``entry_points`` would read all of them for each group again."""
-    return entry_points()
+    def _is_imported(self) -> bool:
+        return self.entry_point.module in sys.modules
 
 
 @cache
 def entries(kind: Kind, *, family: bool = False) -> tuple[Entry, ...]:
     """Return every single name, or every family, of a kind, sorted; a name that two distributions have comes twice."""
-    unique: dict[tuple[str, str], Entry] = {}
-    versions: dict[Distribution | None, tuple[str, str]] = {None: ("unknown", "unknown")}
     facts = KINDS[kind]
-    for point in _all_entry_points().select(group=facts.families if family else facts.group):
-        if point.dist is not None and point.dist not in versions:  # a Distribution parses its file for each attribute
-            versions[point.dist] = normalised(point.dist.name), point.dist.version
-        distribution, version = versions[point.dist]
-        # A distribution may be on the path twice: an editable install beside a build.
-        unique.setdefault((point.name, distribution), Entry(kind, point.name, distribution, version, point, family))
+    group = facts.families if family else facts.group
+    unique: dict[tuple[str, str], Entry] = {}
+    for registered in scan_distributions().registered:
+        point, distribution = registered.point, registered.distribution
+        if point.group == group:
+            unique.setdefault(
+                (point.name, distribution), Entry(kind, point.name, distribution, registered.version, point, family)
+            )
     return tuple(unique[key] for key in sorted(unique))
+
+
+def entry_of(key: Sequence[Any]) -> Entry:
+    """Return the entry whose ``key`` this is."""
+    kind, name, distribution, family = key
+    return next(
+        entry for entry in entries(kind, family=family) if (entry.name, entry.distribution) == (name, distribution)
+    )
+
+
+def answer_members(key: Sequence[Any]) -> list[str] | str:
+    """Return the names of the family of a key, or what is wrong, as the child process does."""
+    try:
+        return entry_of(key).names_here()
+    except UserError as error:
+        return str(error)
 
 
 def refresh() -> None:
     """Forget what was read, so that distributions installed while the process runs are listed."""
     entries.cache_clear()
-    _all_entry_points.cache_clear()
-
-
-def normalised(distribution: str) -> str:
-    """Return the form in which PyPI compares distribution names (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+    _answers.clear()
+    _child.stop()
+    distributions.refresh()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+#: Characters of a foreign error's text that a line shows.
+LONGEST = 600
+
 
 class ZooError(Exception):
     """Base of every error zoo raises on purpose; the command line prints it as one line.
@@ -69,9 +72,28 @@ class OtherProcessError(ZooError):
         self.exit_status = exit_status
 
 
+class Stopped(SystemExit):
+    """A signal ends the command; code that raises SystemExit itself raises no Stopped."""
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error's text of at most LONGEST characters, or the name of its class where it has none."""
+    try:
+        text = str(error).strip()
+    except Exception:  # the class is foreign, and its __str__ may raise anything
+        text = ""
+    return (text if len(text) <= LONGEST else f"{text[:LONGEST]}...") or type(error).__name__
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the name of its class where it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return text_of(error).splitlines()[0]
+
+
+def brief(error: BaseException) -> str:
+    """Return class and text of a foreign error in one line: ``KeyError: 'name'``."""
+    text = " ".join(text_of(error).split())
+    return text if text == type(error).__name__ else f"{type(error).__name__}: {text}"
 
 
 def listed(items: Sequence[object], most: int = 20) -> str:

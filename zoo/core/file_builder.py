@@ -9,9 +9,7 @@ The run's copy builds the network from then on, and only while its SHA-256 is th
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 import re
 import sys
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.core.errors import UserError, did_you_mean
+from zoo.core.foreign import importing
 from zoo.core.trust import FILE_MODULE, require_file
 
 #: What a run records of a builder's file.
@@ -170,11 +169,11 @@ def execute(path: Path, content: bytes) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and typing look a class's module up
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with importing(str(path)):
             exec(compile(content, str(path), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
+    except BaseException:
         del sys.modules[module.__name__]
-        raise UserError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise
     return module
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from zoo.core.errors import UserError, first_line
+from zoo.core.errors import UserError
+from zoo.core.foreign import importing
 from zoo.core.kinds import KINDS, Kind
 from zoo.core.trust import require_import
 
@@ -57,12 +56,8 @@ class ImportedBuilder:
         """
         require_import(self.name)
         module, _, attribute = self.name.rpartition(".")
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                builder = getattr(import_module(module), attribute)
-        except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {first_line(error)}"
-            raise UserError(f"{self.title} cannot be imported: {reason}") from error
+        with importing(self.title):
+            builder = getattr(import_module(module), attribute)
         passed = KINDS[self.kind].passed
         try:
             parameters = tuple(inspect.signature(builder).parameters)

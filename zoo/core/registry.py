@@ -18,15 +18,17 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from zoo.core.code_file import CodeEntry, code_entries
+from zoo.core.distributions import scan_distributions
 from zoo.core.entry_points import OWN_DISTRIBUTION, Entry, entries, normalised, refresh
-from zoo.core.errors import UserError, ZooError, did_you_mean, first_line, is_out_of_memory
+from zoo.core.errors import UserError, ZooError, did_you_mean, text_of
 from zoo.core.file_builder import FileBuilder, is_file_name, is_file_origin, open_file
+from zoo.core.foreign import errors_of
 from zoo.core.imported_builder import ImportedBuilder, is_import_path
 from zoo.core.kinds import FAMILY_KINDS, KINDS, PLUGINS, Kind
 
@@ -189,7 +191,7 @@ def call(
 
     Raises:
         UserError: as ``load``; the builder has no such option; it refuses a value by ValueError; or it raises
-            anything else but errors of zoo's and of the operating system, which then names the distribution.
+            anything else, which then names the distribution.
     """
     builder = load(kind, name, origin)
     builder = getattr(builder, variant, builder) if variant else builder
@@ -208,27 +210,7 @@ def call(
         except ValueError as error:
             if isinstance(error, ZooError):
                 raise
-            raise UserError(f"{titled(kind, name)}: {error}") from error
-
-
-@contextlib.contextmanager
-def errors_of(title: str) -> Iterator[None]:
-    """Name the part, and its distribution, whose code raises an error that zoo would not know the origin of.
-
-    Args:
-        title: as ``Entry.title`` gives it.
-
-    Raises:
-        UserError: in place of what the code raises; errors of zoo's, of the operating system and of full memory stay.
-    """
-    try:
-        yield
-    except (ZooError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise UserError(f"{title} raises {type(error).__name__}: {first_line(error)}") from error
+            raise UserError(f"{titled(kind, name)}: {text_of(error)}") from error
 
 
 def _candidates(kind: Kind, name: str) -> list[Entry | CodeEntry]:
@@ -249,7 +231,8 @@ def _unknown(kind: Kind, name: str, origin: str) -> UserError:
     if origin:
         return UserError(f"{KINDS[kind].title} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
     listing = "zoo --help" if kind == "command" else f"zoo list {KINDS[kind].plural}"
-    return UserError(f"unknown {KINDS[kind].title} '{name}'{_hint(kind, name)} ('{listing}' shows all)")
+    left_out = "".join(f"; {broken}" for broken in scan_distributions().broken)
+    return UserError(f"unknown {KINDS[kind].title} '{name}'{_hint(kind, name)} ('{listing}' shows all){left_out}")
 
 
 def _hint(kind: Kind, name: str) -> str:

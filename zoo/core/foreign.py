@@ -1,0 +1,110 @@
+"""Runs code that is not zoo's, such as the import of a plugin: what it raises names it, what it prints is dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+from zoo.core.console import print_stderr
+from zoo.core.errors import Stopped, UserError, ZooError, brief, is_out_of_memory
+
+#: Seconds after which a line says whose import goes on.
+SLOW_SECONDS = 20
+
+#: Errors of the operating system that are about the machine, not about the code that meets them.
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE, errno.EIO)
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Tell an error whose reason is zoo, the user or the machine from one that belongs to the code that raises it.
+
+    KeyboardInterrupt is the user's only where Python itself turns Ctrl-C into it: the command line handles the signal,
+    and workers ignore it.
+    """
+    if isinstance(error, ZooError | Stopped) or is_out_of_memory(error):
+        return True
+    if isinstance(error, KeyboardInterrupt):
+        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if isinstance(error, OSError):
+        return error.errno in OF_THE_MACHINE
+    # A run that a signal has stopped; an error of a command that says its own exit status.
+    return hasattr(error, "exit_status")
+
+
+@contextlib.contextmanager
+def errors_of(title: str) -> Iterator[None]:
+    """Name the part, and its distribution, whose code raises an error that zoo would not know the origin of.
+
+    Args:
+        title: as ``Entry.title`` gives it.
+
+    Raises:
+        UserError: in place of what the code raises, SystemExit and KeyboardInterrupt too; errors of zoo's, of full
+            memory and of full disks stay.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if is_from_outside(error):
+            raise
+        raise UserError(f"{title} raises {brief(error)}") from error
+
+
+@contextlib.contextmanager
+def importing(title: str, remedy: str = "") -> Iterator[None]:
+    """Contain an import of foreign code: name it where it fails, say that it goes on, drop what it prints.
+
+    Args:
+        title: as ``Entry.title`` gives it.
+        remedy: what the user can do, with the semicolon before it.
+
+    Raises:
+        UserError: in place of what the import raises, as ``errors_of``.
+    """
+    notice = threading.Timer(SLOW_SECONDS, print_stderr, [f"waiting for the import of {title}; Ctrl-C ends it"])
+    notice.daemon = True
+    notice.start()
+    try:
+        with _own_streams(), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except BaseException as error:
+        if is_from_outside(error):
+            raise
+        raise UserError(f"{title} cannot be imported: {brief(error)}{remedy}") from error
+    finally:
+        notice.cancel()
+
+
+@contextlib.contextmanager
+def _own_streams() -> Iterator[None]:
+    """Drop what is written to descriptor 1 by its number; open standard output and error again if they are closed."""
+    descriptors: dict[int, int] = {}
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # the caller has closed it
+            descriptors[number] = os.dup(number)
+    streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    if 1 in descriptors:
+        _flush(sys.stdout)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        for number, copy in descriptors.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        for number, (name, stream) in enumerate(streams.items(), start=1):
+            if stream is not None and stream.closed:
+                stream = open(number, "w", closefd=False)  # noqa: SIM115  # for the rest of the process
+            setattr(sys, name, stream)
+
+
+def _flush(stream: object) -> None:
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # no stream, or a closed one
+        stream.flush()  # type: ignore[attr-defined]
