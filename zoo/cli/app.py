@@ -17,9 +17,11 @@ from typing import NoReturn
 
 from zoo.cli.parser import COMMANDS, GROUPS
 from zoo.core import registry
+from zoo.core.blame import unforeseen
 from zoo.core.console import printable
 from zoo.core.distributions import hide_broken
-from zoo.core.errors import OtherProcessError, RunError, Stopped, UserError, ZooError, first_line
+from zoo.core.errors import OtherProcessError, RunError, Stopped, UserError, ZooError, brief
+from zoo.core.foreign import is_from_outside
 from zoo.core.launcher import require_one_process
 from zoo.core.trust import restricted
 
@@ -170,15 +172,12 @@ def _dispatch(argv: list[str]) -> None:
             return
         try:
             command(argv[1:])
-        except (ZooError, OSError):
-            raise
-        except Exception as error:
-            if hasattr(error, "exit_status"):  # the command says itself what is wrong
+        except BaseException as error:
+            # A command may end by SystemExit, as argparse does, or say itself what is wrong.
+            if isinstance(error, SystemExit | OSError) or is_from_outside(error):
                 raise
             title = registry.find("command", argv[0]).title
-            raise RunError(
-                f"{title} raises {type(error).__name__}: {first_line(error)} (--debug shows where)"
-            ) from error
+            raise RunError(f"{title} raises {brief(error)} (--debug shows where)") from error
         return
     parser = program_parser()
     parser.parse_args(argv)
@@ -204,10 +203,8 @@ def _print_error(error: BaseException, status: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    text = " ".join(str(error).split()) or type(error).__name__
-    if not isinstance(error, ZooError):
-        text = f"{type(error).__name__}: {text} (--debug shows where)"
-    text = printable(text)
+    text = " ".join(str(error).split()) if isinstance(error, ZooError) else unforeseen(error)
+    text = printable(text or type(error).__name__)
     if len(text) > MOST_SIGNS:  # what was received is long; what to do stands at the end
         text = f"{text[: MOST_SIGNS // 2]} ... {text[-MOST_SIGNS // 2 :]}"
     print(f"error: {text}", file=sys.stderr)

@@ -22,19 +22,23 @@ OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE, errno.EI
 
 
 def is_from_outside(error: BaseException) -> bool:
-    """Tell an error whose reason is zoo, the user or the machine from one that belongs to the code that raises it.
+    """Tell an error whose reason is zoo, the user or the machine from one that belongs to the code that raises it."""
+    if isinstance(error, ZooError) or is_users_stop(error) or is_out_of_memory(error):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in OF_THE_MACHINE
+    return hasattr(error, "exit_status")  # of a command, which says itself what is wrong
+
+
+def is_users_stop(error: BaseException) -> bool:
+    """Tell a signal, by which the user ends the command or a training, from what foreign code raises.
 
     KeyboardInterrupt is the user's only where Python itself turns Ctrl-C into it: the command line handles the signal,
     and workers ignore it.
     """
-    if isinstance(error, ZooError | Stopped) or is_out_of_memory(error):
-        return True
     if isinstance(error, KeyboardInterrupt):
         return signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if isinstance(error, OSError):
-        return error.errno in OF_THE_MACHINE
-    # A run that a signal has stopped; an error of a command that says its own exit status.
-    return hasattr(error, "exit_status")
+    return isinstance(error, Stopped) or (not isinstance(error, Exception) and hasattr(error, "exit_status"))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.core import registry
 from zoo.core.errors import NoSplitError, UserError
-from zoo.data.contract import as_tensor
+from zoo.data.contract import Place, as_tensor, read_item, require_dataset
 from zoo.data.groups import group_keys
 from zoo.data.inspection import channels, labels
 from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
@@ -70,22 +70,26 @@ def summarise(
         ImageError: one of the samples is damaged.
     """
     options = options or {}
-    splits = {"train": registry.call("dataset", name, (root, "train"), options)}
-    for split in ("val", "test"):
+    splits, places = {}, {}
+    for split in ("train", "val", "test"):
         try:
             splits[split] = registry.call("dataset", name, (root, split), options)
         except NoSplitError:
+            if split == "train":
+                raise
             continue
+        require_dataset(name, split, splits[split])
+        places[split] = Place(name, split, len(list(splits[split].classes)))
     train = splits["train"]
     classes = [str(class_name) for class_name in train.classes]
     if len(classes) > MAX_CLASSES:
         raise UserError(f"samples are drawn of at most {MAX_CLASSES} classes; '{name}' has {len(classes)}")
-    train_labels = labels(train)
-    by_split = {split: labels(dataset) for split, dataset in splits.items()}
+    train_labels = labels(train, places["train"])
+    by_split = {split: labels(dataset, places[split]) for split, dataset in splits.items()}
     if getattr(train, "unsplit", False):
         by_split = {split: train_labels[part] for split, part in default_parts(train, root).items()}
     counts = {split: np.bincount(values, minlength=len(classes)).tolist() for split, values in by_split.items()}
-    depth = channels(train)
+    depth = channels(train, places["train"])
     samples: list[list[np.ndarray]] = []
     shapes: set[tuple[int, ...]] = set()
     for label in range(len(classes)):
@@ -93,7 +97,7 @@ def summarise(
         chosen = np.unique(own[np.linspace(0, len(own) - 1, SAMPLES).astype(int)]) if len(own) else own
         samples.append([])
         for index in chosen:
-            image = as_tensor(train[int(index)][0], depth).numpy()
+            image = as_tensor(read_item(train, int(index), places["train"])[0], depth).numpy()
             shapes.add(image.shape)
             samples[-1].append(shrink(image))
     ordered = sorted(shapes, key=np.prod)

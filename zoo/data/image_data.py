@@ -276,7 +276,8 @@ class ImageData:
         if hasattr(dataset, "white_level"):
             dataset.white_level = spec.white_level
         options: dict[str, Any] = {"workers": workers, "skip_bad": self.skip_bad, "other_splits": others}
-        return open_source(dataset, spec, memory_bytes=memory_bytes, **options)
+        place = self.splits.place(dataset)
+        return open_source(dataset, spec, memory_bytes=memory_bytes, place=place, **options)
 
     def _training_whole(self) -> Source:
         """Return the source of all training items, before splits are drawn from them."""

@@ -10,6 +10,7 @@ import torch
 
 from zoo.core.errors import ImageError, UserError
 from zoo.core.spec import WHITE_LEVELS, InputSpec, Resize
+from zoo.data.contract import Place, read_item
 from zoo.data.input_options import InputOptions
 from zoo.data.item_reader import BAD
 from zoo.data.sources import MemorySource, Source
@@ -45,29 +46,31 @@ def statistics(source: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def labels(dataset: Any, source: Source | None = None) -> np.ndarray:
+def labels(dataset: Any, place: Place, source: Source | None = None) -> np.ndarray:
     """Return int64 ``(count,)``: the data set's ``labels`` if it has them, else those of its source or its items."""
     values = getattr(dataset, "labels", None)
+    if values is None and isinstance(source, MemorySource):
+        values = source.labels
     if values is None:
-        values = source.labels if isinstance(source, MemorySource) else [dataset[i][1] for i in range(len(dataset))]
+        values = [read_item(dataset, index, place)[1] for index in range(len(dataset))]
     return np.asarray(values, np.int64)
 
 
-def channels(dataset: Any) -> int:
+def channels(dataset: Any, place: Place) -> int:
     """Return the data set's ``channels`` if it has them, else those of its first image: 1, 3, or those of an array."""
     if (channels := getattr(dataset, "channels", None)) is not None:
         return int(channels)
-    image = dataset[0][0]
+    image, _ = read_item(dataset, 0, place)
     if hasattr(image, "getbands"):
         return 1 if image.mode in ("1", "L") or image.mode.startswith("I") else 3
     return 1 if image.ndim == 2 else int(image.shape[2])
 
 
-def natural_size(dataset: Any) -> tuple[int, int]:
+def natural_size(dataset: Any, place: Place) -> tuple[int, int]:
     """Return ``(height, width)``: the data set's ``image_size`` if it has one, else the size of its first image."""
     if (size := getattr(dataset, "image_size", None)) is not None:
         return size[0], size[1]
-    image = dataset[0][0]
+    image, _ = read_item(dataset, 0, place)
     return (image.height, image.width) if hasattr(image, "getbands") else (image.shape[0], image.shape[1])
 
 
@@ -84,7 +87,8 @@ def geometry(splits: DatasetSplits, wanted: InputOptions, like: InputSpec | None
         UserError: the weights are for images of other channels.
     """
     name, dataset = splits.name, splits.opened("train")
-    own_channels = wanted.channels or channels(dataset)
+    place = splits.place(dataset)
+    own_channels = wanted.channels or channels(dataset, place)
     if like is not None and own_channels not in (1, like.channels):
         if like.channels == 1 and own_channels == 3:
             raise UserError(f"the weights are for grey images, '{name}' is in colour; use other weights")
@@ -95,20 +99,21 @@ def geometry(splits: DatasetSplits, wanted: InputOptions, like: InputSpec | None
     depth, resize = (own_channels, Resize()) if like is None else (like.channels, like.resize)
     if wanted.fit is not None:
         resize = resize.refit(wanted.fit)
-    natural = natural_size(dataset) if like is None else (like.height, like.width)
+    natural = natural_size(dataset, place) if like is None else (like.height, like.width)
     height, width = wanted.size or natural
     splits.classes = tuple(map(str, dataset.classes))
-    white = white_level(dataset, depth, workers, lambda: splits.items("train")[1])
+    white = white_level(dataset, place, depth, workers, lambda: splits.items("train")[1])
     return InputSpec(splits.classes, depth, height, width, (0.0,) * depth, (1.0,) * depth, resize, white)
 
 
-def white_level(dataset: Any, depth: int, workers: int, trained: Callable[[], np.ndarray | None]) -> int:
+def white_level(dataset: Any, place: Place, depth: int, workers: int, trained: Callable[[], np.ndarray | None]) -> int:
     """Return the white level of a training split: the smallest that holds every pixel of 16 bits, else 65535.
 
     All items of a data set that is no plain files are read for it where the first has 16 bits.
 
     Args:
         dataset: the training split.
+        place: of its items.
         depth: channels that images are read with.
         workers: threads that read files.
         trained: returns the items from which no other split is drawn, None for all; it is asked of files whose labels
@@ -121,8 +126,8 @@ def white_level(dataset: Any, depth: int, workers: int, trained: Callable[[], np
     if getattr(getattr(dataset, "images", None), "dtype", None) == np.uint8:
         return WHITE_LEVELS[-1]
     try:
-        if highest_of_item(dataset[0][0]) is None:
+        if highest_of_item(read_item(dataset, 0, place)[0]) is None:
             return WHITE_LEVELS[-1]
-        return of_levels(highest_of_item(dataset[index][0]) for index in range(len(dataset)))
+        return of_levels(highest_of_item(read_item(dataset, index, place)[0]) for index in range(len(dataset)))
     except ImageError:  # whoever reads the image names the fault
         return WHITE_LEVELS[-1]

@@ -36,7 +36,9 @@ def item_labels(data: ImageData, split: Split) -> np.ndarray:
         NoSplitError, ImageError, DownloadError, UserError: as ``ImageData.source``.
     """
     dataset, items = data.splits.items(split)
-    return inspection.labels(dataset, data.source(split)) if items is None else data.splits.labels[items]
+    if items is not None:
+        return data.splits.labels[items]
+    return inspection.labels(dataset, data.splits.place(dataset), data.source(split))
 
 
 def files_root(data: ImageData) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from zoo.core.spec import InputSpec
+from zoo.data.contract import Place
 from zoo.data.sources import MemorySource, Source, StreamSource
 
 
@@ -19,7 +20,8 @@ def open_source(
     memory_bytes: float,
     workers: int,
     skip_bad: bool,
-    other_splits: Callable[[], Sequence[Any]] = tuple,
+    other_splits: Callable[[], Sequence[tuple[Any, Place]]] = tuple,
+    place: Place | None = None,
 ) -> Source:
     """Return a source of a whole data set: in memory if it is one array, or fits in ``memory_bytes`` at spec's size.
 
@@ -30,6 +32,7 @@ def open_source(
         workers: as in StreamSource.
         skip_bad: as in StreamSource.
         other_splits: as in StreamSource.
+        place: as in StreamSource.
 
     Raises:
         ImageError: an image is damaged, and skip_bad is off; data that streams is not read yet.
@@ -42,6 +45,6 @@ def open_source(
             pixels = pixels.expand(-1, -1, -1, 3)
         if pixels.shape[3] == spec.channels:
             return MemorySource(pixels, torch.from_numpy(np.array(labels, np.int64)))
-    stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad, other_splits=other_splits)
+    stream = StreamSource(dataset, spec, workers=workers, skip_bad=skip_bad, other_splits=other_splits, place=place)
     fits = len(dataset) * spec.height * spec.width * spec.channels <= memory_bytes
     return stream.read_all() if fits else stream

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from zoo.core.console import print_stderr, printable
-from zoo.core.errors import ImageError
+from zoo.core.errors import ImageError, ZooError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation import Augmentation
+from zoo.data.contract import Place
 from zoo.data.item_reader import ItemReader
 from zoo.data.pixel_cache import PixelCache
 
@@ -134,7 +135,8 @@ class StreamSource:
         workers: number of processes; 0 reads in this one.
         skip_bad: name each damaged image once on stderr instead of raising ImageError.
         indices: int64 ``(length,)``, the items of the data set that belong to the split; None for all.
-        other_splits: gives the data sets of the other splits, whose damaged images are named too.
+        other_splits: gives the data sets of the other splits, whose damaged images are named too, with their places.
+        place: of the items, for errors; None where zoo itself has made them.
     """
 
     #: The loader of training, whose workers live on.
@@ -151,9 +153,11 @@ class StreamSource:
         workers: int,
         skip_bad: bool,
         indices: np.ndarray | None = None,
-        other_splits: Callable[[], Sequence[Any]] = tuple,
+        other_splits: Callable[[], Sequence[tuple[Any, Place]]] = tuple,
+        place: Place | None = None,
     ) -> None:
-        self.items = ItemReader(dataset, np.arange(len(dataset)) if indices is None else indices, spec, skip_bad)
+        chosen = np.arange(len(dataset)) if indices is None else indices
+        self.items = ItemReader(dataset, chosen, spec, skip_bad, place)
         self.size, self.at_once = (spec.height, spec.width), 1
         self.workers, self.other_splits = workers, other_splits
         self._named: set[str] = set()
@@ -170,9 +174,10 @@ class StreamSource:
         # The list is changed in place: a DataLoader that lives on cannot get another one.
         loader.batch_sampler[:] = keys  # type: ignore[index]
         for images, labels, problems in loader:
-            if problems and not self.items.skip_bad:
+            damaged = _damaged(problems)
+            if damaged and not self.items.skip_bad:
                 raise self._damage()
-            for problem in problems:
+            for problem in damaged:
                 if problem not in self._named:
                     self._named.add(problem)
                     print(f"skipped bad image {len(self._named)}: {printable(problem)}", file=sys.stderr)
@@ -180,15 +185,15 @@ class StreamSource:
 
     def _damage(self) -> ImageError:
         """Return the error that names all damaged images of the data set, in whichever split they are."""
-        datasets = [self.items.dataset, *self.other_splits()]
-        if (count := sum(map(len, datasets))) > MANY:
+        datasets = [(self.items.dataset, self.items.place), *self.other_splits()]
+        if (count := sum(len(dataset) for dataset, _ in datasets)) > MANY:
             print_stderr(f"an image is damaged: all {count:,} are read once, to name every one that is")
         problems: list[str] = []
-        for dataset in datasets:
-            whole = StreamSource(dataset, self.items.spec, workers=self.workers, skip_bad=True)
+        for dataset, place in datasets:
+            whole = StreamSource(dataset, self.items.spec, workers=self.workers, skip_bad=True, place=place)
             loader = whole._loader()
             loader.batch_sampler[:] = torch.split(torch.arange(len(dataset)), CHUNK)  # type: ignore[index]
-            problems += [problem for *_, damaged in loader for problem in damaged]
+            problems += [problem for *_, found in loader for problem in _damaged(found)]
         if len(problems) == 1:
             return ImageError(f"{problems[0]} (--data.skip_bad true leaves such images out)")
         more = f" and {len(problems) - NAMED:,} more, which zoo check names" if len(problems) > NAMED else ""
@@ -270,7 +275,15 @@ def leave_signals_to_main(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # DataLoader decides what SIGTERM does
 
 
-def _collate(items: Sequence[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
+def _collate(items: Sequence[tuple[Tensor, int, ZooError | None]]) -> tuple[Tensor, Tensor, list[ZooError]]:
     images, labels, problems = zip(*items, strict=True)
     pixels = default_collate(list(images))  # which writes to shared memory in a worker
-    return pixels, torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem]
+    return pixels, torch.tensor(labels, dtype=torch.int64), [problem for problem in problems if problem is not None]
+
+
+def _damaged(problems: Sequence[ZooError]) -> list[str]:
+    """Return what is wrong with each damaged image; raise a problem that leaving images out does not solve."""
+    for problem in problems:
+        if not isinstance(problem, ImageError):
+            raise problem
+    return list(map(str, problems))

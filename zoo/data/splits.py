@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo.core.errors import NoSplitError, UserError
 from zoo.data import inspection
-from zoo.data.contract import Split, require_classes, require_dataset
+from zoo.data.contract import Place, Split, require_classes, require_dataset, require_listed
 from zoo.data.groups import group_keys
 from zoo.data.new_images import describe_new_images, place_new_images
 from zoo.data.sources import Source
@@ -67,6 +67,7 @@ class DatasetSplits:
                 raise UserError(f"data set '{self.name}' has no image in its {split} split under {self.root}")
             if self.classes is not None:
                 require_classes(self.name, split, tuple(map(str, dataset.classes)), self.classes)
+            require_listed(self.name, split, dataset)
             self._opened[split] = dataset
         return self._opened[split]
 
@@ -74,13 +75,17 @@ class DatasetSplits:
         """Return the data set of a split that is open, else that of ``train``."""
         return next(iter(self._opened.values()), None) or self.opened("train")
 
-    def others(self, dataset: Any) -> list[Any]:
-        """Return the data sets of the other splits of one's own that can be opened."""
-        opened = []
+    def others(self, dataset: Any) -> list[tuple[Any, Place]]:
+        """Return the data sets of the other splits of one's own that can be opened, with their places."""
         for split in SPLITS:
             with suppress(NoSplitError, UserError):
-                opened.append(self.opened(split))
-        return [other for other in opened if other is not dataset]
+                self.opened(split)
+        return [(other, self.place(other)) for other in self._opened.values() if other is not dataset]
+
+    def place(self, dataset: Any) -> Place:
+        """Return the place of the items of a data set that is open."""
+        [split] = [split for split, opened in self._opened.items() if opened is dataset]
+        return Place(self.name, split, len(list(dataset.classes)))
 
     def items(self, split: Split) -> tuple[Any, np.ndarray | None]:
         """Return the data set that a split's images are in, and which of its items they are; None for all.
@@ -112,7 +117,7 @@ class DatasetSplits:
     def labels(self) -> np.ndarray:
         """The label of each training item, int64 ``(count,)``, before splits are drawn."""
         train = self.opened("train")
-        return inspection.labels(train, None if hasattr(train, "labels") else self.read_whole())
+        return inspection.labels(train, self.place(train), None if hasattr(train, "labels") else self.read_whole())
 
     @cached_property
     def keys(self) -> list[str] | None:
@@ -266,7 +271,7 @@ class DatasetSplits:
         """Name files of equal content in two splits."""
         files: dict[str, list[str]] = {}
         for split in SPLITS:
-            with suppress(NoSplitError, UserError):  # what is wrong with a split is said when it is used
+            with suppress(NoSplitError, UserError):  # said when the split is used
                 files[split] = self.paths(split) or []
         return equal_files(files, self.root)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from zoo.core import registry
 from zoo.core.spec import InputSpec
 from zoo.images.preprocess import Preprocess
 from zoo.models import layers, prediction
-from zoo.models.contract import require_module
+from zoo.models.contract import network_errors, require_logits, require_module
 from zoo.models.memory_format import memory_format, set_memory_format
 from zoo.models.prediction import ImageInput, PredictionTable
 from zoo.models.tta import TestTimeAugmentation, evaluated
@@ -59,7 +60,7 @@ class Classifier(nn.Module):
         self.architecture = {**registry.recorded("architecture", name, origin), **hyperparameters}
         network = registry.call("architecture", name, (self.spec,), hyperparameters, origin)
         self.network = require_module(self.architecture["name"], network)
-        self.channels_last = set_memory_format(self.network, self.spec, channels_last)
+        self.channels_last = set_memory_format(self.network, self.spec, channels_last, self._require_of_one)
         self.preprocess = Preprocess(self.spec, memory_format(self.channels_last))
         self.run: Run | None = None
         self.temperature = 1.0
@@ -81,8 +82,36 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, floating ``(batch, classes)``, of uint8 images ``(batch, height, width, channels)``."""
-        logits: Tensor = evaluated(self.network, self.tta)(self.preprocess(images))
-        return logits
+        logits = self.answer(self.preprocess(images))
+        return self.require_contract(logits, len(images)) if self.gives_logits else logits
+
+    def answer(self, inputs: Tensor) -> Tensor:
+        """Return the logits of preprocessed images, floating ``(batch, channels, height, width)``.
+
+        Raises:
+            UserError: the network raises an error; the message names the distribution that registers it.
+        """
+        network = evaluated(self.network, self.tta)
+        if torch.compiler.is_compiling():  # what traces the network says itself what fails
+            logits: Tensor = network(inputs)
+            return logits
+        with network_errors(self.architecture["name"]):
+            return network(inputs)  # type: ignore[no-any-return]
+
+    def require_contract(self, logits: Any, images: int) -> Tensor:
+        """Return what the network gave for a batch; errors as ``zoo.models.contract.require_logits``."""
+        if torch.compiler.is_compiling():
+            return logits  # type: ignore[no-any-return]
+        return require_logits(self.architecture["name"], self.network, logits, images, len(self.spec.classes))
+
+    @property
+    def gives_logits(self) -> bool:
+        """Whether all that the network returns is logits: a task with a step of its own may take anything."""
+        return True
+
+    def _require_of_one(self, logits: Any) -> None:
+        if self.gives_logits:
+            self.require_contract(logits, 1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of logits, float32 ``(batch, classes)``, by the temperature."""

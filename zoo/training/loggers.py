@@ -7,6 +7,7 @@ from lightning.pytorch.loggers.logger import Logger
 from zoo.core import registry
 from zoo.core.console import is_first_process
 from zoo.core.errors import UserError, ZooError, first_line
+from zoo.core.foreign import errors_of
 from zoo.core.part_setting import PartSetting, build_parts, named_parts
 from zoo.runs.folder import Run
 from zoo.runs.logged import LoggedRun, record_tracker_ids, tracker_ids
@@ -42,7 +43,7 @@ def named_loggers(setting: PartSetting | None, run: Run, done_steps: int) -> dic
         except OSError as error:
             title = registry.find("logger", name).title
             raise UserError(f"{title} cannot begin: {type(error).__name__}: {first_line(error)}") from error
-        with registry.errors_of(title):
+        with errors_of(title):
             loggers[title], versions[name] = logger, logger.version
     if is_first_process():
         record_tracker_ids(run, {name: str(version) for name, version in versions.items() if version is not None})

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.core.foreign import errors_of
 from zoo.core.spec import InputSpec
 
 
@@ -76,7 +77,7 @@ class Loss(nn.Module):
         Raises:
             UserError: the loss raises, or returns something else than a number for each image.
         """
-        with registry.errors_of(self.title):
+        with errors_of(self.title):
             if self.mean is not None:
                 return self.mean(logits, targets, self.label_smoothing, self.class_weights)
             shares = targets if targets.is_floating_point() else nn.functional.one_hot(targets, logits.shape[1])

@@ -15,6 +15,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from zoo.core import registry
 from zoo.core.errors import UserError
+from zoo.core.foreign import errors_of
 from zoo.core.part_setting import PartSetting, parse_parts
 from zoo.core.spec import InputSpec
 from zoo.runs.metrics import Monitor
@@ -80,7 +81,7 @@ class SplitMetrics(nn.Module):
         pending, self._pending, self._pending_logits = self._pending, [], 0
         for logits, labels, loss in pending:
             for column, metric in self.figures.items(keep_base=True):
-                with registry.errors_of(self.titles[str(column)]):
+                with errors_of(self.titles[str(column)]):
                     metric.update(logits, labels)
             self.loss.update(loss, len(labels))
 
@@ -94,7 +95,7 @@ class SplitMetrics(nn.Module):
         values: dict[str, Tensor] = {f"{self.split}/loss": self.loss.compute()}
         for column, metric in self.figures.items(keep_base=True):
             title = self.titles[str(column)]
-            with registry.errors_of(title):
+            with errors_of(title):
                 value = torch.as_tensor(metric.compute())
             if value.numel() != 1:
                 raise UserError(

@@ -18,12 +18,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import LBFGS
 
 from zoo.core.errors import UserError
+from zoo.core.foreign import errors_of
 from zoo.core.part_setting import PartSetting
-from zoo.core.registry import errors_of
 from zoo.core.spec import InputSpec
 from zoo.core.trust import restricted
 from zoo.models.classifier import Classifier
-from zoo.models.contract import require_logits
 from zoo.models.head_prefix import Prefix
 from zoo.training import optim
 from zoo.training.compiled_network import CompiledNetwork
@@ -212,8 +211,8 @@ class ImageClassifier(Classifier, OptimizedModule):
             logits = self.logits(images)
         else:
             inputs, targets = self.mixer(self.preprocess(images), labels)
-            logits, labels = self._whole(self.network, inputs), targets.argmax(dim=1)
-        loss = total = self.loss(self._require_contract(logits, len(labels)), targets)
+            logits, labels = self._whole(self.answer, inputs), targets.argmax(dim=1)
+        loss = total = self.loss(self.require_contract(logits, len(labels)), targets)
         if self.distillation is not None:
             total = self.distillation.combined(
                 loss, logits, images if self.mixer is None else self.preprocess.levels(inputs)
@@ -257,6 +256,11 @@ class ImageClassifier(Classifier, OptimizedModule):
         """Whether a subclass says what a step of training is."""
         return type(self).training_step is not ImageClassifier.training_step
 
+    @property
+    def gives_logits(self) -> bool:
+        """As in Classifier."""
+        return not self.has_own_step
+
     def compile_network(self, mode: bool | str) -> None:
         """Let torch.compile speed the network up, in one of its modes; True is its default."""
         self._compiled = CompiledNetwork(self.network, mode)
@@ -271,9 +275,6 @@ class ImageClassifier(Classifier, OptimizedModule):
         """Return logits, of a compiled network in batches of one size."""
         return call(images) if self._compiled is None else self._compiled.logits(call, images)
 
-    def _require_contract(self, logits: Tensor, count: int) -> Tensor:
-        return require_logits(self.architecture["name"], logits, count, len(self.spec.classes))
-
     def _penalised(self, loss: Tensor) -> Tensor:
         if self.l1 == 0:
             return loss
@@ -284,6 +285,6 @@ class ImageClassifier(Classifier, OptimizedModule):
         images, labels = batch
         if not len(labels):  # of several processes, this one has no image
             return torch.zeros(0, len(self.spec.classes), device=labels.device)
-        logits = self._require_contract(self.logits(images), len(labels))
+        logits = self.require_contract(self.logits(images), len(labels))
         metrics.update(logits, labels, self.loss(logits, labels))
         return logits

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.contract import Place
 from zoo.data.inspection import natural_size
 from zoo.images.left_out import in_one_line
 
@@ -14,18 +15,19 @@ from zoo.images.left_out import in_one_line
 REMARKABLE = 0.01
 
 
-def notes(dataset: Any, sizes: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+def notes(dataset: Any, sizes: Sequence[tuple[int, int]], place: Place) -> tuple[str, ...]:
     """Return the remarks about a training split, a line each.
 
     Args:
         dataset: the split.
         sizes: width and height of each picture that can be read.
+        place: of its items.
     """
     left_out: Mapping[str, int] = getattr(dataset, "left_out", dict)()
     lines = [" ".join(note.split()) for note in getattr(dataset, "notes", ())]
     lines += [f"left out, because they are no images of a class: {in_one_line(left_out)}"] if left_out else []
     if sizes:
-        lines += crop_note(sizes, natural_size(dataset))
+        lines += crop_note(sizes, natural_size(dataset, place))
     return tuple(lines)
 
 

@@ -23,10 +23,10 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from zoo.core import registry
-from zoo.core.errors import NoSplitError, UserError
+from zoo.core.errors import NoSplitError, UserError, ZooError, text_of
 from zoo.data.checks.duplicates import SIDE
 from zoo.data.checks.notes import notes
-from zoo.data.contract import Split, require_dataset
+from zoo.data.contract import BrokenDatasetError, ItemRaisesError, Place, Split, read_item, require_dataset
 from zoo.data.inspection import channels, white_level
 from zoo.data.sources import leave_signals_to_main
 from zoo.data.split_options import SplitOptions
@@ -109,12 +109,13 @@ def scan_dataset(
     first = next(iter(opened.values()))
     white = WHITE_LEVEL
     if hasattr(first, "white_level"):
-        white = white_level(first, channels(first), workers, lambda: parts.get("train"))
+        place = Place(name, next(iter(opened)), len(list(first.classes)))
+        white = white_level(first, place, channels(first, place), workers, lambda: parts.get("train"))
     scans: dict[Split, SplitScan] = {}
     for split, dataset in opened.items():
         if hasattr(dataset, "white_level"):
             dataset.white_level = white
-        scans[split] = scan = _scan_split(split, dataset, workers)
+        scans[split] = scan = _scan_split(Place(name, split, len(list(dataset.classes))), dataset, workers)
         largest = max((record.label for record in scan.records), default=-1)
         if largest >= len(scan.classes):
             raise UserError(
@@ -178,8 +179,8 @@ def _drawn(scan: SplitScan, parts: Parts) -> dict[Split, SplitScan]:
     }
 
 
-def _scan_split(split: str, dataset: Any, workers: int) -> SplitScan:
-    records = _Records(split, dataset)
+def _scan_split(place: Place, dataset: Any, workers: int) -> SplitScan:
+    records, split = _Records(place, dataset), place.split
     in_memory = isinstance(getattr(dataset, "images", None), np.ndarray)
     loader: DataLoader[Any] = DataLoader(
         records,  # type: ignore[arg-type]  # map-style by its two methods, not a subclass of Dataset
@@ -189,26 +190,32 @@ def _scan_split(split: str, dataset: Any, workers: int) -> SplitScan:
         worker_init_fn=leave_signals_to_main,
     )
     chunks = track(loader, split, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    scanned = [record for chunk in chunks for record in chunk]
+    scanned: list[ImageRecord] = []
+    for chunk in chunks:
+        for record in chunk:
+            if isinstance(record, ZooError):
+                raise record
+            scanned.append(record)
     sizes = [record.size for record in scanned if not record.problem]
-    return SplitScan(split, records.classes, scanned, notes(dataset, sizes) if split == "train" else ())
+    return SplitScan(split, records.classes, scanned, notes(dataset, sizes, place) if split == "train" else ())
 
 
 class _Records:
-    """A map-style data set of ImageRecords, so that workers make them."""
+    """A map-style data set of ImageRecords, so that workers make them; of a broken contract it gives the error."""
 
-    def __init__(self, split: str, dataset: Any) -> None:
-        self.split, self.dataset, self.classes = split, dataset, list(map(str, dataset.classes))
+    def __init__(self, place: Place, dataset: Any) -> None:
+        self.place, self.split, self.dataset = place, place.split, dataset
+        self.classes = list(map(str, dataset.classes))
         self.labels = getattr(dataset, "labels", None)
         self.path = getattr(dataset, "path", None)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> ImageRecord:
+    def __getitem__(self, index: int) -> ImageRecord | ZooError:
         file = None if self.path is None else str(self.path(index))
         try:
-            item, label = self.dataset[index]
+            item, label = read_item(self.dataset, index, self.place)
             image = _to_image(item)
             size, mode = item.size if hasattr(item, "getbands") else image.size, getattr(item, "mode", image.mode)
             if file is not None and hasattr(
@@ -216,15 +223,21 @@ class _Records:
             ):  # the data set has converted the image; its file has the original size and mode
                 with Image.open(file) as original:
                     size, mode = original.size, original.mode
+        except BrokenDatasetError as error:
+            if not isinstance(error, ItemRaisesError):
+                return error
+            return self._unreadable(index, file, error)
         except Exception as error:  # a data set may raise any exception for a damaged item; the scan goes on
-            label = -1 if self.labels is None else self.labels[index]
-            problem = " ".join(str(error).split()) or type(error).__name__
-            return ImageRecord(self.split, index, int(label), self._class_name(label), file, problem)
+            return self._unreadable(index, file, error)
         pixels = np.ascontiguousarray(image if hasattr(item, "getbands") else item)
         digest = blake2b(pixels.data, digest_size=16, salt=repr(pixels.shape).encode()[:16]).digest()
         thumbnail = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         name = self._class_name(label)
         return ImageRecord(self.split, index, int(label), name, file, "", size, mode, digest, thumbnail)
+
+    def _unreadable(self, index: int, file: str | None, error: Exception) -> ImageRecord:
+        label = -1 if self.labels is None else int(self.labels[index])
+        return ImageRecord(self.split, index, label, self._class_name(label), file, " ".join(text_of(error).split()))
 
     def _class_name(self, label: int) -> str | None:
         return self.classes[label] if 0 <= label < len(self.classes) else None
