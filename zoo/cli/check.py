@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from zoo.cli.parser import Parser
 from zoo.cli.quiet import silence_libraries
+from zoo.core import registry
 from zoo.core.console import printable
 from zoo.core.errors import RunError, UserError, listed
 
@@ -120,10 +121,16 @@ def check(name: str, args: Sequence[str], output: str | None = None) -> list[Iss
     faults = {kind: sum(issue.kind == kind for issue in issues) for kind in ("unreadable", "leak")}
     if any(faults.values()):
         raise RunError(
-            f"{name} has {faults['unreadable']} unreadable and {faults['leak']} leaking pictures; "
+            f"{_called(name)} has {faults['unreadable']} unreadable and {faults['leak']} leaking pictures; "
             "repair or remove them before training"
         )
     return issues
+
+
+def _called(name: str) -> str:
+    """Return a data set's name, of a plugin's with its distribution."""
+    entry = registry.find("dataset", name)
+    return name if entry.distribution == registry.OWN_DISTRIBUTION else entry.title
 
 
 def draw_augmentation(name: str, args: Sequence[str], picture: str) -> None:

@@ -94,7 +94,8 @@ def train(
                     raise
                 raise RunError(
                     f"out of memory before the first step: {first_line(error)}; take a smaller network, smaller images "
-                    "(--data.image_size) or less of the data in memory (--data.memory_gib 0)"
+                    "(--data.image_size), a smaller batch (--data.batch_size) or less of the data in memory "
+                    "(--data.memory_gib 0)"
                 ) from error
         with closing_loggers(cli.loggers), cli.lock:
             return _trained(cli, silent=silent)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.config.builder import ZooCLI
+from zoo.config.failures import explained_memory
 from zoo.config.processes import Processes, joined
 from zoo.config.resolve import ConfigSources, resolve
 from zoo.config.run_sources import run_sources, show_split_notes
@@ -93,7 +94,8 @@ def evaluate(
             predictions = Predictions(len(cli.model.spec.classes), table=table, temperature=cli.model.temperature)
             collected = [CollectPredictions(predictions.add if alone else gathered.add)] if tested else []
             trainer.callbacks += [counted, *collected]  # type: ignore[attr-defined]  # set by a connector
-            getattr(trainer, command)(cli.model, cli.datamodule, verbose=False)
+            with explained_memory(cli.datamodule):
+                getattr(trainer, command)(cli.model, cli.datamodule, verbose=False)
             results = {name: float(value) for name, value in trainer.callback_metrics.items()}
             _require_finite(results, cli.checkpoint_path)
             if tested and not alone:

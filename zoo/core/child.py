@@ -79,8 +79,9 @@ class Child:
         # -P: a file in the working folder must not stand for a module.
         command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve({self.function!r})"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self._process = process = subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        self._process = process
         self._answers = queue.Queue()
         Thread(target=_read, args=(process.stdout, self._answers), daemon=True).start()
         return process

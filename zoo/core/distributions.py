@@ -162,7 +162,8 @@ def _parsed(lines: Iterable[str]) -> Iterator[EntryPoint]:
 
 def _name_and_version(distribution: Distribution) -> tuple[str, str]:
     try:
-        texts = [distribution.metadata.get(key) for key in ("Name", "Version")]
+        fields = distribution.metadata
+        texts = [(fields.get_all(key) or [""])[0] for key in ("Name", "Version")]
     except (ValueError, OSError, TypeError, AttributeError) as error:  # binary, or no METADATA at all
         raise ValueError(f"METADATA cannot be read ({_reason(error)})") from error
     for key, text in zip(("Name", "Version"), texts, strict=True):

@@ -42,14 +42,14 @@ class Summary:
     samples: list[list[np.ndarray]]
 
 
-def default_parts(unsplit: Any, root: Path) -> Parts:
+def default_parts(unsplit: Any, root: Path, place: Place) -> Parts:
     """Return the parts that are drawn by default from a data set that has no splits at all."""
     fractions = (SplitOptions.val_fraction, TEST_FRACTION)
     if hasattr(unsplit, "path"):
         keys = [normal_path(path) for path in relative_paths(unsplit, root)]
         parts = hash_split(group_keys(unsplit, keys), SPLIT_SEED, fractions)
     else:
-        parts = count_split(labels(unsplit), SPLIT_SEED, fractions)
+        parts = count_split(labels(unsplit, place), SPLIT_SEED, fractions)
     return dict(zip(SPLITS, parts, strict=True))
 
 
@@ -87,7 +87,7 @@ def summarise(
     train_labels = labels(train, places["train"])
     by_split = {split: labels(dataset, places[split]) for split, dataset in splits.items()}
     if getattr(train, "unsplit", False):
-        by_split = {split: train_labels[part] for split, part in default_parts(train, root).items()}
+        by_split = {split: train_labels[part] for split, part in default_parts(train, root, places["train"]).items()}
     counts = {split: np.bincount(values, minlength=len(classes)).tolist() for split, values in by_split.items()}
     depth = channels(train, places["train"])
     samples: list[list[np.ndarray]] = []

@@ -36,9 +36,10 @@ def item_labels(data: ImageData, split: Split) -> np.ndarray:
         NoSplitError, ImageError, DownloadError, UserError: as ``ImageData.source``.
     """
     dataset, items = data.splits.items(split)
-    if items is not None:
-        return data.splits.labels[items]
-    return inspection.labels(dataset, data.splits.place(dataset), data.source(split))
+    if items is None:
+        return inspection.labels(dataset, data.splits.place(dataset), data.source(split))
+    chosen: np.ndarray = data.splits.labels[items]
+    return chosen
 
 
 def files_root(data: ImageData) -> Path:

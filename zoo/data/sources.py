@@ -20,6 +20,7 @@ from zoo.data.augmentation import Augmentation
 from zoo.data.contract import Place
 from zoo.data.item_reader import ItemReader
 from zoo.data.pixel_cache import PixelCache
+from zoo.data.worker_deaths import named_deaths
 
 Batch = tuple[Tensor, Tensor]
 
@@ -173,7 +174,7 @@ class StreamSource:
             keys = [list(zip(batch, drawn.tolist(), strict=True)) for batch, drawn in zip(keys, choices, strict=True)]
         # The list is changed in place: a DataLoader that lives on cannot get another one.
         loader.batch_sampler[:] = keys  # type: ignore[index]
-        for images, labels, problems in loader:
+        for images, labels, problems in named_deaths(loader, self._dataset_name()):
             damaged = _damaged(problems)
             if damaged and not self.items.skip_bad:
                 raise self._damage()
@@ -193,7 +194,9 @@ class StreamSource:
             whole = StreamSource(dataset, self.items.spec, workers=self.workers, skip_bad=True, place=place)
             loader = whole._loader()
             loader.batch_sampler[:] = torch.split(torch.arange(len(dataset)), CHUNK)  # type: ignore[index]
-            problems += [problem for *_, found in loader for problem in _damaged(found)]
+            problems += [
+                problem for *_, found in named_deaths(loader, whole._dataset_name()) for problem in _damaged(found)
+            ]
         if len(problems) == 1:
             return ImageError(f"{problems[0]} (--data.skip_bad true leaves such images out)")
         more = f" and {len(problems) - NAMED:,} more, which zoo check names" if len(problems) > NAMED else ""
@@ -245,6 +248,9 @@ class StreamSource:
     def stop_workers(self) -> None:
         """Stop the workers that live on; a later pass starts its own."""
         self._persistent = None
+
+    def _dataset_name(self) -> str:
+        return self.items.place.name if self.items.place is not None else ""
 
     def _loader(self, persistent: bool = False) -> DataLoader[Any]:
         """Return a DataLoader whose ``batch_sampler``, a list of batches of indices, is still empty."""

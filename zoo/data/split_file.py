@@ -171,3 +171,8 @@ def _read_lists(folder: Path) -> list[SplitRow]:
             raise UserError(f"{path} cannot be read: {error.strerror}") from error
         rows += [SplitRow(line.strip(), None, str(split)) for line in text.split("\n") if line.strip()]
     return rows
+
+
+def fold_order(fold: str) -> tuple[int, str]:
+    """Return a key that sorts folds by their numbers, and names of folds before them."""
+    return (int(fold), "") if fold.isdecimal() else (-1, fold)

@@ -21,7 +21,7 @@ from zoo.data.groups import group_keys
 from zoo.data.new_images import describe_new_images, place_new_images
 from zoo.data.sources import Source
 from zoo.data.split import SPLIT_SEED, count_split, hash_split, normal_path
-from zoo.data.split_file import SplitRow, digests, file_size, read_split, relative_paths
+from zoo.data.split_file import SplitRow, digests, file_size, fold_order, read_split, relative_paths
 from zoo.data.split_notes import changed, equal_files, lacking_classes, outside, seed_remedy
 from zoo.data.split_options import SplitOptions
 
@@ -212,7 +212,7 @@ class DatasetSplits:
             )
         placed = self._placed(keys, rows) if rule.new_images == "train" else {}
         self.notes += outside(rule.source, rows, [key for item, key in enumerate(keys) if item not in placed])
-        folds = sorted({row.fold for row in rows.values() if row.fold is not None}, key=_number)
+        folds = sorted({row.fold for row in rows.values() if row.fold is not None}, key=fold_order)
         if (rule.folds or 0) != len(folds):
             has = f"{len(folds)} folds" if folds else "splits, and no column 'fold'"
             wanted = f"data.folds is {rule.folds}" if rule.folds else "data.folds is not given"
@@ -298,7 +298,3 @@ class DatasetSplits:
             f"data set '{self.name}' has {count:,} images{of}, too few{fraction} ({counts}); add images, choose other "
             f"fractions, or make splits of your own{seed}"
         )
-
-
-def _number(fold: str) -> tuple[int, str]:
-    return (int(fold), "") if fold.isdecimal() else (-1, fold)

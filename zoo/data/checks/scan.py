@@ -23,14 +23,24 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from zoo.core import registry
-from zoo.core.errors import NoSplitError, UserError, ZooError, text_of
+from zoo.core.errors import ImageError, NoSplitError, UserError, ZooError, text_of
 from zoo.data.checks.duplicates import SIDE
 from zoo.data.checks.notes import notes
-from zoo.data.contract import BrokenDatasetError, ItemRaisesError, Place, Split, read_item, require_dataset
+from zoo.data.contract import (
+    BrokenDatasetError,
+    ItemRaisesError,
+    Place,
+    Split,
+    as_tensor,
+    read_item,
+    require_dataset,
+    require_listed,
+)
 from zoo.data.inspection import channels, white_level
 from zoo.data.sources import leave_signals_to_main
 from zoo.data.split_options import SplitOptions
 from zoo.data.splits import SPLITS, DatasetSplits, Parts
+from zoo.data.worker_deaths import named_deaths
 from zoo.images.files import to_mode, viewable
 from zoo.runtime import WHITE_LEVEL, to_8_bits
 
@@ -140,6 +150,8 @@ def _opened(name: str, root: Path, options: Mapping[str, Any]) -> tuple[dict[Spl
             missing[split] = error
             continue
         require_dataset(name, split, opened[split])
+        if not hasattr(registry.load("dataset", name), "as_found"):
+            require_listed(name, split, opened[split])
     return opened, missing
 
 
@@ -189,7 +201,14 @@ def _scan_split(place: Place, dataset: Any, workers: int) -> SplitScan:
         collate_fn=list,
         worker_init_fn=leave_signals_to_main,
     )
-    chunks = track(loader, split, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    chunks = track(
+        named_deaths(loader, place.name),
+        split,
+        len(loader),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
     scanned: list[ImageRecord] = []
     for chunk in chunks:
         for record in chunk:
@@ -208,6 +227,7 @@ class _Records:
         self.classes = list(map(str, dataset.classes))
         self.labels = getattr(dataset, "labels", None)
         self.path = getattr(dataset, "path", None)
+        self.depth = self._depth()
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -216,6 +236,8 @@ class _Records:
         file = None if self.path is None else str(self.path(index))
         try:
             item, label = read_item(self.dataset, index, self.place)
+            if not hasattr(item, "getbands") and self.depth is not None:
+                as_tensor(item, self.depth)
             image = _to_image(item)
             size, mode = item.size if hasattr(item, "getbands") else image.size, getattr(item, "mode", image.mode)
             if file is not None and hasattr(
@@ -234,6 +256,13 @@ class _Records:
         thumbnail = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         name = self._class_name(label)
         return ImageRecord(self.split, index, int(label), name, file, "", size, mode, digest, thumbnail)
+
+    def _depth(self) -> int | None:
+        """Return the channels of the data set's arrays; None where its first item does not tell."""
+        try:
+            return channels(self.dataset, self.place) if len(self.dataset) else None
+        except (ImageError, ItemRaisesError):  # which the scan names
+            return None
 
     def _unreadable(self, index: int, file: str | None, error: Exception) -> ImageRecord:
         label = -1 if self.labels is None else int(self.labels[index])
