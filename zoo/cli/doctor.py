@@ -27,7 +27,7 @@ from zoo.cli.parser import Parser
 from zoo.core import registry
 from zoo.core.child import Child, NoAnswerError
 from zoo.core.console import printable
-from zoo.core.distributions import all_broken, hide_broken
+from zoo.core.distributions import all_broken
 from zoo.core.entry_points import entry_of
 from zoo.core.errors import UserError, brief
 from zoo.core.registry import Entry
@@ -35,10 +35,19 @@ from zoo.core.registry import Entry
 #: Seconds that one entry point may take; importing torch for the first of them counts in.
 PATIENCE = 60
 
+#: Characters of a state that a cell of the table holds.
+LONGEST_CELL = 120
+
 #: Characters of a traceback that are shown.
 LONGEST_TRACEBACK = 20_000
 
 WORKS = "works"
+
+#: The state of what is imported and needs an option or files to be tried.
+IMPORTS = {
+    "dataset": "imports; zoo check reads its images",
+    "architecture": "imports; zoo info builds it with your options",
+}
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy", "pillow")
 
@@ -93,7 +102,6 @@ def diagnose(entries: Sequence[Entry], patience: float = PATIENCE) -> Iterator[D
 
 def examine(key: Sequence[Any]) -> dict[str, Any]:
     """Return what Diagnosis holds of the entry of a key, as the child process does."""
-    hide_broken()
     entry, begin = entry_of(key), time.perf_counter()
     try:
         value = entry.entry_point.load()
@@ -145,12 +153,14 @@ def _broken_clause(entry: Entry, value: Any) -> str:
 
 def _broken_part(entry: Entry) -> str:
     """Return what a part of training does wrong when it is tried, or an empty string."""
-    from zoo.config.part_trials import try_part
+    from zoo.config.part_trials import NotTriedError, try_part
 
     try:
         try_part(entry)
+    except NotTriedError:
+        return IMPORTS[entry.kind]
     except UserError as error:
-        return re.sub(r"^\w+ '[^']*'( of \S+ \S+)?:? ", "", str(error))  # the row has the name
+        return re.sub(r"^(data )?\w+ '[^']*'( of \S+ \S+)?:? ", "", str(error))  # the row has the name
     return ""
 
 
@@ -206,7 +216,7 @@ def show_state(debug: bool = False) -> None:
             seconds,
             printable(diagnosis.state),
         )
-        if diagnosis.state != WORKS:
+        if diagnosis.state not in (WORKS, *IMPORTS.values()):
             wrong.append(diagnosis)
     Console(highlight=False, emoji=False, markup=False).print(table)
     for diagnosis in wrong:
@@ -216,6 +226,11 @@ def show_state(debug: bool = False) -> None:
     console.print(f"{len(everything) - len(wrong)} of {len(everything)} entry points work")
     for broken in all_broken():
         console.print(printable(str(broken)))
+
+
+def _shortened(state: str) -> str:
+    """Return a state for a cell; the line under the table has all of it."""
+    return state if len(state) <= LONGEST_CELL else f"{state[:LONGEST_CELL]}..."
 
 
 def _environment() -> Iterator[str]:

@@ -10,13 +10,15 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from signal import Signals
 from threading import Thread
 from typing import Any
+
+from zoo.core.distributions import hide_broken
 
 
 class NoAnswerError(Exception):
@@ -99,7 +101,7 @@ def _described(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
     with contextlib.suppress(ValueError):
-        return f"signal {-status}, {Signals(-status).name}"
+        return f"signal {-status}, {signal.Signals(-status).name}"
     return f"signal {-status}"
 
 
@@ -109,6 +111,8 @@ def serve(function: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides what Ctrl-C does
+    hide_broken()
     module, _, name = function.partition(":")
     call: Callable[[Any], Any] = getattr(import_module(module), name)
     for line in questions:

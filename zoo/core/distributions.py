@@ -18,6 +18,9 @@ from typing import Any
 #: How the groups of zoo begin.
 PREFIX = "zoo."
 
+#: Folders that this process's other users of importlib.metadata do not see.
+_hidden: set[str] = set()
+
 SECTION = re.compile(r"\[(?P<group>.*)\]")
 
 #: What an entry point leads to, with the extras that older tools write behind it.
@@ -86,14 +89,14 @@ def hide_broken() -> None:
     Without it ``import torch`` fails, which reads the entry points of everything that is installed.
     """
     hidden = {broken.folder for broken in scan_distributions().broken if broken.others_fail}
-    if not hidden:
-        return
-    discover = metadata.MetadataPathFinder.find_distributions.__func__  # type: ignore[attr-defined]
+    if hidden and not _hidden:
+        discover = metadata.MetadataPathFinder.find_distributions.__func__  # type: ignore[attr-defined]
 
-    def find_distributions(cls: type, *context: Any, **named: Any) -> Iterator[Distribution]:
-        return (each for each in discover(cls, *context, **named) if _folder(each) not in hidden)
+        def find_distributions(cls: type, *context: Any, **named: Any) -> Iterator[Distribution]:
+            return (each for each in discover(cls, *context, **named) if _folder(each) not in _hidden)
 
-    metadata.MetadataPathFinder.find_distributions = classmethod(find_distributions)  # type: ignore[assignment]
+        metadata.MetadataPathFinder.find_distributions = classmethod(find_distributions)  # type: ignore[assignment]
+    _hidden.update(hidden)
 
 
 def refresh() -> None:

@@ -231,7 +231,8 @@ def _unknown(kind: Kind, name: str, origin: str) -> UserError:
     if origin:
         return UserError(f"{KINDS[kind].title} '{name}' is of {origin}, which is not installed: pip install '{origin}'")
     listing = "zoo --help" if kind == "command" else f"zoo list {KINDS[kind].plural}"
-    left_out = "".join(f"; {broken}" for broken in scan_distributions().broken)
+    count = len(scan_distributions().broken)
+    left_out = f"; broken metadata of {count} installed packages is left out: 'zoo doctor' names it" if count else ""
     return UserError(f"unknown {KINDS[kind].title} '{name}'{_hint(kind, name)} ('{listing}' shows all){left_out}")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from zoo.core import registry
 from zoo.core.errors import ZooError
 from zoo.core.kinds import Kind
+from zoo.data.contract import BrokenDatasetError
+from zoo.models.contract import BrokenNetworkError
 
 
 class ContractError(ZooError, AssertionError):
@@ -19,6 +23,15 @@ def require(condition: bool, rule: str) -> None:
     """Raise a ContractError that states the rule, where the condition is false."""
     if not condition:
         raise ContractError(f"breaks the contract: {rule}")
+
+
+@contextmanager
+def clauses() -> Iterator[None]:
+    """Raise a ContractError where a clause is broken that zoo's own commands check as well."""
+    try:
+        yield
+    except (BrokenNetworkError, BrokenDatasetError) as error:
+        raise ContractError(str(error)) from error
 
 
 def builder_of(kind: Kind, value: Any) -> Any:

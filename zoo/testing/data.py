@@ -14,8 +14,8 @@ import torch
 from zoo.core.errors import NoSplitError, UserError
 from zoo.core.spec import InputSpec
 from zoo.data.augmentation_setting import Setting, build_augmentation
-from zoo.data.contract import as_tensor
-from zoo.testing.contract import ContractError, builder_of, require
+from zoo.data.contract import Place, as_tensor, read_item, require_dataset, require_listed
+from zoo.testing.contract import ContractError, builder_of, clauses, require
 from zoo.testing.inputs import random_images
 
 #: Items of each split that are checked, evenly spaced.
@@ -41,10 +41,14 @@ def check_dataset(dataset: str | Callable[..., Any], *, root: str | Path, **opti
             splits[split] = builder(Path(root), split, **options)
         except NoSplitError:
             require(split != "train", "there is a train split")
+    name = dataset if isinstance(dataset, str) else getattr(dataset, "__name__", "builder")
+    with clauses():
+        for split, data in splits.items():
+            require_dataset(name, split, data)
     classes = list(splits["train"].classes)
     valid = all(isinstance(name, str) for name in classes) and len(set(classes)) == len(classes) >= 2
     require(valid, f"classes are at least two different texts, received {classes!r}")
-    seen = {split: _check_split(split, data, classes) for split, data in splits.items()}
+    seen = {split: _check_split(name, split, data, classes) for split, data in splits.items()}
     for split in seen.keys() - {"train"}:
         shared = len(seen[split] & seen["train"])
         require(
@@ -79,24 +83,23 @@ def check_augmentation(setting: Setting, *, channels: Sequence[int] = (1, 3), si
             require(torch.equal(changed, again.change(image, choice)), "it is the same after pickling")
 
 
-def _check_split(split: str, data: Any, classes: list[str]) -> set[str]:
+def _check_split(name: str, split: str, data: Any, classes: list[str]) -> set[str]:
     """Check the items of a split, and return the digests of their pixels."""
     require(list(data.classes) == classes, f"every split has the classes of train; {split} has {list(data.classes)!r}")
     require(len(data) > 0, f"a split holds an image; {split} holds none")
+    with clauses():
+        require_listed(name, split, data)
     try:
         again = pickle.loads(pickle.dumps(data))
     except Exception as error:
         raise ContractError(f"breaks the contract: a data set can be pickled, for worker processes: {error}") from error
     require(len(again) == len(data), "a pickled data set is of the same length")
     listed = getattr(data, "labels", None)
-    require(listed is None or len(listed) == len(data), f"labels are as many as items, in {split}")
     digests, channels = set(), set()
     for index in np.unique(np.linspace(0, len(data) - 1, SAMPLE).astype(int)).tolist():
-        image, label = data[index]
+        with clauses():
+            image, label = read_item(data, index, Place(name, split, len(classes)))
         where = f"item {index} of {split}"
-        require(
-            int(label) == label and 0 <= label < len(classes), f"labels are 0 to {len(classes) - 1}; {where}: {label!r}"
-        )
         require(listed is None or int(listed[index]) == label, f"labels agree with the items; {where}")
         pixels = _pixels(image, where)
         channels.add(pixels.shape[2])

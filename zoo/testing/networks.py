@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.core.errors import RunError
 from zoo.core.spec import InputSpec
 from zoo.export.forms import to_onnx
 from zoo.images.preprocess import Preprocess
 from zoo.models.classifier import Classifier
+from zoo.models.contract import require_logits, require_module
 from zoo.models.layers import layers
 from zoo.models.pretrained import find_weights, pretrained_classifier
-from zoo.testing.contract import ContractError, builder_of, require
+from zoo.testing.contract import ContractError, builder_of, clauses, require
 from zoo.testing.inputs import random_images
 
 
@@ -44,22 +45,21 @@ def check_architecture(
         UserError: the name is unknown, or the builder refuses the channels, classes, size or hyperparameters.
     """
     builder = builder_of("architecture", architecture)
+    name = architecture if isinstance(architecture, str) else getattr(architecture, "__name__", "builder")
     for depth in channels:
         for count in classes:
             spec = InputSpec(tuple(map(str, range(count))), depth, *size, (0.5,) * depth, (0.25,) * depth)
             torch.manual_seed(0)
-            network = builder(spec, **hyperparameters)
-            require(
-                isinstance(network, nn.Module), f"a builder returns an nn.Module, received {type(network).__name__}"
-            )
-            _check_logits(network, spec)
-            _check_gradients(network, spec)
+            with clauses():
+                network = require_module(name, builder(spec, **hyperparameters))
+            _check_logits(name, network, spec)
+            _check_gradients(name, network, spec)
             _check_layers(network, spec)
             _check_copies(network, builder(spec, **hyperparameters), spec)
     _check_onnx(network, spec)  # only the last network: it takes seconds
 
 
-def _check_logits(network: nn.Module, spec: InputSpec) -> None:
+def _check_logits(name: str, network: nn.Module, spec: InputSpec) -> None:
     """Evaluation: right shape, finite, equal when repeated, each image independent of its batch, no state changed."""
     network.eval()
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -68,12 +68,9 @@ def _check_logits(network: nn.Module, spec: InputSpec) -> None:
             images = random_images(spec, count)
             untouched = images.clone()
             logits = network(images)
-            expected = (count, len(spec.classes))
-            received = f"{tuple(logits.shape)} {logits.dtype}" if isinstance(logits, Tensor) else type(logits).__name__
-            require(
-                isinstance(logits, Tensor) and logits.shape == expected and logits.dtype == torch.float32,
-                f"logits are float32 {expected} for {tuple(images.shape)}, received {received}",
-            )
+            with clauses():
+                require_logits(name, network, logits, count, len(spec.classes))
+            require(logits.dtype == torch.float32, f"logits are float32, received {logits.dtype}")
             require(bool(logits.isfinite().all()), "logits are finite")
             require(torch.equal(images, untouched), "the input is left as it is")
             require(torch.equal(network(images), logits), "evaluation gives the same logits twice")
@@ -84,11 +81,14 @@ def _check_logits(network: nn.Module, spec: InputSpec) -> None:
     require(all(torch.equal(before[key], after[key]) for key in before), "evaluation leaves weights and buffers alone")
 
 
-def _check_gradients(network: nn.Module, spec: InputSpec) -> None:
+def _check_gradients(name: str, network: nn.Module, spec: InputSpec) -> None:
     """Training: every parameter gets a finite gradient."""
     network.train()
     labels = torch.arange(4) % len(spec.classes)
-    torch.autograd.backward(nn.functional.cross_entropy(network(random_images(spec, 4)), labels))
+    logits = network(random_images(spec, 4))
+    with clauses():
+        require_logits(name, network, logits, len(labels), len(spec.classes))
+    torch.autograd.backward(nn.functional.cross_entropy(logits, labels))
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             require(parameter.grad is not None, f"every parameter gets a gradient; {name} does not")
