@@ -8,6 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from zoo.core.errors import brief
+from zoo.core.foreign import is_users_stop
+
 #: Images in the batch: two, because batch normalisation and some squeezes treat a single image differently.
 BATCH = 2
 
@@ -33,7 +36,12 @@ def run_shapes(network: nn.Module, channels: int, height: int, width: int) -> No
     images = torch.empty(BATCH, channels, height, width, device="meta")
     with restored_modes(network), torch.no_grad():
         network.eval()
-        torch.func.functional_call(network, shapes, (images,), tie_weights=False)
+        try:
+            torch.func.functional_call(network, shapes, (images,), tie_weights=False)
+        except (KeyboardInterrupt, SystemExit) as error:
+            if is_users_stop(error):
+                raise
+            raise RuntimeError(f"the network raises {brief(error)}") from error
 
 
 @contextmanager
