@@ -12,6 +12,7 @@ from zoo.data.contract import (
     ItemRaisesError,
     Place,
     read_item,
+    require_attributes,
     require_dataset,
     require_listed,
 )
@@ -44,15 +45,26 @@ class Data:
         ({"length": 6.5}, "the length of its val split must be a whole number, 0 or more, received 6.5"),
         ({"length": -3}, "0 or more, received -3"),
         ({"length": None}, "0 or more, received None"),
-        ({"channels": "x"}, "channels of its val split must be a whole number, 1 or more, received 'x'"),
-        ({"image_size": 7}, r"image_size of its val split must be \(height, width\) in pixels, received 7"),
-        ({"mean": "x"}, "mean of its val split must be numbers, one a channel, received 'x'"),
     ],
 )
 def test_what_a_data_set_must_have(changed, clause):
     require_dataset("mine", "val", Data())
     with pytest.raises(BrokenDatasetError, match=f"data set 'mine' breaks the contract: .*{clause}"):
         require_dataset("mine", "val", Data(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "clause"),
+    [
+        ({"channels": "x"}, "channels of its val split must be a whole number, 1 or more, received 'x'"),
+        ({"image_size": 7}, r"image_size of its val split must be \(height, width\) in pixels, received 7"),
+        ({"mean": "x"}, "mean of its val split must be numbers, one a channel, received 'x'"),
+    ],
+)
+def test_what_a_data_set_may_say_of_its_images(changed, clause):
+    require_attributes("mine", "val", Data(channels=1, image_size=(8, 8), mean=[0.5]))
+    with pytest.raises(BrokenDatasetError, match=clause):
+        require_attributes("mine", "val", Data(**changed))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +187,7 @@ TRAIN = (
 @pytest.fixture
 def odd(zoo, install):
     """Run a command on a data set with a fault; return the status and the line of the error."""
-    install("odd-data", "[zoo.datasets]\nodd = odd_data:build\n", SOURCE, "odd_data")
+    install("odd-data", "[zoo.datasets]\nodd = odd_items:build\n", SOURCE, "odd_items")
 
     def run(*words):
         status, _, err = zoo(*words)

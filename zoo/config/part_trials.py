@@ -115,7 +115,14 @@ def try_dataset(name: str) -> None:
     """
     import numpy as np
 
-    from zoo.data.contract import BrokenDatasetError, Place, read_item, require_dataset, require_listed
+    from zoo.data.contract import (
+        BrokenDatasetError,
+        Place,
+        read_item,
+        require_attributes,
+        require_dataset,
+        require_listed,
+    )
 
     with TemporaryDirectory() as root, _no_network():
         try:
@@ -126,6 +133,7 @@ def try_dataset(name: str) -> None:
         if not len(dataset):
             raise NotTriedError
         require_listed(name, "train", dataset)
+        require_attributes(name, "train", dataset)
         place = Place(name, "train", len(list(dataset.classes)))
         for index in np.unique(np.linspace(0, len(dataset) - 1, ITEMS).astype(int)).tolist():
             with suppress(ImageError):  # zoo check names damaged images

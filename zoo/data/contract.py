@@ -108,6 +108,16 @@ def require_dataset(name: str, split: str, dataset: Any) -> None:
             raise broken(
                 name, f"the length of its {split} split must be a whole number, 0 or more, received {length!r}"
             )
+
+
+def require_attributes(name: str, split: str, dataset: Any) -> None:
+    """Check what a data set says of its images, some of which may read the first one.
+
+    Raises:
+        BrokenDatasetError: an attribute is of another type; the message names it.
+        UserError: an attribute raises an error.
+    """
+    with errors_of(titled("dataset", name)):
         for attribute, (allowed, is_allowed) in ATTRIBUTES.items():
             value = getattr(dataset, attribute, None)
             if value is not None and not is_allowed(value):

@@ -10,7 +10,7 @@ import torch
 
 from zoo.core.errors import ImageError, UserError
 from zoo.core.spec import WHITE_LEVELS, InputSpec, Resize
-from zoo.data.contract import Place, read_item
+from zoo.data.contract import Place, read_item, require_attributes
 from zoo.data.input_options import InputOptions
 from zoo.data.item_reader import BAD
 from zoo.data.sources import MemorySource, Source
@@ -88,6 +88,7 @@ def geometry(splits: DatasetSplits, wanted: InputOptions, like: InputSpec | None
     """
     name, dataset = splits.name, splits.opened("train")
     place = splits.place(dataset)
+    require_attributes(name, place.split, dataset)
     own_channels = wanted.channels or channels(dataset, place)
     if like is not None and own_channels not in (1, like.channels):
         if like.channels == 1 and own_channels == 3:

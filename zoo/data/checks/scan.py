@@ -33,6 +33,7 @@ from zoo.data.contract import (
     Split,
     as_tensor,
     read_item,
+    require_attributes,
     require_dataset,
     require_listed,
 )
@@ -152,6 +153,7 @@ def _opened(name: str, root: Path, options: Mapping[str, Any]) -> tuple[dict[Spl
         require_dataset(name, split, opened[split])
         if not hasattr(registry.load("dataset", name), "as_found"):
             require_listed(name, split, opened[split])
+            require_attributes(name, split, opened[split])
     return opened, missing
 
 
@@ -248,7 +250,7 @@ class _Records:
         except BrokenDatasetError as error:
             if not isinstance(error, ItemRaisesError):
                 return error
-            return self._unreadable(index, file, error)
+            return self._unreadable(index, file, error.__cause__ or error)
         except Exception as error:  # a data set may raise any exception for a damaged item; the scan goes on
             return self._unreadable(index, file, error)
         pixels = np.ascontiguousarray(image if hasattr(item, "getbands") else item)
@@ -264,7 +266,7 @@ class _Records:
         except (ImageError, ItemRaisesError):  # which the scan names
             return None
 
-    def _unreadable(self, index: int, file: str | None, error: Exception) -> ImageRecord:
+    def _unreadable(self, index: int, file: str | None, error: BaseException) -> ImageRecord:
         label = -1 if self.labels is None else int(self.labels[index])
         return ImageRecord(self.split, index, label, self._class_name(label), file, " ".join(text_of(error).split()))
 
