@@ -171,7 +171,7 @@ def test_a_wheel_of_another_run_is_not_overwritten(digits_run, wheel, monkeypatc
     before = wheel.read_bytes()
     arguments = [str(digits_run)], "Digit.classifier", "1.0", str(wheel.parent)
     assert package(*arguments) == wheel  # the same content
-    monkeypatch.setattr("zoo.reports.card.model_card", lambda run, name: "another card")
+    monkeypatch.setattr("zoo.reports.card.model_card", lambda run, name, wheel: "another card")
     with pytest.raises(UserError, match=r"1\.0-py3-none-any\.whl holds another model.*; raise --version"):
         package(*arguments)
     assert wheel.read_bytes() == before

@@ -15,7 +15,7 @@ def parser() -> Parser:
     parser = Parser("card")
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--output", metavar="FILE", help="the file to write (default: RUN/README.md)")
-    parser.add_argument("--name", default="", help="what the model is called (default: the name of the run)")
+    parser.add_argument("--name", default="", help="what the model is called (default: after its network and data)")
     return parser
 
 

@@ -66,7 +66,7 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
     from zoo.runs.folder import Run
 
     silence_libraries()
-    require_name(name)
+    module = require_name(name)
     version = require_version(version)
     run = Run.open(args[0])
     checkpoint = read_checkpoint(run.trained())
@@ -74,7 +74,8 @@ def package(args: Sequence[str], name: str, version: str = "1.0", output: str = 
     export(args)
     print_stderr("writes the model card and the weights (2 of 3)")
     architecture = checkpoint["hyper_parameters"]["architecture"]
-    files: dict[str, Path | str] = {"model.onnx": run.path / "model.onnx", "README.md": model_card(run, name)}
+    card = model_card(run, name, f"{module}-{version}-py3-none-any.whl")
+    files: dict[str, Path | str] = {"model.onnx": run.path / "model.onnx", "README.md": card}
     if run.training_images.is_file():
         files[run.training_images.name] = run.training_images
     files |= {file.name: file for file in run.path.glob("*.py")}  # of a network that is a file

@@ -6,17 +6,16 @@ Model Reporting", 2019, https://arxiv.org/abs/1810.03993.
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from zoo.core.version import __version__
 from zoo.data.split_file import read_split
 from zoo.models.checkpoint import read_checkpoint, spec_of
+from zoo.reports.card_training import training_rows
+from zoo.reports.intervals import interval_text
 from zoo.reports.mcnemar import read_answers
 from zoo.reports.page import render
 from zoo.runs.config_file import read_config
@@ -24,19 +23,27 @@ from zoo.runs.folder import Run
 from zoo.runs.metrics import History, Monitor
 from zoo.runs.records import read_record
 
-#: The 97.5 % quantile of the normal distribution, for intervals of 95 %.
-QUANTILE = 1.959964
+#: How images become the network's size, as a sentence goes on.
+FITS = {
+    "cover": "the middle of an image, scaled to it",
+    "letterbox": "the whole image, scaled into it, with bars beside it",
+    "stretch": "the whole image, each side scaled to it",
+}
+
+#: Data sets of the user's own images, which are called after their folder or table, and their type on the Hub.
+OWN_IMAGES = {"folder": "imagefolder", "table": "csv"}
 
 #: Classes of which the card shows a row each.
 MAX_CLASSES = 100
 
 
-def model_card(run: Run, name: str = "") -> str:
+def model_card(run: Run, name: str = "", wheel: str = "") -> str:
     """Return the card of a run's best checkpoint.
 
     Args:
         run: a trained one; figures of a test are there once ``zoo test`` has measured it.
-        name: what the model is called; by default the run's title.
+        name: what the model is called; by default after its network and data.
+        wheel: the file that installs it, where it is a package.
 
     Raises:
         CheckpointError: the run has no checkpoint, or an unreadable one.
@@ -44,58 +51,49 @@ def model_card(run: Run, name: str = "") -> str:
     """
     path, config = run.trained(), read_config(run.config)
     checkpoint = read_checkpoint(path)
-    spec, data, trainer = spec_of(checkpoint, path), config["data"], config["trainer"]
+    spec, dataset, history = spec_of(checkpoint, path), _dataset(config["data"]), History.of(run)
     results = read_record(run.results)
-    monitor = Monitor.of(config)
-    figures = _figures(results)
+    architecture = checkpoint["hyper_parameters"]["architecture"]
+    title = name or f"{architecture['name'].rpartition('/')[2]} trained on {dataset['name']}"
+    monitor, counts = Monitor.of(config), _counts(run, spec.classes)
     return render(
         "card.md",
         {},
-        front=yaml.safe_dump(_front_matter(name or run.title, data, results), sort_keys=False, allow_unicode=True),
-        name=name or run.title,
-        model=name or "model.onnx",
+        front=yaml.safe_dump(_front_matter(title, dataset, results), sort_keys=False, allow_unicode=True),
+        name=title,
+        model=name if wheel else "model.onnx",
+        wheel=wheel,
         spec=spec,
+        fit=FITS[spec.resize.fit],
         classes=[_cell(text) for text in spec.classes],
-        dataset=data["dataset"]["name"],
-        counts=_counts(run, spec.classes),
+        dataset=dataset["name"],
+        kind=config["data"]["dataset"]["name"],
+        counts=counts,
         per_class=_per_class(run, spec.classes) if results else [],
-        max_classes=MAX_CLASSES,
-        rows=figures,
+        rows=_figures(results),
         tested=results.get("images"),
-        best=History.of(run).best(monitor),
+        best=history.best(monitor),
+        validations=len(history.validations),
         monitor=monitor,
-        architecture=checkpoint["hyper_parameters"]["architecture"],
-        parameters=sum(value.numel() for value in checkpoint["state_dict"].values()),
-        weights=config["model"].get("weights"),
-        freeze=config["model"].get("freeze"),
-        optimizer=_class_text(config.get("optimizer")),
-        schedule=_class_text(config.get("lr_scheduler")),
-        epochs=trainer["max_epochs"],
-        batch_size=data["batch_size"],
-        augmentation=data.get("augmentation"),
-        seed=config["seed_everything"],
-        epoch=checkpoint["epoch"] + 1,
-        step=checkpoint["global_step"],
-        digest=_sha256(path),
-        ranges=run.known_training_images(),
-        version=__version__,
+        training=training_rows(config, checkpoint, path, history, sum(counts.get("train", {}).values())),
+        ranges={key: _range_text(key, values) for key, values in run.known_training_images().items()},
     )
 
 
-def interval(correct: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share by E. B. Wilson, 1927: https://doi.org/10.1080/01621459.1927.10502953.
-
-    Args:
-        correct: the number of successes.
-        count: of how many, 1 or more.
-    """
-    share, square = correct / count, QUANTILE**2
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    half = QUANTILE / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+def _dataset(data: dict[str, Any]) -> dict[str, str]:
+    """Return what the Hub reads of a data set; the user's own images are called after their folder or table."""
+    name = data["dataset"]["name"]
+    own = name in OWN_IMAGES
+    title = Path(str(data.get("root") or "")).name if own else name
+    return {"type": OWN_IMAGES.get(name, name), "name": title or "images", "split": "test"}
 
 
-def _front_matter(name: str, data: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+def _range_text(quantity: str, values: list[float]) -> str:
+    form = ".0f" if quantity in ("width", "height") else ".2f"
+    return f"{quantity} {values[0]:{form}} to {values[1]:{form}}"
+
+
+def _front_matter(name: str, dataset: dict[str, str], results: dict[str, Any]) -> dict[str, Any]:
     front: dict[str, Any] = {
         "library_name": "zoo-classifiers",
         "pipeline_tag": "image-classification",
@@ -104,7 +102,6 @@ def _front_matter(name: str, data: dict[str, Any], results: dict[str, Any]) -> d
     measured = {key.removeprefix("test/"): value for key, value in results.items() if key.startswith("test/")}
     if measured:
         front["metrics"] = [key for key in ("accuracy", "f1") if key in measured]
-        dataset = {"type": data["dataset"]["name"], "name": data["dataset"]["name"], "split": "test"}
         front["model-index"] = [
             {
                 "name": name,
@@ -127,12 +124,9 @@ def _figures(results: dict[str, Any]) -> list[tuple[str, str, str]]:
     for key, title in names.items():
         if (value := results.get(f"test/{key}")) is None:
             continue
-        if not key.endswith("accuracy"):
-            rows.append((title, f"{value:.4f}", ""))
-            continue
-        count = results.get("images")
-        low, high = interval(value * count, count) if count else (0.0, 1.0)
-        rows.append((title, f"{value:.1%}", f"{low:.1%} to {high:.1%}"))
+        count = results.get("images") if key.endswith("accuracy") else None
+        text = f"{value:.3f}" if key == "loss" else f"{value:.1%}"
+        rows.append((title, text, interval_text(value * count, count) if count else ""))
     return rows
 
 
@@ -157,25 +151,11 @@ def _per_class(run: Run, classes: tuple[str, ...]) -> list[tuple[str, int, str, 
         correct[label] += label == prediction
     rows = []
     for name in filter(total.__contains__, classes):
-        low, high = interval(correct[name], total[name])
-        rows.append((_cell(name), total[name], f"{correct[name] / total[name]:.1%}", f"{low:.1%} to {high:.1%}"))
+        share = f"{correct[name] / total[name]:.1%}"
+        rows.append((_cell(name), total[name], share, interval_text(correct[name], total[name])))
     return rows
-
-
-def _class_text(config: dict[str, Any] | None) -> str:
-    """Return a class and its main argument: ``SGD, lr 0.1``; empty without one."""
-    if not config:
-        return ""
-    arguments = config.get("init_args") or {}
-    rate = next((f", {key} {arguments[key]:g}" for key in ("lr", "max_lr") if arguments.get(key)), "")
-    return str(config["class_path"]).rpartition(".")[2] + rate
 
 
 def _cell(text: str) -> str:
     """Return a text that stays in a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
