@@ -144,7 +144,7 @@ def _foreign(draw: st.DrawFn, pristine: Path) -> bytes:
 def _case(draw: st.DrawFn, pristine: Path) -> Case:
     others = st.one_of(_other_zip(pristine), damaged(saved(content(pristine)), 200), _foreign(pristine))
     data = draw(weighted(_fields(pristine), others, 3))
-    argv = draw(weighted(st.sampled_from(COMMANDS), st.sampled_from(SLOW_COMMANDS), 6))
+    argv = draw(weighted(st.sampled_from(COMMANDS), st.sampled_from(SLOW_COMMANDS), 15))
     files = {"run/checkpoints/last.ckpt": data, "run/checkpoints/best.ckpt": data}
     return Case(argv, files, run=True, writes=("case/run",))
 

@@ -123,5 +123,5 @@ def nonsense(draw: st.DrawFn) -> Case:
 
 
 command_lines = weighted(
-    weighted(others(LIGHT), nonsense()), st.one_of(fits(), others(tuple(set(OTHERS) - set(LIGHT)))), 8
+    weighted(others(LIGHT), nonsense()), st.one_of(fits(), others(tuple(set(OTHERS) - set(LIGHT)))), 15
 )

@@ -143,10 +143,10 @@ def _of_a_run(draw: st.DrawFn, pristine: Path) -> Case:
         content = json.dumps(tree, default=str, skipkeys=True).encode()
     else:
         content = draw(damaged(content, len(content)))
-    argv = draw(weighted(st.sampled_from(RUN_COMMANDS), st.sampled_from(SLOW_COMMANDS), 8))
+    argv = draw(weighted(st.sampled_from(RUN_COMMANDS), st.sampled_from(SLOW_COMMANDS), 15))
     return Case(argv, {f"run/{name}": content}, run=True, writes=("case/",))
 
 
 def config_files(pristine: Path) -> st.SearchStrategy[Case]:
     """Return the family, about the folder that ``workshop`` has filled."""
-    return weighted(_of_a_run(pristine), _configs(pristine), 4)
+    return weighted(_of_a_run(pristine), _configs(pristine), 6)

@@ -26,8 +26,11 @@ from zoo.cli import main
 #: A module on sys.path that only a case's own files name: importing it is running what a stranger wrote.
 CANARY = "canary_of_the_fuzz"
 
-#: After so many seconds of the clock a command is stopped, and has failed: others may share the processor.
-LIMIT_SECONDS = 60
+#: After so many seconds of the processor a command is stopped, and has failed.
+LIMIT_SECONDS = 15
+
+#: The same of the clock, where it waits: others may share the processor.
+LIMIT_WAITING = 200
 
 #: What a command may map beside what the process has: a bomb ends in a MemoryError.
 LIMIT_BYTES = 3 * 2**30
@@ -68,7 +71,8 @@ class Outcome:
         status: its exit status; None where it let an exception through.
         out: what it printed to stdout, by whatever library.
         err: the same of stderr.
-        seconds: of the processor, or of the clock where it was stopped.
+        seconds: of the processor.
+        stopped: whether it took too long of either, and was stopped.
         growth: bytes of memory that it took at most beside what the process had.
         changed: files that were there before and are others now, or gone.
         left: new files and folders.
@@ -81,6 +85,7 @@ class Outcome:
     out: str
     err: str
     seconds: float
+    stopped: bool
     growth: int
     changed: tuple[str, ...]
     left: tuple[str, ...]
@@ -121,7 +126,17 @@ class Sandbox:
         out, err = texts()
         self._put_back()
         return Outcome(
-            status, out, err, seconds, growth, changed, left, imported(), guard["started"], guard["interrupted"]
+            status,
+            out,
+            err,
+            seconds,
+            guard["stopped"],
+            growth,
+            changed,
+            left,
+            imported(),
+            guard["started"],
+            guard["interrupted"],
         )
 
     def _fill(self) -> None:
@@ -159,7 +174,7 @@ def _measured(argv: tuple[str, ...]) -> tuple[int | None, float, int]:
     base = _memory("VmRSS")
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    begin, clock = time.process_time(), time.monotonic()
+    begin = time.process_time()
     status: int | None
     try:
         status = main(list(argv))
@@ -168,8 +183,7 @@ def _measured(argv: tuple[str, ...]) -> tuple[int | None, float, int]:
     except BaseException as error:
         print(f"Traceback: {type(error).__name__}: {error}", file=sys.stderr)
         status = None
-    waited = time.monotonic() - clock
-    return status, waited if waited > LIMIT_SECONDS else time.process_time() - begin, _memory("VmHWM") - base
+    return status, time.process_time() - begin, _memory("VmHWM") - base
 
 
 def _memory(key: str) -> int:
@@ -233,10 +247,11 @@ def _captured(encoding: str) -> Iterator[Callable[[], tuple[str, str]]]:
 @contextlib.contextmanager
 def _guards() -> Iterator[dict[str, bool]]:
     """Let a command neither take too long or too much memory, nor start processes, nor reach a network."""
-    seen = {"started": False, "interrupted": False}
+    seen = {"started": False, "interrupted": False, "stopped": False}
     steps = 0
 
     def stop(*_: object) -> None:
+        seen["stopped"] = True
         raise Stopped
 
     def refuse(*_: object, **__: object) -> None:
@@ -254,19 +269,22 @@ def _guards() -> Iterator[dict[str, bool]]:
             os.kill(os.getpid(), signal.SIGINT)
 
     limit = resource.getrlimit(resource.RLIMIT_AS)
-    handler = signal.signal(signal.SIGALRM, stop)
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGALRM, signal.SIGPROF)}
     before = os.fork, subprocess.Popen.__init__, socket.getaddrinfo, socket.socket.connect
     os.fork, subprocess.Popen.__init__, socket.getaddrinfo = refuse, refuse, unreachable  # type: ignore[assignment]
     socket.socket.connect = unreachable  # type: ignore[assignment]
     hook = register_optimizer_step_post_hook(count)
     resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + LIMIT_BYTES, limit[1]))
-    signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS, 1)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT_SECONDS, 1)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_WAITING, 1)
     threads, numbers = torch.get_num_threads(), torch.get_rng_state()
     try:
         yield seen
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         resource.setrlimit(resource.RLIMIT_AS, limit)
         os.fork, subprocess.Popen.__init__, socket.getaddrinfo, socket.socket.connect = before  # type: ignore[assignment]
         hook.remove()

@@ -139,10 +139,9 @@ def _named(draw: st.DrawFn) -> Case:
     """Return a prediction of one to three images by file."""
     pairs = draw(st.lists(_image(), min_size=1, max_size=3))
     files = {f"{number}{ending}": content for number, (ending, content) in enumerate(pairs)}
-    model = draw(st.sampled_from(("model.onnx", "tiny")))
-    more = draw(
-        st.sampled_from(((), ("--strict",), ("--output", "case/out.csv"), ("--plot", "case/p.png"), ("--invert",)))
-    )
+    model = draw(weighted(st.just("model.onnx"), st.just("tiny"), 8))
+    quick = st.sampled_from(((), ("--strict",), ("--output", "case/out.csv"), ("--invert",)))
+    more = draw(weighted(quick, st.just(("--plot", "case/p.png")), 40))
     paths = draw(st.sampled_from((["case"], [f"case/{name}" for name in files], ["case/*"])))
     return Case(("predict", model, *paths, *more), files, writes=("case/",))
 
@@ -173,4 +172,4 @@ def _in_folder(draw: st.DrawFn) -> Case:
     return Case(argv, files, writes=("case/", "runs"))
 
 
-image_files = weighted(_named(), _in_folder(), 20)
+image_files = weighted(_named(), _in_folder(), 30)

@@ -31,6 +31,8 @@ def problems(case: Case, outcome: Outcome) -> list[str]:
     if outcome.started:
         return []
     wrong = _of_status(outcome) + _of_text(outcome) + _of_files(case, outcome)
+    if outcome.stopped:
+        wrong.append("hangs")
     if outcome.seconds > MOST_SECONDS:
         wrong.append(f"slow: {outcome.seconds:.0f} s")
     if outcome.growth > MOST_GROWTH:

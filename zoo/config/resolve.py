@@ -189,7 +189,9 @@ def _pairs(args: Sequence[str]) -> list[tuple[str, str | None]]:
     while position < len(args):
         option, equals, value = args[position].partition("=")
         position += 1
-        if not option.startswith("-"):
+        if option.startswith("-c") and len(option) > 2:  # -cFILE, as argparse takes it
+            pairs.append(("-c", args[position - 1][2:]))
+        elif not option.startswith("-"):
             pairs.append((args[position - 1], None))
         elif equals:
             pairs.append((option, value))

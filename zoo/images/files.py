@@ -143,16 +143,24 @@ def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
                 shown = sorted((entry for entry in entries if not entry.name.startswith(".")), key=attrgetter("name"))
         except OSError as error:
             raise ImageError(f"{path}: this folder cannot be read: {error.strerror}") from error
-        folders = [entry.path for entry in shown if entry.is_dir()]
+        folders = [entry.path for entry in shown if is_folder(entry)]
         places += reversed(folders)
         for entry in shown:
-            if os.path.splitext(entry.name)[1].lower() in endings and not entry.is_dir() and not is_special(entry):
+            if os.path.splitext(entry.name)[1].lower() in endings and not is_folder(entry) and not is_special(entry):
                 yield entry.path
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def is_special(entry: os.DirEntry[str]) -> bool:
     """Tell whether an entry is a pipe, socket or device, or a link to one: reading it may never end."""
-    return not entry.is_file() and not entry.is_dir() and os.path.exists(entry.path)
+    return not is_folder(entry) and not os.path.isfile(entry.path) and os.path.exists(entry.path)
 
 
 def named_images(paths: Sequence[str], channels: int = 3) -> Iterator[str]:

@@ -47,7 +47,13 @@ def _mappings(value: Any) -> bool:
 
 
 def _optimizers(value: Any) -> bool:
-    return _mappings(value) and all(_mapping(item.get("state")) and _groups(item.get("param_groups")) for item in value)
+    return _mappings(value) and all(_states(item.get("state")) and _groups(item.get("param_groups")) for item in value)
+
+
+def _states(value: Any) -> bool:
+    """Tell whether each parameter has a state, or, as under SGD without momentum, none has."""
+    states = _mapping(value) and list(map(_mapping, value.values()))
+    return isinstance(states, list) and all(states) and len(set(map(bool, value.values()))) <= 1
 
 
 def _groups(value: Any) -> bool:
@@ -90,7 +96,7 @@ FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 #: Of one from which a training goes on.
 STATE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("optimizer_states", _optimizers, "a list of states of optimizers"),
+    ("optimizer_states", _optimizers, "a list of states of optimizers, each with one for every parameter"),
     ("lr_schedulers", _mappings, "a list of states of schedulers"),
     ("loops", _loops, "a mapping with fit_loop"),
     ("callbacks", _mapping, "a mapping of names to states"),

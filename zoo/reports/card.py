@@ -18,7 +18,7 @@ from zoo.reports.card_training import training_rows
 from zoo.reports.intervals import interval_text
 from zoo.reports.mcnemar import read_answers
 from zoo.reports.page import render
-from zoo.runs.config_file import read_config
+from zoo.runs.config_file import read_recorded
 from zoo.runs.folder import Run
 from zoo.runs.metrics import History, Monitor
 from zoo.runs.records import read_record
@@ -49,7 +49,7 @@ def model_card(run: Run, name: str = "", wheel: str = "") -> str:
         CheckpointError: the run has no checkpoint, or an unreadable one.
         UserError: its config.yaml is damaged.
     """
-    path, config = run.trained(), read_config(run.config)
+    path, config = run.trained(), read_recorded(run.config)
     checkpoint = read_checkpoint(path)
     spec, dataset, history = spec_of(checkpoint, path), _dataset(config["data"]), History.of(run)
     results = read_record(run.results)

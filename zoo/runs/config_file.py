@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,6 +111,45 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: received {repr(content)[:100]}; a config is a mapping: 'data: {{dataset: digits}}'")
     return content
+
+
+def read_recorded(path: str | Path) -> dict[str, Any]:
+    """Read the config.yaml of a run; errors as ``read_config``, or a value is not as zoo writes it."""
+    content = read_config(path)
+    for key, is_right, allowed in RECORDED:
+        value: Any = content
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if not is_right(value):
+            raise UserError(
+                f"{path}: {key} is {repr(value)[:60]}; allowed in a run's config is {allowed}; restore the file"
+            )
+    return content
+
+
+def _is_class(value: Any) -> bool:
+    if value is None:
+        return True
+    arguments = (value.get("init_args") or {}) if isinstance(value, dict) else None
+    rates = [arguments.get(key) for key in ("lr", "max_lr")] if isinstance(arguments, dict) else [""]
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("class_path"), str)
+        and not any(isinstance(rate, str | list | dict) for rate in rates)
+    )
+
+
+#: What every run's config.yaml holds, by key: whether a value is right, and what is allowed.
+RECORDED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("data.dataset.name", lambda value: isinstance(value, str), "a name"),
+    ("data.batch_size", lambda value: isinstance(value, int), "a whole number"),
+    ("model.architecture.name", lambda value: isinstance(value, str), "a name"),
+    ("trainer.max_epochs", lambda value: value is None or isinstance(value, int), "null or a whole number"),
+    ("seed_everything", lambda value: isinstance(value, int), "a whole number"),
+    ("monitor", lambda value: value is None or isinstance(value, str), "a name"),
+    ("optimizer", _is_class, "null, or a mapping with class_path and init_args"),
+    ("lr_scheduler", _is_class, "null, or a mapping with class_path and init_args"),
+)
 
 
 def _text(path: Path) -> str:
