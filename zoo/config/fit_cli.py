@@ -43,6 +43,7 @@ from zoo.training.graceful_stop import GracefulStop
 from zoo.training.head_start import HeadStart
 from zoo.training.loggers import named_loggers
 from zoo.training.progress_bar import EpochProgressBar
+from zoo.training.resumed_state import require_resumable_state
 from zoo.training.shared_steps import SharedSteps
 from zoo.training.starting_weights import init_from_data
 from zoo.training.time_budget import Length, TimeBudget
@@ -202,8 +203,6 @@ class FitCLI(ZooCLI):
                 self.datamodule.global_batch = self.checkpoint.get("global_batch")
             self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)
             self.first_rows = self.checkpoint["callbacks"].get(EpochMetrics.state_key, {}).get("rows")
-            # Training reads it once more, and must not hold its optimizer's state beside its own.
-            self.checkpoint = None
         self.model.require_optimizer()
         self.config.data.augmentation = self.datamodule.augmentation_setting()
         self.datamodule.train_dataloader()
@@ -218,6 +217,11 @@ class FitCLI(ZooCLI):
         self.recorded = self.run.config.read_bytes() if self.resumed else b""
         try:
             self.trainer = self.make_trainer(**self._trainer_changes())
+            if self.checkpoint is not None and self.checkpoint_path is not None:
+                start = self.checkpoint, self.checkpoint_path
+                require_resumable_state(*start, self.model, self.trainer, resumed=self.resumed)
+            # Training reads it once more, and must not hold its optimizer's state beside its own.
+            self.checkpoint = None
             if self.group is not None:
                 require_one_device(self.trainer)
             if self.trainer.world_size > 1:

@@ -152,6 +152,9 @@ def load_weights(classifier: Classifier, checkpoint: dict[str, Any], path: Path,
     except (RuntimeError, TypeError, AttributeError) as error:
         detail = " ".join(str(error).split())
         raise CheckpointError(f"{path}: its weights do not fit its architecture: {detail}") from error
+    for name, value in classifier.named_parameters():  # a buffer may be infinite, such as a mask
+        if value.numel() and not torch.stack([value.detach().min(), value.detach().max()]).isfinite().all():
+            raise CheckpointError(f"{path}: state_dict.{name} holds infinite numbers; use an earlier checkpoint")
 
 
 def last_epoch(checkpoint: Mapping[str, Any]) -> int:
@@ -163,8 +166,8 @@ def spec_of(checkpoint: dict[str, Any], path: Path) -> InputSpec:
     """Return the spec that a checkpoint was trained for; CheckpointError if it has none."""
     try:
         return InputSpec.from_dict(checkpoint["hyper_parameters"]["spec"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of this zoo: hyper_parameters.spec: {error}") from error
 
 
 def require_same_architecture(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,25 @@ def _mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
+def _size(value: Any) -> bool:
+    return _count(value) and 0 < value <= 2**16
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+
+
 def _tensors(value: Any) -> bool:
-    return _mapping(value) and all(
-        isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in value.items()
-    )
+    return _mapping(value) and all(isinstance(key, str) and _dense(item) for key, item in value.items())
+
+
+def _dense(value: Any) -> bool:
+    plain = isinstance(value, torch.Tensor) and value.layout == torch.strided
+    return plain and not (value.is_meta or value.is_quantized or value.is_complex())
+
+
+def _counted(value: Any) -> bool:
+    return _tensors(value) and "n_averaged" in value and all(item.numel() == 1 for item in value.values())
 
 
 def _number(value: Any) -> bool:
@@ -66,6 +82,14 @@ def _random_state(value: Any) -> bool:
     return states and all(state.dtype == torch.uint8 for state in value.values()) and value["cpu"].numel() == size
 
 
+def _version(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"\d+\.\d+", value) is not None
+
+
+def _loaders(value: Any) -> bool:
+    return _mappings(value) and all({"epoch", "served"} <= set(one) and all(map(_count, one.values())) for one in value)
+
+
 def _loops(value: Any) -> bool:
     return _mapping(value) and _mapping(value.get("fit_loop"))
 
@@ -76,6 +100,10 @@ FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("hyper_parameters", _mapping, "a mapping with spec and architecture"),
     ("hyper_parameters.architecture", _named, "a mapping with the architecture's name"),
     ("hyper_parameters.spec", _mapping, "the mapping of an InputSpec"),
+    ("hyper_parameters.spec.classes", _texts, "the names of the classes"),
+    ("hyper_parameters.spec.channels", _size, "a whole number from 1 to 65,536"),
+    ("hyper_parameters.spec.height", _size, "a whole number from 1 to 65,536"),
+    ("hyper_parameters.spec.width", _size, "a whole number from 1 to 65,536"),
     ("epoch", _count, "a number of at least 0"),
     ("global_step", _count, "a number of at least 0"),
     # Those behind ? are missing where an earlier version wrote the checkpoint.
@@ -96,10 +124,14 @@ FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 #: Of one from which a training goes on.
 STATE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("pytorch-lightning_version", _version, "the version of Lightning that wrote it"),
     ("optimizer_states", _optimizers, "a list of states of optimizers, each with one for every parameter"),
     ("lr_schedulers", _mappings, "a list of states of schedulers"),
     ("loops", _loops, "a mapping with fit_loop"),
+    ("loops.fit_loop.state_dict.combined_loader?", _loaders, "the epoch and the images that loaders served"),
     ("callbacks", _mapping, "a mapping of names to states"),
+    ("current_model_state?", _tensors, "a mapping of names to tensors"),
+    ("averaging_state?", _counted, "a mapping with n_averaged, a number in a tensor"),
     ("random_state?", _random_state, "a mapping of devices to bytes"),
 )
 
@@ -134,14 +166,22 @@ def require_state(checkpoint: Mapping[str, Any], path: Path) -> None:
         CheckpointError: a field is missing or of another type, or belongs to other weights; it names file and field.
     """
     _require(STATE, checkpoint, path)
-    weights = len(checkpoint["state_dict"])
-    for state in checkpoint["optimizer_states"]:
-        count = sum(len(group["params"]) for group in state["param_groups"])
-        if count > weights:
-            raise CheckpointError(
-                f"{path}: optimizer_states is of {count} parameters, state_dict has {weights}; "
-                "start from another checkpoint (--ckpt_path), or train a new run"
-            )
+    averaged = {"current_model_state", "averaging_state"} & set(checkpoint)
+    if len(averaged) == 1:
+        raise wrong_field(path, averaged.pop(), "alone", "current_model_state and averaging_state, or none of them")
+    for name, value in checkpoint["state_dict"].items() if averaged else ():
+        current = checkpoint["current_model_state"].get(name)
+        if current is None or current.shape != value.shape:
+            raise wrong_field(path, f"current_model_state.{name}", current, f"a tensor of {tuple(value.shape)}")
+
+
+def wrong_field(path: Path, field: str, value: Any, allowed: str) -> CheckpointError:
+    """Return the error of a field, with its value as far as a line holds it."""
+    shown = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else " ".join(str(value).split())
+    shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+    return CheckpointError(
+        f"{path} is not a checkpoint of this zoo: {field} is {shown} ({type(value).__name__}); allowed is {allowed}"
+    )
 
 
 def _require(
@@ -150,19 +190,11 @@ def _require(
     for field, is_right, allowed in fields:
         value: Any = checkpoint
         for key in field.rstrip("?").split("."):
-            if key not in value and field.endswith("?"):
+            if field.endswith("?") and _mapping(value) and key not in value:
                 break
-            if key not in value:
+            if not _mapping(value) or key not in value:
                 raise CheckpointError(f"{path} is not a checkpoint of this zoo: {field} is missing; it is {allowed}")
             value = value[key]
         else:
-            _require_right(field.rstrip("?"), value, is_right, allowed, path)
-
-
-def _require_right(field: str, value: Any, is_right: Callable[[Any], bool], allowed: str, path: Path) -> None:
-    if not is_right(value):
-        shown = " ".join(str(value).split())
-        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
-        raise CheckpointError(
-            f"{path} is not a checkpoint of this zoo: {field} is {shown} ({type(value).__name__}); allowed is {allowed}"
-        )
+            if not is_right(value):
+                raise wrong_field(path, field.rstrip("?"), value, allowed)

@@ -83,4 +83,5 @@ class MonitorEarlyStopping(Callback):  # a name of its own: a config may say cla
         if "wait_count" in state_dict:  # of an earlier version: Lightning's counter of validations, one an epoch
             self.best, self._waited = float(state_dict["best_score"]), float(state_dict["wait_count"])
         elif state_dict["monitor"] == self.monitor.name:
-            self.best, self.best_at, self.last_at = (state_dict[key] for key in ("best", "best_at", "last_at"))
+            self.best = None if state_dict["best"] is None else float(state_dict["best"])
+            self.best_at, self.last_at = float(state_dict["best_at"]), float(state_dict["last_at"])

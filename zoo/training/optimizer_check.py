@@ -6,7 +6,8 @@ refuses all but matrices when it is built, SparseAdam refuses dense gradients wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,18 +74,41 @@ def require_scheduler(config: ClassConfig, optimizer: ClassConfig) -> None:
 
 def _refusal(config: ClassConfig, parameters: list[nn.Parameter]) -> str | None:
     """Return why an optimizer cannot be built for, or step on, parameters such as these; None where it can."""
-    small = [
-        nn.Parameter(torch.zeros([min(side, 2) for side in value.shape], dtype=value.dtype)) for value in parameters
-    ]
-    for parameter in small:
-        parameter.grad = torch.zeros_like(parameter)
     try:
-        _built(config, small).step(_zero)  # type: ignore[arg-type]  # torch says it returns a float
+        _trial(config, parameters)
     except UserError:
         raise
     except Exception as error:  # of a class that anyone may have written
         return first_line(error)
     return None
+
+
+def trial_states(config: ClassConfig, parameters: Sequence[nn.Parameter]) -> list[Mapping[str, Any]]:
+    """Return what an optimizer that ``require_optimizer`` allows holds of each parameter after a step on a small one.
+
+    Args:
+        config: its class and arguments.
+        parameters: as they train; the small ones have the shapes of ``small_shape``.
+    """
+    if (config.get("init_args") or {}).get("capturable"):  # as in require_optimizer
+        return [{} for _ in parameters]
+    optimizer, small = _trial(config, parameters)
+    return [optimizer.state.get(parameter, {}) for parameter in small]
+
+
+def small_shape(value: Tensor) -> torch.Size:
+    """Return the shape of the small tensor that stands for a parameter."""
+    return torch.Size(min(side, 2) for side in value.shape)
+
+
+def _trial(config: ClassConfig, parameters: Sequence[nn.Parameter]) -> tuple[Optimizer, list[nn.Parameter]]:
+    """Return an optimizer after a step on small parameters, and these."""
+    small = [nn.Parameter(torch.zeros(small_shape(value), dtype=value.dtype)) for value in parameters]
+    for parameter in small:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer = _built(config, small)
+    optimizer.step(_zero)  # type: ignore[arg-type]  # torch says it returns a float
+    return optimizer, small
 
 
 def _built(config: ClassConfig, parameters: list[nn.Parameter]) -> Optimizer:
