@@ -69,6 +69,7 @@ def test_what_a_training_writes_is_right(resumed):
         ("random_state", {"cpu": torch.zeros(3)}, "random_state is"),
         ("global_batch", 0, "global_batch is 0"),
         ("hyper_parameters/freeze", [1], "hyper_parameters.freeze is"),
+        ("hyper_parameters/batch_norm", torch.zeros(3), "hyper_parameters.batch_norm is torch.float32"),
         ("hyper_parameters/spec/height", 2.5, "hyper_parameters.spec.height is 2.5"),
         ("optimizer_states", [], "optimizer_states is 0 states"),
         (GROUP + "params", [0], "optimizer_states.0.param_groups is groups of"),

@@ -166,6 +166,9 @@ def require_state(checkpoint: Mapping[str, Any], path: Path) -> None:
         CheckpointError: a field is missing or of another type, or belongs to other weights; it names file and field.
     """
     _require(STATE, checkpoint, path)
+    for key, state in checkpoint["callbacks"].items():
+        if not _mapping(state):
+            raise wrong_field(path, f"callbacks.{key}", state, "a mapping")
     averaged = {"current_model_state", "averaging_state"} & set(checkpoint)
     if len(averaged) == 1:
         raise wrong_field(path, averaged.pop(), "alone", "current_model_state and averaging_state, or none of them")
@@ -184,6 +187,13 @@ def wrong_field(path: Path, field: str, value: Any, allowed: str) -> CheckpointE
     )
 
 
+def _holds(is_right: Callable[[Any], bool], value: Any) -> bool:
+    try:
+        return is_right(value)
+    except (RuntimeError, TypeError, ValueError):  # of a tensor, which compares each of its numbers
+        return False
+
+
 def _require(
     fields: tuple[tuple[str, Callable[[Any], bool], str], ...], checkpoint: Mapping[str, Any], path: Path
 ) -> None:
@@ -196,5 +206,5 @@ def _require(
                 raise CheckpointError(f"{path} is not a checkpoint of this zoo: {field} is missing; it is {allowed}")
             value = value[key]
         else:
-            if not is_right(value):
+            if not _holds(is_right, value):
                 raise wrong_field(path, field.rstrip("?"), value, allowed)
