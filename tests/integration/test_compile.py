@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -24,6 +25,18 @@ def test_a_compiled_network_trains_to_nearly_the_same_weights(zoo_process, tmp_p
     assert weights["true"].keys() == weights["false"].keys()
     for name, tensor in weights["true"].items():
         torch.testing.assert_close(tensor, weights["false"][name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_whole_fit_compiles_once_for_training_and_once_for_evaluation(zoo_process):
+    """The last batches have 15 of 32 images; the report predicts, and draws heat maps of single images."""
+    words = [*SMALL[:-2], "--model.compile", "true", "--trainer.max_epochs", 2]
+    process = zoo_process("fit", *words, env=os.environ | {"TORCH_LOGS": "recompiles"})
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "report: " in err
+    assert err.count("Recompiling function") == 1
 
 
 @pytest.mark.slow

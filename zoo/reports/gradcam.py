@@ -66,7 +66,7 @@ def find_feature_map(network: nn.Module, inputs: Tensor) -> FeatureMap | None:
     handles = [module.register_forward_hook(hook(name)) for name, module in modules]
     try:
         with torch.no_grad():
-            network(inputs)
+            network.forward(inputs)  # past torch.compile, which would compile anew for each number of images
     finally:
         for handle in handles:
             handle.remove()
@@ -100,7 +100,7 @@ def heat_maps(network: nn.Module, inputs: Tensor, feature_map: FeatureMap) -> Te
     handle = network.get_submodule(feature_map.module).register_forward_hook(start_graph)
     try:
         with torch.inference_mode(False), torch.enable_grad():
-            scores = network(inputs).amax(dim=1).sum()
+            scores = network.forward(inputs).amax(dim=1).sum()
             [gradient] = torch.autograd.grad(scores, maps)
     finally:
         handle.remove()

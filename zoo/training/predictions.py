@@ -15,6 +15,7 @@ from zoo.data.image_data import ImageData
 from zoo.data.loader import Loader
 from zoo.data.sources import Batch, Source
 from zoo.training.progress import limited
+from zoo.training.task import ImageClassifier
 
 #: Images that are read again at once.
 AT_ONCE = 64
@@ -116,7 +117,7 @@ class CountImages(Callback):
 
 
 def predict_batches(
-    trainer: Trainer, model: LightningModule, data: ImageData, split: Literal["val", "test"]
+    trainer: Trainer, model: ImageClassifier, data: ImageData, split: Literal["val", "test"]
 ) -> Iterator[PredictedBatch]:
     """Classify a whole split in this process, on the device, in the precision and up to the batch limit of a trainer.
 
@@ -135,6 +136,7 @@ def predict_batches(
     positions = served_positions(loader)
     precision.convert_module(model).to(device).eval()
     for images, labels in islice(loader, limited(len(loader), limit)):
-        with torch.inference_mode(), precision.forward_context():
-            logits = model(images.to(device))
+        # As validation during a fit, for which a compiled network is compiled already; not inference_mode.
+        with torch.no_grad(), precision.forward_context():
+            logits = model.logits(images.to(device))
         yield images, labels, logits, list(islice(positions, len(labels)))
