@@ -1041,9 +1041,10 @@ def _session(path: Path, providers: Sequence[str] | None, threads: int | None) -
         size = f"{length:,} bytes"
         if "xternal data" in str(error):
             raise ModelError(f"{path} ({size}) keeps its weights in another file; export it as one file") from error
+        reason = "a text in it is not UTF-8" if isinstance(error, UnicodeError) else str(error).splitlines()[0][:120]
         raise ModelError(
             f"{path} ({size}) is not an ONNX file that onnxruntime {onnxruntime.__version__} reads: damaged, cut off "
-            f"or something else ({str(error).splitlines()[0][:120]})"
+            f"or something else ({reason}); export it again"
         ) from error
     if missing := [name for name in chosen if name not in session.get_providers()]:
         raise ValueError(
