@@ -61,6 +61,9 @@ FORMS = {
     "node": ("any", "fixed", "float", "int8"),
 }
 
+#: Networks that a kind of engine does not read: OpenCV crashes, and ncnn's converter leaves a Gather.
+UNREAD = {("opencv", "torchvision/convnext_tiny"), ("ncnn", "torchvision/convnext_tiny")}
+
 #: Largest difference of a probability.
 FLOAT, INT8 = 1e-5, 0.05
 
@@ -120,15 +123,19 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def table():
-    """Collect the engines and forms that every network passed; write them as a table at the end."""
-    passed = {}
-    yield passed
+    """Collect the networks that fail, by engine and form; write a table at the end."""
+    failed = {}
+    yield failed
     if (target := os.environ.get("ZOO_ENGINES_TABLE")) is None:
         return
     forms = ("any", "fixed", "float", "int8", "int8 fixed")
     lines = ["| engine | " + " | ".join(forms) + " |", "|---" * 6 + "|"]
-    for engine in dict.fromkeys(engine for engine, _ in passed):
-        cells = ["yes" if passed.get((engine, form)) else "-" for form in forms]
+    for engine in dict.fromkeys(engine for engine, _ in failed):
+        cells = []
+        for form in forms:
+            networks = failed.get((engine, form))
+            names = ", ".join(name.rpartition("/")[2] for name in networks or ())
+            cells.append("-" if networks is None else f"not {names}" if names else "yes")
         lines.append(f"| {engine} | " + " | ".join(cells) + " |")
     Path(target).write_text("\n".join(lines) + "\n")
 
@@ -177,11 +184,14 @@ CASES = [(engine, form) for engine in [*ENGINES, "node", "web"] for form in FORM
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(("engine", "form"), CASES)
 def test_an_engine_gives_the_probabilities_of_the_runtime(request, files, table, tmp_path, network, engine, form):
-    passed_before, table[engine, form] = table.get((engine, form), True), False
+    failed = table.setdefault((engine, form), [])
+    failed.append(network)
+    if (engine.partition("-")[0], network) in UNREAD:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="UNREAD"))
     model, sizes = files(network, form), IN_GRAPH[::4] if network in LARGE else IN_GRAPH
     inputs, expected = inputs_of(form, model, sizes)
     compare(form, answer(request, engine, model, inputs, tmp_path), expected, sizes)
-    table[engine, form] = passed_before
+    failed.remove(network)
 
 
 @pytest.mark.parametrize(("engine", "form"), [case for case in CASES if case[1] == "int8"])

@@ -60,14 +60,16 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read; the first byte of another request starts the time for its headers."""
-        if self._refused:
-            return
-        if self.cycle is not None and self.cycle.response_complete and self._head is None:
-            self._expect_head()
-        super().data_received(data)
-        if self.cycle is not None and self.cycle is not self._answered:
-            self._answered = self.cycle
-            self._head_is_there()
+        while data and not self._refused:
+            if self.cycle is not None and self.cycle.response_complete and self._head is None:
+                self._expect_head()
+            # h11 limits headers that are not complete yet; large ones that come all at once would pass.
+            size = len(data) if self._head is None else MAX_HEAD // 2
+            super().data_received(data[:size])
+            data = data[size:]
+            if self.cycle is not None and self.cycle is not self._answered:
+                self._answered = self.cycle
+                self._head_is_there()
         self._count()
 
     def on_response_complete(self) -> None:

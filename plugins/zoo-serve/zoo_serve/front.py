@@ -18,6 +18,9 @@ from zoo_serve.metrics import Metrics
 LINGER_S = 5.0
 LINGER_BYTES = 200_000_000
 
+#: Refused bodies that are read at the same time at most; the connections of more are closed at once.
+LINGERING = 8
+
 
 class Log:
     """A line for each request: time, client, request, status, milliseconds.
@@ -48,7 +51,8 @@ class Front:
     """An ASGI application around another.
 
     A server that closes the connection while the client is still sending makes the client's system throw away the
-    answer. So where an answer is complete before the request is, the rest is read for a while, and kept nowhere.
+    answer. So where an answer is complete before the request is, the rest is read for a while, and kept nowhere, of
+    LINGERING requests at a time.
 
     HEAD is answered as GET, whose body the server leaves out.
 
@@ -59,7 +63,7 @@ class Front:
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, log: Log | None = None) -> None:
-        self._app, self._metrics, self._log = app, metrics, log
+        self._app, self._metrics, self._log, self._lingering = app, metrics, log, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,13 +81,18 @@ class Front:
             return message
 
         async def drain() -> None:
+            if self._lingering >= LINGERING:
+                return
             left = LINGER_BYTES
+            self._lingering += 1
             try:
                 async with asyncio.timeout(LINGER_S):
                     while not complete and left > 0:
                         left -= len((await receiving()).get("body", b""))
             except TimeoutError:
                 return  # it goes on sending, and is cut off
+            finally:
+                self._lingering -= 1
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
