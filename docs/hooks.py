@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import faults
 import packages
 
 from zoo.cli import main
@@ -203,6 +204,7 @@ def _output(data: Mapping[str, str]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "configuration": configuration,
+    "faults": faults.tables,
     "names": names,
     "notebook": notebook,
     "packages": lambda: packages.drawing(Path(__file__).parent.parent),
