@@ -32,6 +32,7 @@ LOOP_PARTS = {
     "update_restart_stage": "EpochLoop counts the step after which a checkpoint was saved there",
     "reset_restart_stage": "EpochLoop forgets there that Lightning would take what follows for done",
     "_should_check_val_fx": "EpochLoop asks it whether a validation was due when the checkpoint was saved",
+    "_is_training_done": "EpochLoop asks it whether another step follows the one after which it resumes",
     "_should_accumulate": "EpochLoop asks it whether the last batch was a step",
 }
 
@@ -42,6 +43,7 @@ FIT_LOOP_PARTS = {
     "update_restart_stage": "FitLoop steps plateau schedules there",
     "resumed_on_epoch_end": "FitLoop asks it whether the checkpoint was saved at the end of an epoch",
     "on_advance_end": "FitLoop steps plateau schedules in a resumed epoch too",
+    "done": "FitLoop lets what follows the last step come first",
     "on_save_checkpoint": "FitLoop adds the figures of the last validation",
     "on_load_checkpoint": "FitLoop restores these figures",
 }

@@ -115,7 +115,7 @@ class EpochLoop(_TrainingEpochLoop):
     def advance(self, data_fetcher: DataFetcher) -> None:
         """Train one batch; after a resume, first only validate or end the epoch where that was due."""
         resumes = self.restarting and self._after_step
-        if resumes and (self._num_ready_batches_reached() or self._should_check_val_fx(data_fetcher)):
+        if resumes and (self._is_training_done or self._should_check_val_fx(data_fetcher)):
             self.val_loop.restarting = False
             if not self._should_accumulate():
                 self._batches_that_stepped -= 1  # reset has counted the step, and on_advance_end counts it
@@ -202,6 +202,13 @@ class FitLoop(_FitLoop):
         if cut and not batches.is_last_batch and batches.current.ready:
             current.processed, total.processed = current.processed - 1, total.processed - 1
             self.restarting = True
+
+    @property
+    def done(self) -> bool:
+        """Tell whether training is over; where it resumes right after the last step, what follows that comes first."""
+        counts: Any = self.epoch_loop.batch_progress.current
+        after_step = self.epoch_loop._after_step or counts.processed == counts.completed + 1
+        return not (self.restarting and after_step) and super().done
 
     def on_save_checkpoint(self) -> dict[str, Any]:
         """Add the last figures of validations, which schedules and callbacks go by at the end of the epoch."""

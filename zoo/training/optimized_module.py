@@ -48,6 +48,8 @@ class OptimizedModule(HookNameModule):
         ):  # a solved head may be the whole training
             return optimizer
         schedule = optim.build_scheduler(self.lr_scheduler, optimizer, self._planned_steps)
+        if "monitor" in schedule:  # a plateau schedule has nothing to go by in epochs without a validation
+            schedule["frequency"] = getattr(self._trainer_or_none(), "check_val_every_n_epoch", None) or 1
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def require_optimizer(self) -> None:
