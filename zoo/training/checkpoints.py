@@ -106,8 +106,8 @@ class RunCheckpoints(Checkpoint):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add the state of the random generators, and how many images all processes take in a step."""
         checkpoint["global_batch"] = getattr(trainer.train_dataloader, "global_batch", None)
-        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
+        checkpoint["random_state"] = self._random_state or {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available() and self._random_state is None:
             checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(pl_module.device)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
