@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
 import subprocess
 import sys
 import threading
@@ -91,6 +93,24 @@ def test_a_server_that_is_slow_silent_or_cut_off_is_an_error(
         monkeypatch.setattr(handler, name, value)
     with pytest.raises(DownloadError, match=message):
         fetch(remote(url), tmp_path / "file.bin")
+    assert names(tmp_path) == []
+
+
+def test_a_byte_now_and_then_before_the_content_is_an_error_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as connection, contextlib.suppress(OSError):
+                for _ in range(200):
+                    connection.sendall(b"H")
+                    time.sleep(0.1)
+
+        threading.Thread(target=answer, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(DownloadError, match=r"timed out: nothing came in 0\.3 seconds"):
+            fetch(remote(f"http://127.0.0.1:{server.getsockname()[1]}/file.bin"), tmp_path / "file.bin")
+        assert time.monotonic() - begun < 10
     assert names(tmp_path) == []
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from threading import Thread
+from typing import IO
 from urllib.request import Request, urlopen
 
 from zoo.core.errors import DownloadError
@@ -105,27 +106,57 @@ def one_process(target: Path) -> Iterator[Path]:
             lock_file.unlink(missing_ok=True)
 
 
+@dataclass
+class _Transfer:
+    """What the thread that downloads tells the one that waits, and the other way round."""
+
+    received: int = 0
+    given_up: bool = False
+    error: Exception | None = None
+
+
 def _download(url: str, path: Path) -> None:
     """Write what an address returns to a file.
+
+    A thread receives it: a server may send a byte now and then before the content begins, where no time-out counts.
 
     Raises:
         OSError: the server does not answer, is silent for TIMEOUT seconds, slower than SLOWEST, or ends too early.
     """
-    request = Request(url, headers={"User-Agent": "zoo-classifiers"})
-    with urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as file:
-        total, received = int(response.headers.get("Content-Length") or 0), 0
-        checked_at, checked = time.monotonic(), 0
-        while chunk := response.read1(2**20):
-            file.write(chunk)
-            received += len(chunk)
-            if sys.stderr.isatty():
-                of_total = f" of {total / 1e6:,.1f}" if total else ""
-                print(f"\r{received / 1e6:,.1f}{of_total} MB", end="", file=sys.stderr, flush=True)
-            if (seconds := time.monotonic() - checked_at) > TIMEOUT:
-                if received - checked < SLOWEST * seconds:
-                    raise OSError(f"slower than {SLOWEST:,} bytes a second")
-                checked_at, checked = time.monotonic(), received
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-    if total and received != total:
-        raise OSError(f"it ended after {received:,} of {total:,} bytes")
+    transfer, checked = _Transfer(), 0
+    path.unlink(missing_ok=True)  # a thread that was given up may still hold it
+    thread = Thread(target=_receive, args=(url, path.open("wb"), transfer), daemon=True)
+    thread.start()
+    try:
+        while True:
+            thread.join(TIMEOUT)
+            if not thread.is_alive():
+                break
+            if transfer.received - checked < SLOWEST * TIMEOUT:
+                slow = f"slower than {SLOWEST:,} bytes a second"
+                raise OSError(slow if transfer.received else f"timed out: nothing came in {TIMEOUT} seconds")
+            checked = transfer.received
+    finally:
+        transfer.given_up = True
+    if transfer.error is not None:
+        raise transfer.error
+
+
+def _receive(url: str, file: IO[bytes], transfer: _Transfer) -> None:
+    """Write the content to a file, until the other thread has given up."""
+    try:
+        request = Request(url, headers={"User-Agent": "zoo-classifiers"})
+        with file, urlopen(request, timeout=TIMEOUT) as response:
+            total = int(response.headers.get("Content-Length") or 0)
+            while not transfer.given_up and (chunk := response.read1(2**20)):
+                file.write(chunk)
+                transfer.received += len(chunk)
+                if sys.stderr.isatty():
+                    of_total = f" of {total / 1e6:,.1f}" if total else ""
+                    print(f"\r{transfer.received / 1e6:,.1f}{of_total} MB", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        if total and transfer.received != total:
+            raise OSError(f"it ended after {transfer.received:,} of {total:,} bytes")
+    except (OSError, ValueError, HTTPException) as error:
+        transfer.error = error

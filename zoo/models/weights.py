@@ -12,6 +12,9 @@ from urllib.parse import unquote, urlsplit
 from zoo.core.errors import UserError
 from zoo.core.spec import InputSpec
 
+#: Letters of a downloaded file's name; disks take 255 bytes, of which some go to the digits of the checksum.
+LONGEST_NAME = 100
+
 #: Names under which training programs save a ``state_dict`` beside other things; averaged weights are the better ones.
 STATE_NAMES = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "state_dict", "model_state_dict", "model", "network", "net"),
@@ -84,8 +87,9 @@ def offered_weights(builder: Any) -> Mapping[str, PublishedWeights]:
 
 
 def last_part(url: str) -> str:
-    """Return the file's name in an address, which cannot lead out of a folder."""
-    return Path(unquote(urlsplit(url).path)).name
+    """Return the file's name in an address, which cannot lead out of a folder; empty where no file can be called so."""
+    name = Path(unquote(urlsplit(url).path)).name
+    return name if name.isprintable() and name != ".." and len(name) <= LONGEST_NAME else ""
 
 
 def unpacked(content: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
