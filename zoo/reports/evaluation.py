@@ -248,6 +248,8 @@ class Predictions:
 
         A fitted one is 1 as well where the probabilities of the images held out would be off by no less with it.
         """
+        if not self._labels:
+            return None
         correct = (cat(self._labels) == cat(self._predicted)).numpy()
         if self._held:
             logits, labels = (cat(parts) for parts in zip(*self._held, strict=True))
