@@ -145,6 +145,14 @@ def test_a_link_that_leads_to_itself_is_no_image(sandbox):
     check(sandbox, Case(("predict", "model.onnx", "odd")), "odd: no image in this folder")
 
 
+def test_a_run_whose_seed_is_a_list_is_listed_as_damaged(sandbox, workshop):
+    config = (workshop / "tiny" / "config.yaml").read_bytes().replace(b"seed_everything: 0", b"seed_everything: [0]")
+    case = Case(("runs", "case"), {"run/config.yaml": config}, run=True)
+    outcome = sandbox.run(case)
+    assert (outcome.status, problems(case, outcome)) == (0, [])
+    assert "seed_everything is [0]; allowed is a whole number" in outcome.err
+
+
 def test_a_state_of_other_size_is_named(sandbox, workshop):
     path = ("random_state", "cpu")
     data = saved(replaced(content(workshop), path, lambda _: torch.zeros(3, dtype=torch.uint8)))

@@ -144,8 +144,11 @@ def _read_config(run: Run, row: Row) -> None:
         if option.short:
             name = config[option.section][option.kind]
             setattr(row, option.section, name if isinstance(name, str) else str(name["name"]))
-    row.max_epochs = config["trainer"]["max_epochs"]
-    row.seed, row.fold, row.recipe = config.get("seed_everything"), config["data"].get("fold"), recipe(config)
+    epochs, seed, fold = config["trainer"]["max_epochs"], config.get("seed_everything"), config["data"].get("fold")
+    for key, value in (("trainer.max_epochs", epochs), ("seed_everything", seed), ("data.fold", fold)):
+        if not isinstance(value, int | None):
+            raise UserError(f"{run.config}: {key} is {repr(value)[:60]}; allowed is a whole number")
+    row.max_epochs, row.seed, row.fold, row.recipe = epochs, seed, fold, recipe(config)
     row.date = datetime.fromtimestamp(run.config.stat().st_mtime).astimezone().isoformat(timespec="seconds")
 
 
