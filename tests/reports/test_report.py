@@ -27,6 +27,7 @@ from support import write_photos
 from zoo.core.spec import InputSpec
 from zoo.data.datamodule import ImageDataModule
 from zoo.reports.evaluation import Predictions
+from zoo.reports.intervals import interval_text
 from zoo.reports.page import read_figures, render
 from zoo.reports.report import describe_predictions, warn_on_error
 from zoo.runs.folder import Run
@@ -232,6 +233,38 @@ def test_a_page_shows_what_augmentation_makes_of_images(odd, tested):
     assert "None: the network gets the images as they are" in (tested / "report.html").read_text()
 
 
+def test_a_page_about_a_solved_last_layer_is_silent_about_training(zoo, tmp_path, digits_run):
+    options = (
+        "--model.freeze",
+        "backbone",
+        "--model.head_start",
+        "solve",
+        "--trainer.max_epochs",
+        0,
+        "--run",
+        "solved",
+    )
+    status, _, err = zoo("fit", "--model.weights", digits_run, *options)
+    assert status == 0, err
+    page = (tmp_path / "runs" / "solved" / "report.html").read_text()
+    assert "<dd>the solved last layer</dd>" in page
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert "Memory" in headings
+    assert not {"Curves", "Augmentation", "Speed and memory"} & set(headings)
+    assert "<dt>optimizer</dt>" not in page
+
+
+def test_the_accuracy_has_its_interval(tested):
+    page, figures = (tested / "report.html").read_text(), read_figures(tested / "report.html")
+    text = interval_text(round(figures["accuracy"] * figures["images"]), figures["images"])
+    assert f"<dt>95 % interval of it (Wilson)</dt><dd>{text}</dd>" in page
+    assert re.search(r"the network is (over|under)confident", page)
+
+
+def test_few_images_say_nothing_of_confidence(odd):
+    assert "the network is" not in (odd / "report.html").read_text()
+
+
 def test_a_network_without_a_feature_map_says_so(zoo, install):
     source = (
         "from torch import nn\n"
@@ -267,7 +300,7 @@ def many_classes(count):
     config |= {"model": {"weights": None, "architecture": {"name": "cnn"}}, "data": {"dataset": {"name": "many"}}}
     values |= {"classifier": classifier, "data": data, "config": config, "config_text": "", "memory": "1 MiB"}
     values |= {"parameters": 1, "frozen": 0, "epochs": 1, "epoch": 1, "split": "val", "sample_split": "val"}
-    values |= {"curves": [], "legend": [], "samples": [], "speed": None, "training": {}, "environment": {}}
+    values |= {"only_solved": False, "curves": [], "legend": [], "samples": [], "speed": None, "training": {}, "environment": {}}
     return metrics, render("report.html", {"classes": names, **metrics.to_json()}, title="many", **values)
 
 

@@ -124,7 +124,7 @@ def draw_reliability(name: str, alt: str, calibration: Calibration, bins: int) -
         figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.13, hspace=0.1)
         centres, width = (calibration.bins + 0.5) / bins, 0.9 / bins
         upper.bar(centres, calibration.accuracy, width, color=COLOURS[0])
-        upper.plot(calibration.confidence, calibration.accuracy, "o", ms=3.5, color=COLOURS[1])
+        upper.plot(calibration.confidence, calibration.accuracy, "o", ms=3.5, color=COLOURS[1], clip_on=False, zorder=3)
         upper.plot([0, 1], [0, 1], ls="--", lw=0.9, color=INK)
         upper.set_ylim(0, 1.02)
         upper.set_ylabel("accuracy")

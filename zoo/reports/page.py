@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from zoo.core.errors import UserError
 from zoo.images.gallery import encode_image
@@ -38,8 +39,13 @@ def _environment() -> Environment:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters |= {"number": format, "image": encode_image}
+    environment.filters |= {"number": format, "image": encode_image, "breakable": _breakable}
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Return the name of a file as HTML that goes on in a new line behind ``/``, ``_`` and ``-`` only."""
+    return Markup(re.sub(r"([/_-])", r"\1<wbr>", str(escape(name))))
 
 
 def address_from(path: str, folder: Path) -> str:

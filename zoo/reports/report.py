@@ -26,11 +26,12 @@ from zoo.data.views import augmented_views
 from zoo.images.files import viewable
 from zoo.models.classifier import Classifier
 from zoo.reports import charts
-from zoo.reports.calibration import BINS, Calibration
+from zoo.reports.calibration import BINS, FEWEST_IMAGES, Calibration
 from zoo.reports.curves import draw_history, draw_speeds
 from zoo.reports.environment import environment, peak_memory
 from zoo.reports.evaluation import ClassificationMetrics, Example, Predictions
 from zoo.reports.gradcam import FeatureMap, find_feature_map, heat_maps
+from zoo.reports.intervals import interval_text
 from zoo.reports.page import address_from, read_figures, render
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
@@ -112,6 +113,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
     run, classes = context.run, context.classifier.spec.classes
     training = _training_environment(context, fitted)
     metrics, history, config = predictions.metrics(), History.of(run), read_config(run.config)
+    only_solved = not history.trained and context.epoch < 0
     sample_split: Split = "train" if fitted else split
     images, views = augmented_views(context.data, sample_split, SAMPLES, views=1)
     figures: dict[str, Any] = {"run": run.title, "split": split, "classes": list(classes), "training": training}
@@ -133,6 +135,7 @@ def _render(context: ReportContext, split: Split, predictions: Predictions, fitt
         parameters=sum(parameter.numel() for parameter in parameters),
         frozen=sum(parameter.numel() for parameter in parameters if not parameter.requires_grad),
         epochs=history.trained,
+        only_solved=only_solved,
         epoch=context.epoch + 1,
         legend=charts.legend(("train", "val")),
         curves=draw_history(history, context.epoch + 1),
@@ -157,6 +160,8 @@ def describe_predictions(
     worst = np.argsort(np.where(metrics.support > 0, metrics.f1, 2), kind="stable")[:LISTED]
     return {
         "metrics": metrics,
+        "interval": interval_text(round(metrics.accuracy * metrics.images), metrics.images),
+        "shows_tendency": metrics.images >= FEWEST_IMAGES,
         "classes": classes,
         "confusion_drawing": (charts.draw_confusion("confusion", alt, metrics.confusion), alt) if many else None,
         "class_groups": charts.group_size(len(classes)),
