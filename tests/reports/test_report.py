@@ -300,7 +300,8 @@ def many_classes(count):
     config |= {"model": {"weights": None, "architecture": {"name": "cnn"}}, "data": {"dataset": {"name": "many"}}}
     values |= {"classifier": classifier, "data": data, "config": config, "config_text": "", "memory": "1 MiB"}
     values |= {"parameters": 1, "frozen": 0, "epochs": 1, "epoch": 1, "split": "val", "sample_split": "val"}
-    values |= {"only_solved": False, "curves": [], "legend": [], "samples": [], "speed": None, "training": {}, "environment": {}}
+    values |= {"only_solved": False, "curves": [], "legend": [], "samples": [], "speed": None}
+    values |= {"training": {}, "environment": {}}
     return metrics, render("report.html", {"classes": names, **metrics.to_json()}, title="many", **values)
 
 
