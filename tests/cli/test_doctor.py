@@ -6,10 +6,19 @@ import re
 
 import pytest
 
-from zoo.cli.doctor import WORKS, diagnose
+from zoo.cli.doctor import IMPORTS, WORKS, diagnose
 from zoo.core import registry
 
-GOOD = "def net(spec, width: int = 4): ...\n"
+#: Its width is its user's to choose, so that it is imported and not built.
+GOOD = "def net(spec, width: int): ...\n"
+
+#: A network that keeps its contract.
+NET = """
+from torch import nn
+
+def net(spec, width: int = 4):
+    return nn.Sequential(nn.Flatten(), nn.Linear(spec.channels * spec.height * spec.width, len(spec.classes)))
+"""
 
 
 def diagnosed(*names, patience=60):
@@ -32,6 +41,11 @@ def test_each_broken_plugin_is_named_with_its_fault_and_the_others_work(install)
         "dies": "import os; os._exit(9)",
         "hangs": "import time; time.sleep(100)",
         "loud": "import os; print('noise'); os.write(1, b'more noise'); os.write(2, b'noise')\n" + GOOD,
+        "closes": "import os, sys; sys.stdout.close(); os.closerange(0, 3)\n" + GOOD,
+        "crashes": "import os; os.kill(os.getpid(), 11)",
+        "interrupts": "raise KeyboardInterrupt",
+        "odd": "class Odd(BaseException): pass\nraise Odd('odd')",
+        "long": "raise ValueError('x' * 1_000_000)",
         "needy": "import no_such_package.part",
         "absent": "",
         "seven": "net = 7",
@@ -42,19 +56,88 @@ def test_each_broken_plugin_is_named_with_its_fault_and_the_others_work(install)
         install(f"plugin-{name}", f"[zoo.architectures]\n{name} = plugin_{name}:net\n", source, f"plugin_{name}")
     found = diagnosed(*sources, patience=15)
     assert {distribution.removeprefix("plugin-"): diagnosis.state for distribution, diagnosis in found.items()} == {
-        "good": WORKS,
+        "good": IMPORTS["architecture"],
+        "closes": IMPORTS["architecture"],
+        "crashes": "ends the process (signal 11, SIGSEGV)",
+        "interrupts": "raises KeyboardInterrupt",
+        "odd": "raises Odd: odd",
+        "long": f"raises ValueError: {'x' * 600}...",
         "exits": "raises SystemExit: 7",
         "raises": "raises ValueError: not on a Tuesday",
         "dies": "ends the process (exit status 9)",
         "hangs": "hangs: no answer in 15 s",
-        "loud": WORKS,
+        "loud": IMPORTS["architecture"],
         "needy": "needs the module no_such_package: pip install no_such_package",
         "absent": "raises AttributeError: module 'plugin_absent' has no attribute 'net'",
         "seven": "breaks the contract: architecture must be callable, received int",
         "nothing": "breaks the contract: it is called with (spec, ...)",
-        "last": WORKS,
+        "last": IMPORTS["architecture"],
     }
     assert "not on" in found["plugin-raises"].traceback
+
+
+NETWORKS = (
+    NET
+    + """
+def wide(spec): return nn.Sequential(nn.Flatten(), nn.Linear(spec.channels * spec.height * spec.width, 7))
+def none(spec): ...
+def fails(spec): raise KeyError("mine")
+"""
+)
+
+
+def test_networks_of_plugins_are_run(install):
+    names = ("net", "wide", "none", "fails")
+    points = "".join(f"{name} = odd_nets:{name}\n" for name in names)
+    install("odd-nets", f"[zoo.architectures]\n{points}", NETWORKS, "odd_nets")
+    entries = [entry for entry in registry.entries("architecture") if entry.distribution == "odd-nets"]
+    states = {diagnosis.entry.name: diagnosis.state for diagnosis in diagnose(entries, patience=120)}
+    assert states == {
+        "net": WORKS,
+        "wide": "breaks the contract: it must return logits, a floating tensor (2, 10), received (2, 7)",
+        "none": "breaks the contract: it must return an nn.Module, received NoneType",
+        "fails": "raises KeyError: 'mine'",
+    }
+
+
+DATA = """
+import socket
+import numpy as np
+
+class Data:
+    classes = ("a", "b")
+    def __len__(self): return 32
+    def __getitem__(self, index): return np.zeros((8, 8, 1), np.uint8), index % 2
+
+class Nameless(Data):
+    classes = None
+
+class Label(Data):
+    def __getitem__(self, index): return np.zeros((8, 8, 1), np.uint8), index
+
+def keeps(root, split): return Data()
+def nameless(root, split): return Nameless()
+def label(root, split): return Label()
+def files(root, split): return open(root / "train.csv")
+def remote(root, split): return socket.create_connection(("127.0.0.1", 9))
+"""
+
+
+def test_data_sets_of_plugins_are_tried_without_files_and_network(install):
+    names = ("keeps", "nameless", "label", "files", "remote")
+    points = "".join(f"{name} = odd_sets:{name}\n" for name in names)
+    install("odd-sets", f"[zoo.datasets]\n{points}", DATA, "odd_sets")
+    entries = [entry for entry in registry.entries("dataset") if entry.distribution == "odd-sets"]
+    states = {diagnosis.entry.name: diagnosis.state for diagnosis in diagnose(entries, patience=120)}
+    contract = "breaks the contract:"
+    assert states == {
+        "keeps": WORKS,
+        "nameless": f"{contract} classes of its train split must be texts, received None",
+        "label": f"{contract} the label of item 3 of its train split must be 0 to 1, an index of its classes, "
+        "received 3",
+        "files": IMPORTS["dataset"],
+        "remote": IMPORTS["dataset"],
+    }
 
 
 def test_clashes_say_with_whom_and_how_to_select(install):

@@ -105,7 +105,9 @@ def _own_streams() -> Iterator[None]:
             os.close(copy)
         for number, (name, stream) in enumerate(streams.items(), start=1):
             if stream is not None and stream.closed:
-                stream = open(number, "w", closefd=False)  # noqa: SIM115  # for the rest of the process
+                is_open = number in descriptors
+                file: int | str = number if is_open else os.devnull
+                stream = open(file, "w", closefd=not is_open)  # noqa: SIM115  # for the rest of the process
             setattr(sys, name, stream)
 
 
