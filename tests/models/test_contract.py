@@ -59,14 +59,14 @@ def test_what_a_network_must_return(change, clause):
     logits = network(torch.zeros(3, 4))
     assert require_logits("net", network, logits, 3, 2) is logits
     with pytest.raises(BrokenNetworkError, match=clause):
-        require_logits("net", network, change(logits), 3, 2)
+        require_logits("net", network, change(logits), 3, 2, trained=True)
 
 
 def test_logits_without_a_gradient_are_right_in_evaluation_and_where_nothing_trains():
     network = nn.Linear(4, 2)
     with torch.no_grad():
         require_logits("net", network, network(torch.zeros(3, 4)), 3, 2)
-    require_logits("net", nn.Flatten(), torch.zeros(3, 2), 3, 2)
+    require_logits("net", nn.Flatten(), torch.zeros(3, 2), 3, 2, trained=True)
 
 
 NETWORKS = """

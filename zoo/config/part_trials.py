@@ -103,8 +103,7 @@ def _run_network(name: str, channels: int, side: int, classes: int) -> None:
     for training in (False, True):
         with torch.set_grad_enabled(training), network_errors(name):
             logits = network.train(training)(images)
-        with torch.set_grad_enabled(training):
-            require_logits(name, network, logits, len(images), classes)
+        require_logits(name, network, logits, len(images), classes, trained=training)
 
 
 def try_dataset(name: str) -> None:

@@ -98,11 +98,12 @@ class Classifier(nn.Module):
         with network_errors(self.architecture["name"]):
             return network(inputs)  # type: ignore[no-any-return]
 
-    def require_contract(self, logits: Any, images: int) -> Tensor:
+    def require_contract(self, logits: Any, images: int, *, trained: bool = False) -> Tensor:
         """Return what the network gave for a batch; errors as ``zoo.models.contract.require_logits``."""
         if torch.compiler.is_compiling():
             return logits  # type: ignore[no-any-return]
-        return require_logits(self.architecture["name"], self.network, logits, images, len(self.spec.classes))
+        name, classes = self.architecture["name"], len(self.spec.classes)
+        return require_logits(name, self.network, logits, images, classes, trained=trained)
 
     @property
     def gives_logits(self) -> bool:

@@ -52,7 +52,9 @@ def require_module(architecture: str, network: Any) -> nn.Module:
     return network
 
 
-def require_logits(architecture: str, network: nn.Module, logits: Any, images: int, classes: int) -> Tensor:
+def require_logits(
+    architecture: str, network: nn.Module, logits: Any, images: int, classes: int, *, trained: bool = False
+) -> Tensor:
     """Return the logits of a batch.
 
     Args:
@@ -61,10 +63,11 @@ def require_logits(architecture: str, network: nn.Module, logits: Any, images: i
         logits: what it returned.
         images: of the batch.
         classes: of the data.
+        trained: whether a loss of these logits is to train the network.
 
     Raises:
         BrokenNetworkError: they are no floating tensor ``(images, classes)``, are float64 though the weights are not,
-            or carry no gradient in training.
+            or carry no gradient where they train it.
     """
     expected = f"{LOGITS} {(images, classes)}"
     if not isinstance(logits, Tensor):
@@ -75,7 +78,7 @@ def require_logits(architecture: str, network: nn.Module, logits: Any, images: i
         raise broken(architecture, f"{expected}, received {logits.dtype}")
     if logits.dtype == torch.float64 and all(weight.dtype != torch.float64 for weight in network.parameters()):
         raise broken(architecture, f"{expected} of the type of its weights, received {logits.dtype}")
-    if torch.is_grad_enabled() and not logits.requires_grad and any(w.requires_grad for w in network.parameters()):
+    if trained and not logits.requires_grad and any(w.requires_grad for w in network.parameters()):
         raise broken(
             architecture, "its logits must carry a gradient in training; leave detach() and torch.no_grad() out"
         )

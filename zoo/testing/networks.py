@@ -87,7 +87,7 @@ def _check_gradients(name: str, network: nn.Module, spec: InputSpec) -> None:
     labels = torch.arange(4) % len(spec.classes)
     logits = network(random_images(spec, 4))
     with clauses():
-        require_logits(name, network, logits, len(labels), len(spec.classes))
+        require_logits(name, network, logits, len(labels), len(spec.classes), trained=True)
     torch.autograd.backward(nn.functional.cross_entropy(logits, labels))
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

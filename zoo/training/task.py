@@ -212,7 +212,7 @@ class ImageClassifier(Classifier, OptimizedModule):
         else:
             inputs, targets = self.mixer(self.preprocess(images), labels)
             logits, labels = self._whole(self.answer, inputs), targets.argmax(dim=1)
-        loss = total = self.loss(self.require_contract(logits, len(labels)), targets)
+        loss = total = self.loss(self.require_contract(logits, len(labels), trained=torch.is_grad_enabled()), targets)
         if self.distillation is not None:
             total = self.distillation.combined(
                 loss, logits, images if self.mixer is None else self.preprocess.levels(inputs)
