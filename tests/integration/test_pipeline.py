@@ -115,6 +115,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_checkpoint(zoo, t
     assert all(value.isfinite().all() for value in weights(run).values())
 
 
+def test_weights_that_the_last_step_spoils_are_not_saved(zoo, tmp_path):
+    short = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 1, "--trainer.limit_val_batches", 1)
+    status, _, err = zoo("fit", *short, "--optimizer.lr", 1e30, "--run", "spoilt")
+    assert (status, "error: the loss is nan at step 1" in err) == (1, True), err
+    assert not list((tmp_path / "runs" / "spoilt" / "checkpoints").iterdir())
+
+
 def test_a_resumed_run_that_does_no_step_is_left_as_it_is(zoo, tmp_path):
     """It was stopped before its first checkpoint."""
     zoo("fit", "--trainer.max_epochs", 1)

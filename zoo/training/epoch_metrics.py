@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import torch
@@ -187,8 +188,14 @@ class EpochMetrics(Callback):
         self.seconds += time.perf_counter() - self._since
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the validation's figures, write a row of one inside the epoch, and start the clock again."""
+        """Keep the validation's figures, write a row of one inside the epoch, and start the clock again.
+
+        Raises:
+            RunError: its loss is NaN, as after a last step that spoilt the weights; checkpoints come later.
+        """
         self.val = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        if isnan(self.val.get("val/loss", 0.0)):
+            _require_finite(self.val["val/loss"], trainer)
         if is_inside_epoch(trainer):
             _log(trainer, {"epoch": trainer.current_epoch, **self.val})
         self._since = time.perf_counter()
