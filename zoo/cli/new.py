@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -157,8 +158,8 @@ def new_app(path: str, model: str) -> Path:
     }
     with tempfile.TemporaryDirectory() as place:
         wheels = [write_runtime(Path(place))]
-        if isinstance(entry, registry.Entry) and entry.entry_point.dist is not None:
-            wheels.append(repack(entry.entry_point.dist, Path(place)))
+        if isinstance(entry, registry.Entry):
+            wheels.append(repack(distribution(entry.distribution), Path(place)))
         files["requirements.txt"] = "".join(f"./wheels/{wheel.name}\n" for wheel in wheels)
         files |= {f"wheels/{wheel.name}": wheel for wheel in wheels}
         _write(folder, files | ({name: file} if installed is None else {}))
