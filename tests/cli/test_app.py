@@ -101,7 +101,10 @@ def test_a_wrong_command_is_one_line_and_status_2(zoo, tmp_path, words, message)
         ("model: {architecture: {name: lenet5, dropuot: 1}}", "did you mean 'model.architecture.dropout'"),
         ("data: {batch_size: many}", "data.batch_size in config.yaml: received 'many'; allowed is int"),
         ("optimizer: {class_path: torch.optim.Adan}", "optimizer in config.yaml: class 'torch.optim.Adan': module"),
-        ("optimizer: {class_path: no.such.Thing}", "class 'no.such.Thing': No module named 'no'"),
+        (
+            "optimizer: {class_path: no.such.Thing}",
+            "config.yaml: no.such.Thing is not imported: files may name classes of",
+        ),
         ("model: {architecture: vgg17}", "unknown architecture 'vgg17'"),
     ],
 )

@@ -128,9 +128,13 @@ class EpochMetrics(Callback):
             self._pending, self._pending_logits = [], 0
         return self._correct
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Learn whose figures these are, also where no epoch trains."""
+        self._trainer = trainer
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
-        self._trainer, self._since = trainer, time.perf_counter()
+        self._since = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start from zero."""

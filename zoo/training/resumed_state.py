@@ -59,8 +59,10 @@ def _require_optimizer(checkpoint: Mapping[str, Any], model: OptimizedModule, *,
     if len(states) != 1:
         raise _WrongFieldError("optimizer_states", f"{len(states)} states", "the state of one optimizer")
     optimizer = model.build_optimizer()
-    wanted = [] if model.lr_scheduler is None else [optim.build_scheduler(model.lr_scheduler, optimizer, lambda: STEPS)]
     fresh = optimizer.state_dict()["param_groups"]
+    wanted = [] if model.lr_scheduler is None else [optim.build_scheduler(model.lr_scheduler, optimizer, lambda: STEPS)]
+    if schedules:  # they have added what they need to the groups; of a solved last layer alone, none has begun
+        fresh = optimizer.state_dict()["param_groups"]
     groups, field = states[0]["param_groups"], "optimizer_states.0.param_groups"
     sizes, fresh_sizes = ([len(group["params"]) for group in some] for some in (groups, fresh))
     if sizes != fresh_sizes:
