@@ -85,7 +85,7 @@ def test_images_that_the_network_was_trained_on_stand_in_the_table_unranked_and_
 
 def test_the_page_shows_the_first_images_with_links_to_their_files(zoo, run):
     assert zoo("check", "--labels", run)[0] == 0
-    page = (run / "labels.html").read_text()
+    page = (run / "labels.html").read_text().replace("<wbr>", "")
     assert page.count("<img ") == 60
     assert '<a href="../photos/test/light/3.png">test/light/3.png</a>' in page
     assert "labelled light" in page
