@@ -88,7 +88,7 @@ def test_the_page_shows_the_first_images_with_links_to_their_files(zoo, run):
     page = (run / "labels.html").read_text().replace("<wbr>", "")
     assert page.count("<img ") == 60
     assert '<a href="../photos/test/light/3.png">test/light/3.png</a>' in page
-    assert "labelled light" in page
+    assert "label light, answer dark" in page
     assert "zoo fit --data table --data.dataset.path" in page
 
 

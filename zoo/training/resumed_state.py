@@ -22,6 +22,9 @@ from zoo.training import optim
 from zoo.training.optimized_module import OptimizedModule
 from zoo.training.optimizer_check import STEPS, small_shape, trial_states
 
+#: What loops keep beside Lightning's own state, and earlier versions did not.
+LATER = {"callback_metrics"}
+
 
 def require_resumable_state(
     checkpoint: Mapping[str, Any], path: Path, model: OptimizedModule, trainer: Trainer, *, resumed: bool
@@ -42,11 +45,24 @@ def require_resumable_state(
         _require_optimizer(checkpoint, model, resumed=resumed)
         for name in ("fit_loop", "validate_loop", "test_loop", "predict_loop"):
             if name in checkpoint["loops"]:
-                _compare(f"loops.{name}", checkpoint["loops"][name], getattr(trainer, name).state_dict())
+                _compare(
+                    f"loops.{name}", checkpoint["loops"][name], _fresh_loop(trainer, name, checkpoint["loops"][name])
+                )
         _require_progress(checkpoint)
         _require_callbacks(checkpoint["callbacks"], trainer)
     except _WrongFieldError as error:
         raise wrong_field(path, *error.args) from error
+
+
+def _fresh_loop(trainer: Trainer, name: str, saved: Any) -> dict[str, Any]:
+    """Return the state of a loop that begins, without what the version that saved it did not keep."""
+    fresh: dict[str, Any] = getattr(trainer, name).state_dict()
+    own = saved.get("state_dict") if isinstance(saved, Mapping) else None
+    if isinstance(own, Mapping):
+        fresh["state_dict"] = {
+            key: value for key, value in fresh["state_dict"].items() if key in own or key not in LATER
+        }
+    return fresh
 
 
 class _WrongFieldError(Exception):
