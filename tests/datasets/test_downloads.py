@@ -15,7 +15,7 @@ import torchvision.datasets as published
 
 import zoo
 from zoo.core.errors import DownloadError, NoSplitError
-from zoo.datasets import mnist
+from zoo.datasets import cifar, mnist
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -120,6 +120,22 @@ def test_a_damaged_idx_file_is_named(tmp_path, content):
         zoo.create_dataset("mnist", tmp_path, "train")
 
 
+def test_a_gzipped_bomb_is_read_no_further_than_any_file_of_the_data_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "MAX_BYTES", 1_000)
+    put(tmp_path / "MNIST" / "raw", mnist_files() | {"train-images-idx3-ubyte.gz": gzip.compress(bytes(10**7))})
+    (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte").unlink(missing_ok=True)
+    with pytest.raises(DownloadError, match=r"not a whole idx file of bytes \(1000 bytes\)"):
+        zoo.create_dataset("mnist", tmp_path, "train")
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path):
+    damaged = bytearray(gzip.compress(bytes(range(256)) * 100))
+    damaged[20:40] = bytes(20)
+    put(tmp_path / "MNIST" / "raw", {"train-images-idx3-ubyte.gz": bytes(damaged)})
+    with pytest.raises(DownloadError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
+        zoo.create_dataset("mnist", tmp_path, "train")
+
+
 def cifar_files(count: int = 4) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
     batch = {"data": rng.integers(0, 256, (count, 3072), np.uint8), "labels": list(range(count))}
@@ -178,6 +194,13 @@ def test_an_archive_whose_member_is_a_link_is_refused(tmp_path):
     with pytest.raises(DownloadError, match="cannot be unpacked"):
         zoo.create_dataset("cifar10", tmp_path, "train")
     assert not (tmp_path / "cifar-10-batches-py").exists()
+
+
+def test_an_archive_that_unpacks_to_more_than_its_data_set_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar, "MAX_ARCHIVE_BYTES", 50_000)
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(cifar_archive({"bomb": bytes(60_000)} | cifar_files()))
+    with pytest.raises(DownloadError, match="its files have more than 50,000 bytes"):
+        zoo.create_dataset("cifar10", tmp_path, "train")
 
 
 @pytest.mark.parametrize(

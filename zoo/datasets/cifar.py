@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tarfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -15,8 +16,8 @@ from zoo.core.errors import DownloadError, NoSplitError
 from zoo.core.whole_file import publish
 from zoo.data.arrays import ArrayDataset
 
-#: Limit of a file in the archive; the largest, train of CIFAR-100, has 155 MB.
-MAX_BATCH_BYTES = 1_000_000_000
+#: Limit of what an archive unpacks to; CIFAR's have 186 million bytes.
+MAX_ARCHIVE_BYTES = 1_000_000_000
 
 
 def cifar10(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
@@ -98,14 +99,15 @@ def _unpack(archive: Path, folder: Path, names: Sequence[str]) -> None:
     """Unpack some files of an archive into a folder; each appears whole or not at all.
 
     Raises:
-        DownloadError: the archive is damaged, or a member is missing, a link or larger than MAX_BATCH_BYTES.
+        DownloadError: the archive is damaged or unpacks to over MAX_ARCHIVE_BYTES, or a member is missing or a link.
     """
     try:
         with tarfile.open(archive) as tar:
-            members = [tar.getmember(f"{folder.name}/{name}") for name in names]
+            held = _members(tar)
+            members = [held[f"{folder.name}/{name}"] for name in names]
             for member in members:
-                if not member.isreg() or member.size >= MAX_BATCH_BYTES:
-                    raise KeyError(f"{member.name} is a link or larger than {MAX_BATCH_BYTES:,} bytes")
+                if not member.isreg():
+                    raise KeyError(f"{member.name} is a link")
             folder.mkdir(exist_ok=True)
             for name, member in zip(names, members, strict=True):
                 content = cast(IO[bytes], tar.extractfile(member))  # a regular file's is never None
@@ -114,8 +116,19 @@ def _unpack(archive: Path, folder: Path, names: Sequence[str]) -> None:
                         with part.open("wb") as file:
                             file.write(content.read())
                             publish(file, folder / name)
-    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
+    except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
         raise DownloadError(f"{archive}: cannot be unpacked: {error}; remove it to have it downloaded again") from error
+
+
+def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """Return the members by name; KeyError where they unpack to more than an archive of CIFAR ever does."""
+    members, size = {}, 0
+    for member in tar:  # the next one is looked for behind the content of this one, which is decompressed for that
+        size += member.size
+        if size > MAX_ARCHIVE_BYTES:
+            raise KeyError(f"its files have more than {MAX_ARCHIVE_BYTES:,} bytes")
+        members[member.name] = member
+    return members
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,9 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 #: Sizes of the files, shown to people: training images, training labels, test images, test labels.
 MNIST_SIZES = ("9.9 MB", "29 kB", "1.6 MB", "5 kB")
 FASHION_MNIST_SIZES = ("26 MB", "30 kB", "4.4 MB", "5 kB")
+
+#: No file of these data sets is so large: 60,000 images of 28 by 28 pixels are 47 million bytes.
+MAX_BYTES = 64 * 2**20
 
 
 def mnist(root: Path, split: Literal["train", "val", "test"]) -> ArrayDataset:
@@ -103,8 +107,9 @@ def _locate(folders: Sequence[Path], file_name: str, remote: RemoteFile) -> Path
 def _read_idx(path: Path) -> np.ndarray:
     """Return the content of an idx file: 0x0000080n, n big-endian sizes, unsigned bytes."""
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MAX_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
         raise DownloadError(f"{path}: cannot be read: {error}; remove it to have it downloaded again") from error
     axes = data[3] if len(data) > 4 and data[:3] == b"\x00\x00\x08" else 0
     shape = [int(size) for size in np.frombuffer(data, ">u4", axes, 4)] if len(data) >= 4 + 4 * axes else []
