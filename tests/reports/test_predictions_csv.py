@@ -71,7 +71,7 @@ def test_a_test_of_some_batches_has_rows_of_their_images(zoo, photos_run, limit)
 def test_mistakes_in_a_report_link_to_their_files(zoo, photos_run):
     assert zoo("test", photos_run)[0] == 0
     page = (photos_run / "report.html").read_text()
-    assert '<a href="../../photos/test/path%2C%20or%20not/0.png">test/path, or not/0.png</a>' in page
+    assert '<a href="../../photos/test/path%2C%20or%20not/0.png">test/<wbr>path, or not/<wbr>0.png</a>' in page
 
 
 def test_a_report_writes_predictions_that_are_missing(zoo, photos_run):
