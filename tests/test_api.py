@@ -217,7 +217,8 @@ def test_ctrl_c_saves_and_raises_keyboard_interrupt(capfd):
         package.fit(trainer=SHORT, max_epochs=1, callbacks=[Interrupt(1)], quiet=True)
     assert signal.getsignal(signal.SIGINT) is before
     path = Path("runs/digits-lenet5/version_0")
-    assert f"interrupted at step 2; resume with: zoo fit {path}" in capfd.readouterr().err
+    saved = f"saved: {path}/checkpoints/last.ckpt; resume with: zoo fit {path}"
+    assert f"interrupted at step 2; {saved}" in capfd.readouterr().err
     assert len(package.fit(resume=path, quiet=True, trainer={"max_epochs": 1}).metrics) == 1
 
 

@@ -94,7 +94,7 @@ def test_another_model_replaces_the_page_and_nothing_else(digits_model, colour_m
 def test_a_folder_with_onnxruntime_or_a_killed_exports_remains_takes_a_page(digits_model, tmp_path):
     for name in ("ort", "zoo-0123456789ab"):
         (tmp_path / name).mkdir()
-    (tmp_path / ".index.html-x1y2z3").write_text("<!doc")
+    (tmp_path / ".index.html-x1y2z3w4.part").write_text("<!doc")
     page = web.write_page(digits_model, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"ort", page.name, assets(tmp_path).name}
 
