@@ -84,5 +84,6 @@ def test_lightnings_checkpoints_and_averages_lie_in_the_run_and_leave_it_usable(
         ("report", run.path),
     ):
         assert zoo(*words)[0] == 0, words
-    assert zoo("fit", run.path, "--trainer.max_epochs", 3)[0] == 0
+    status, _, err = zoo("fit", run.path, "--trainer.max_epochs", 3)
+    assert status == 0, err
     assert [row["epoch"] for row in History.of(run).epochs] == [0, 1, 2]

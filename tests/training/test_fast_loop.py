@@ -66,7 +66,10 @@ def assert_same(first, second):
     weights = [trainer.lightning_module.state_dict() for trainer in (first, second)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     torch.testing.assert_close(first.optimizers[0].state_dict(), second.optimizers[0].state_dict(), rtol=0, atol=0)
-    assert first.fit_loop.state_dict() == second.fit_loop.state_dict()
+    one, other = first.fit_loop.state_dict(), second.fit_loop.state_dict()
+    for state in (one, other):  # what zoo's loop keeps as well
+        state["state_dict"].pop("callback_metrics", None)
+    assert one == other
     assert first.global_step == second.global_step > 0
     assert first.callback_metrics == second.callback_metrics
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import BaseFinetuning, StochasticWeightAveraging
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -42,7 +43,8 @@ def require_resumable_state(
         CheckpointError: a field is missing, of another type or size, or contradicts another; it names file and field.
     """
     try:
-        _require_optimizer(checkpoint, model, resumed=resumed)
+        if _builds_alone(model, trainer):
+            _require_optimizer(checkpoint, model, resumed=resumed)
         for name in ("fit_loop", "validate_loop", "test_loop", "predict_loop"):
             if name in checkpoint["loops"]:
                 _compare(
@@ -52,6 +54,16 @@ def require_resumable_state(
         _require_callbacks(checkpoint["callbacks"], trainer)
     except _WrongFieldError as error:
         raise wrong_field(path, *error.args) from error
+
+
+def _builds_alone(model: OptimizedModule, trainer: Trainer) -> bool:
+    """Tell whether a training has the optimizer and schedule that the model builds, and no task or callback others."""
+    if type(model).configure_optimizers is not OptimizedModule.configure_optimizers:
+        return False
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+    if any(isinstance(callback, StochasticWeightAveraging | BaseFinetuning) for callback in callbacks):
+        return False
+    return all(type(callback).__module__.partition(".")[0] in ("zoo", "lightning") for callback in callbacks)
 
 
 def _fresh_loop(trainer: Trainer, name: str, saved: Any) -> dict[str, Any]:
@@ -96,6 +108,12 @@ def _require_optimizer(checkpoint: Mapping[str, Any], model: OptimizedModule, *,
             if resumed and isinstance(value, bool) and group[key] != value and key != "fused":  # precision decides that
                 raise _WrongFieldError(f"{field}.{number}.{key}", group[key], f"{value}, as the run's optimizer has it")
     _require_moments(optimizer, model, checkpoint["global_step"])
+    _require_schedules(checkpoint, wanted, resumed=resumed)
+
+
+def _require_schedules(checkpoint: Mapping[str, Any], wanted: Sequence[Any], *, resumed: bool) -> None:
+    """Compare the states of schedules with those of fresh ones."""
+    schedules = checkpoint["lr_schedulers"]
     differ = len(schedules) != len(wanted) and (resumed or wanted)
     if differ and checkpoint["global_step"]:  # before the first step, no schedule has begun
         raise _WrongFieldError("lr_schedulers", f"{len(schedules)} states", f"the states of {len(wanted)} schedules")
