@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,9 @@ def workshop(make_once) -> Path:
 
 @pytest.fixture(scope="session")
 def sandbox(workshop, tmp_path_factory) -> Sandbox:
-    root = os.environ.pop("ZOO_DATA_ROOT", None)
-    yield Sandbox(workshop, tmp_path_factory.mktemp("fuzz") / "place")
-    if root is not None:
-        os.environ["ZOO_DATA_ROOT"] = root
+    return Sandbox(workshop, tmp_path_factory.mktemp("fuzz") / "place")
+
+
+@pytest.fixture(autouse=True)
+def no_data_root(monkeypatch):
+    monkeypatch.delenv("ZOO_DATA_ROOT", raising=False)
