@@ -1116,11 +1116,11 @@ METADATA: tuple[tuple[str, Callable[[Any, dict[str, Any]], bool], str], ...] = (
     ("input_spec.classes", lambda value, data: value == data["classes"], "the list of classes"),
     ("input_spec.height", lambda value, _: _whole(value, 1, MAX_SIDE), f"1 to {MAX_SIDE}"),
     ("input_spec.width", lambda value, _: _whole(value, 1, MAX_SIDE), f"1 to {MAX_SIDE}"),
-    ("input_spec.mean", lambda value, data: _numbers(value, data["input_spec"]["channels"]), "a number a channel"),
-    ("input_spec.std", lambda value, data: _numbers(value, data["input_spec"]["channels"], 1e-12), "as many above 0"),
+    ("input_spec.mean?", lambda value, data: _numbers(value, data["input_spec"]["channels"]), "a number a channel"),
+    ("input_spec.std?", lambda value, data: _numbers(value, data["input_spec"]["channels"], 1e-12), "as many above 0"),
     ("input_spec.resize", lambda value, _: isinstance(value, dict) and set(value) <= RESIZE, "a mapping of crop, ..."),
     ("input_spec.resize.crop", lambda value, _: _number(value, 1e-3, 1), "0.001 to 1"),
-    ("input_spec.resize.interpolation", lambda value, _: value in list(PILLOW), " or ".join(PILLOW)),
+    ("input_spec.resize.interpolation?", lambda value, _: value in list(PILLOW), " or ".join(PILLOW)),
     ("input_spec.resize.fit?", lambda value, _: value in FITS, ", ".join(FITS)),
     ("input_spec.white_level?", lambda value, _: _whole(value, 1, WHITE_LEVEL), f"1 to {WHITE_LEVEL}"),
     ("architecture", lambda value, _: isinstance(value, dict), "a mapping with its name"),
@@ -1139,7 +1139,13 @@ METADATA: tuple[tuple[str, Callable[[Any, dict[str, Any]], bool], str], ...] = (
         "0 to 1 for each class",
     ),
     ("input?", lambda value, _: isinstance(value, dict), "a mapping with form"),
-    ("input.form?", lambda value, _: value in get_args(Form), ", ".join(get_args(Form))),
+    (
+        "input.form?",
+        lambda value, data: (
+            value in get_args(Form) and (value != "float" or {"mean", "std"} <= set(data["input_spec"]))
+        ),
+        f"{', '.join(get_args(Form))}, of which float needs mean and std in input_spec",
+    ),
     ("test_accuracy?", lambda value, _: value is None or _number(value, 0, 1), "null or 0 to 1"),
     ("tta?", lambda value, _: value in (None, "flip"), "null or flip"),
 )

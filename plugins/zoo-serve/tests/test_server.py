@@ -41,7 +41,7 @@ def test_a_bad_model_file_is_one_line(tmp_path, capsys, content, message):
 def test_a_model_that_zoo_did_not_write_is_one_line(tmp_path, capsys):
     path = write_model(tmp_path / "model.onnx", versions=None, input_spec={})
     assert main([str(path), "--port", "0"]) == 2
-    assert "metadata cannot be read" in one_line(capsys)
+    assert "input_spec.channels is missing in its metadata" in one_line(capsys)
 
 
 def test_a_taken_port_is_one_line(model, capsys):
