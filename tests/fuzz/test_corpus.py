@@ -23,6 +23,8 @@ LINES = {
     "a value that is no UTF-8": ((*FIT, "--trainer.benchmark", "\udcff"), "is not UTF-8"),
     "a long value": (("info", "lenet5", "--channels", "a" * 5000), " ... "),
     "a run that does not begin": ((*FIT, "--model.ema", "3416320802"), "model.ema is"),
+    "an empty word": ((*FIT, ""), "unexpected word ''"),
+    "a NUL in the name of a config file": ((*FIT, "--config", "\0"), "has a NUL in its name"),
     "a config joined to its option": (("fit", "-cgone.yaml"), "config file gone.yaml cannot be read"),
 }
 
@@ -45,6 +47,12 @@ FIELDS = {
         {},
         RESUME,
         "optimizer_states",
+    ),
+    "a tensor among hyperparameters": (
+        ("hyper_parameters", "metrics"),
+        [torch.zeros(1)],
+        ("export", "case/run", "--format", "safetensors"),
+        "without tensors",
     ),
     "a mapping for the random state": (("random_state", "cpu"), {}, RESUME, "random_state is"),
     "a mapping for a number": (("hyper_parameters", "l1"), {}, ("validate", "case/run"), "hyper_parameters.l1 is"),

@@ -67,7 +67,7 @@ def parser_error(text: str, parser: Any, sources: ConfigSources) -> UserError:
     """
     allowed = [*option_names(parser), "model", "data", "model.architecture", "data.dataset"]
     if match := re.match(r"unrecognized arguments: (.*)", text, re.DOTALL):
-        argument = match[1].split()[0]
+        argument = next(iter(match[1].split()), "")  # an empty word on the command line is one too
         if not argument.startswith("-"):
             return UserError(f"unexpected word '{argument}'; options start with --, and a run folder comes first")
         option = argument.lstrip("-").partition("=")[0]
@@ -118,7 +118,10 @@ def _reason(lines: list[str]) -> str:
     if path is not None:
         return f"received '{path}'; allowed is a class that torch or lightning offers here, or a full class path"
     reasons = [line for line in lines if not line.startswith("Parser key")] or lines
-    return " ".join([line for line in reasons if not line.startswith("Expected ")] or reasons)
+    reason = " ".join([line for line in reasons if not line.startswith("Expected ")] or reasons)
+    if match := re.search(r"'(\w+)' object has no attribute", reason):  # of a parser that wanted a mapping
+        return f"received a {match[1]}; allowed is a mapping of options to values"
+    return re.sub(r"<class '([\w.]+)'>", lambda match: match[1].rpartition(".")[2] or match[1], reason)
 
 
 def _plain(type_name: str) -> str:

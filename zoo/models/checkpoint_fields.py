@@ -21,6 +21,11 @@ def _mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
+def _holds_tensor(value: Any) -> bool:
+    items = value.values() if _mapping(value) else value if isinstance(value, list | tuple) else ()
+    return isinstance(value, torch.Tensor) or any(map(_holds_tensor, items))
+
+
 def _size(value: Any) -> bool:
     return _count(value) and 0 < value <= 2**16
 
@@ -97,7 +102,11 @@ def _loops(value: Any) -> bool:
 #: Of every checkpoint: path of the field, whether it is right, and what is allowed.
 FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("state_dict", _tensors, "a mapping of names to tensors"),
-    ("hyper_parameters", _mapping, "a mapping with spec and architecture"),
+    (
+        "hyper_parameters",
+        lambda value: _mapping(value) and not _holds_tensor(value),
+        "a mapping with spec and architecture, without tensors",
+    ),
     ("hyper_parameters.architecture", _named, "a mapping with the architecture's name"),
     ("hyper_parameters.spec", _mapping, "the mapping of an InputSpec"),
     ("hyper_parameters.spec.classes", _texts, "the names of the classes"),

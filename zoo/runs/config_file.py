@@ -153,6 +153,8 @@ RECORDED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 
 def _text(path: Path) -> str:
+    if "\0" in str(path):
+        raise UserError(f"config file {str(path)!r} has a NUL in its name; allowed is a file of YAML")
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise UserError(f"config file {path} is a pipe, socket or device; allowed is a file of YAML")

@@ -155,7 +155,8 @@ class MetricsTable:
         self.columns: list[str] = ["epoch", "step"]
         self.rows: list[dict[str, Any]] = []
         if up_to_step is not None and path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
+            # Other bytes than UTF-8 belong to no row that is read below: they stay out as half a row does.
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
                 for row in islice(csv.DictReader(file), count):
                     step = row.get("step") or ""
                     # A killed process can leave half a row, which has no last column.
