@@ -51,6 +51,9 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 #: Images with more pixels are refused by their header, before they are decompressed (268 MB as RGB).
 MAX_PIXELS = 89_478_485
 
+#: Rows that an image may have: Pillow keeps 8 bytes for each, beside its pixels.
+MAX_ROWS = 2**20
+
 #: Formats that are read. Pillow reads more, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
 
@@ -528,12 +531,15 @@ def open_image(
         A PIL image, upright, of mode L or RGB, in memory.
 
     Raises:
-        ImageError: the file is missing, empty, no image, truncated, of an unknown kind or has over MAX_PIXELS pixels.
+        ImageError: the file is missing, empty, no image, truncated, of an unknown kind, or has over MAX_PIXELS
+            pixels or MAX_ROWS rows.
     """
     try:
         with Image.open(file, formats=formats()) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
+            if image.height > MAX_ROWS:
+                raise ImageError(f"{image.height:,} rows of pixels; at most {MAX_ROWS:,} are read")
             order = byte_order(image)
             if not order or (order != "planar" and white_level == WHITE_LEVEL):  # the high bytes are enough
                 image.load()

@@ -199,6 +199,14 @@ def test_too_many_pixels_are_refused_from_the_header(save, monkeypatch):
         files.decode(path)
 
 
+def test_too_many_rows_are_refused_from_the_header(save, monkeypatch):
+    path = save(Image.new("L", (1, 100)))
+    monkeypatch.setattr(runtime, "MAX_ROWS", 99)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the image was decompressed"))
+    with pytest.raises(ImageError, match="100 rows of pixels; at most 99 are read"):
+        files.decode(path)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
