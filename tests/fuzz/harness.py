@@ -118,7 +118,12 @@ class Sandbox:
         """Run a case, and put the folder back as it was."""
         self._prepare(case)
         before = _state(self.folder)
-        with _moved_to(self.folder), _captured(case.encoding) as texts, _guards() as guard, self._canary() as imported:
+        with (
+            contextlib.chdir(self.folder),
+            _captured(case.encoding) as texts,
+            _guards() as guard,
+            self._canary() as imported,
+        ):
             status, seconds, growth = _measured(case.argv)
         after = _state(self.folder)
         changed = tuple(path for path, state in before.items() if after.get(path) != state)
@@ -209,16 +214,6 @@ def _state(folder: Path) -> dict[str, tuple[int, ...]]:
             content = Path(full).read_bytes() if stat.S_ISREG(status.st_mode) else b""
             state[os.path.relpath(full, folder)] = status.st_mode, hash(content)
     return state
-
-
-@contextlib.contextmanager
-def _moved_to(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @contextlib.contextmanager

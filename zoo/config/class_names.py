@@ -85,7 +85,7 @@ def _is_of_family(kind: Kind, path: str) -> bool:
             continue
         try:
             value = registry.load(kind, name)
-        except Exception:  # of a plugin, in a name that nobody asked for
+        except Exception:  # a plugin fails, and nobody has asked for its name
             continue
         if f"{value.__module__}.{value.__qualname__}" == path:
             return True

@@ -19,7 +19,7 @@ from zoo.config.new_run import keep_code, new_run, record
 from zoo.config.processes import Processes, require_one_device
 from zoo.config.resolve import ConfigSources
 from zoo.config.resume import require_same_config, without_repetitions
-from zoo.config.time_limit import TimeLimit, without_length
+from zoo.config.time_limit import MOST_EPOCHS, TimeLimit, set_length, without_length
 from zoo.config.tracking import closing_loggers
 from zoo.core.console import is_first_process, print_stderr
 from zoo.core.errors import UserError, listed
@@ -47,9 +47,6 @@ from zoo.training.resumed_state import require_resumable_state
 from zoo.training.shared_steps import SharedSteps
 from zoo.training.starting_weights import init_from_data
 from zoo.training.time_budget import Length, TimeBudget
-
-#: Epochs of a training until its speed, measured where --time is given, decides them.
-MOST_EPOCHS = 1_000_000
 
 #: Names of layers in a line that lists some.
 LISTED = 6
@@ -278,10 +275,7 @@ class FitCLI(ZooCLI):
 
     def _keep_length(self, length: Length) -> None:
         """Write into config.yaml how long the run trains, which a resumed run keeps."""
-        trainer = self.config.trainer
-        trainer.max_epochs, trainer.check_val_every_n_epoch = length.epochs, length.every
-        if length.batches is not None:
-            trainer.limit_train_batches = length.batches
+        set_length(self.config.trainer, length)
         write_atomically(self.run.config, self.resolved_config())
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from zoo.config.parser_internals import option_names
 from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError, did_you_mean
+from zoo.runs.config_file import value_at
 
 #: What other programs call an option of zoo's.
 OTHER_NAMES = {
@@ -137,10 +138,7 @@ def _unknown_key(key: str, options: list[str], sources: ConfigSources) -> UserEr
 def _where(key: str, sources: ConfigSources) -> str:
     """Name the last config file that holds a key, if one does."""
     for file, config in zip(reversed(sources.files), reversed(sources.configs), strict=True):
-        value: Any = config
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is not None:
+        if value_at(config, key) is not None:
             return f" in {file}"
     return ""
 

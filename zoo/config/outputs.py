@@ -11,6 +11,7 @@ from zoo.config.own_names import CLASS_OPTIONS
 from zoo.config.resolve import ConfigSources
 from zoo.core.errors import UserError
 from zoo.core.trust import may_write, place_of
+from zoo.runs.config_file import value_at
 from zoo.runs.folder import Run
 
 #: Options whose classes, or registered parts, write files or send what they log.
@@ -41,10 +42,7 @@ def require_inside(sources: ConfigSources, run: Run | None) -> None:
 def outside(config: Mapping[str, Any], run: Run | None) -> Iterator[tuple[str, str]]:
     """Return each argument of a configuration that leads a class out of the run: its dotted key, and the text."""
     for option in WRITING:
-        value: Any = config
-        for key in option.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        for key, text in _texts(option, value):
+        for key, text in _texts(option, value_at(config, option)):
             if _leads_away(key, text) and not _is_inside(text, run):
                 yield key, text
 

@@ -11,6 +11,7 @@ import yaml
 from zoo.core.errors import UserError
 from zoo.core.file_builder import is_file_name, open_file
 from zoo.core.trust import PACKAGES, SHORT, grant
+from zoo.runs.config_file import value_at
 
 #: Options whose values are classes or builders, by their names or import paths.
 CLASS_OPTIONS = (
@@ -36,10 +37,7 @@ def grant_option(option: str, value: str) -> None:
 def grant_sections(sections: Mapping[str, Any]) -> None:
     """Grant what the sections of a call from Python name."""
     for option in CLASS_OPTIONS:
-        value: Any = sections
-        for key in option.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        _grant(value)
+        _grant(value_at(sections, option))
 
 
 def grant_file(name: str) -> None:

@@ -1,4 +1,4 @@
-"""zoo fit --time 10m: reads the time, and finds what contradicts it."""
+"""zoo fit --time 10m: reads the time, finds what contradicts it, and writes the length that fits it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from zoo.core.errors import UserError
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
+    from zoo.training.time_budget import Length
+
 #: Seconds of a unit.
 UNITS = {"h": 3600, "m": 60, "s": 1}
+
+#: Epochs of a training until its speed decides them.
+MOST_EPOCHS = 1_000_000
 
 #: Options of Trainer that say how long to train.
 LENGTHS = ("max_epochs", "max_steps", "max_time", "min_epochs", "min_steps", "limit_train_batches", "fast_dev_run")
@@ -80,3 +85,10 @@ def without_length(config: Namespace) -> None:
     for key in ("total_steps", "epochs", "steps_per_epoch"):
         if key in arguments:
             arguments[key] = None
+
+
+def set_length(trainer: Any, length: Length) -> None:
+    """Write the length that a training's speed allows into the options of its Trainer."""
+    trainer.max_epochs, trainer.check_val_every_n_epoch = length.epochs, length.every
+    if length.batches is not None:
+        trainer.limit_train_batches = length.batches

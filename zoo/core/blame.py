@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from traceback import walk_tb
 
 from zoo.core.distributions import scan_distributions
 from zoo.core.errors import brief
-
-#: How modules are called that zoo executes from files (zoo.core.file_builder).
-FILE_MODULE = "zoo_file_"
+from zoo.core.trust import FILE_MODULE
 
 
 def unforeseen(error: BaseException) -> str:
@@ -44,14 +43,8 @@ def raised_in(error: BaseException) -> str:
 
 def _frames(error: BaseException) -> Iterator[tuple[str, str]]:
     """Yield module and place of the code that an error passed through, the innermost first."""
-    trace, frames = error.__traceback__, []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(
-            (trace.tb_frame.f_globals.get("__name__") or "", f"{_short(code.co_filename)} line {trace.tb_lineno}")
-        )
-        trace = trace.tb_next
-    yield from reversed(frames)
+    for frame, line in reversed(list(walk_tb(error.__traceback__))):
+        yield frame.f_globals.get("__name__") or "", f"{_short(frame.f_code.co_filename)} line {line}"
 
 
 def _short(file: str) -> str:

@@ -26,7 +26,7 @@ class NoAnswerError(Exception):
 
 
 class Child:
-    """A process that calls one function of zoo's on whatever it is sent; it is started at the first question.
+    """Another process, which calls one function of zoo with each question. The first question starts it.
 
     Args:
         function: ``module:name`` of a function of zoo's, which takes and returns what JSON holds.

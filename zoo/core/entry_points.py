@@ -12,8 +12,8 @@ from typing import Any
 from zoo.core import distributions
 from zoo.core.child import Child, NoAnswerError
 from zoo.core.distributions import normalised, scan_distributions
-from zoo.core.errors import UserError, brief
-from zoo.core.foreign import importing, is_from_outside
+from zoo.core.errors import UserError
+from zoo.core.foreign import errors_of, importing
 from zoo.core.kinds import KINDS, Kind
 
 __all__ = ["OWN_DISTRIBUTION", "Entry", "entries", "normalised", "refresh"]
@@ -85,12 +85,8 @@ class Entry:
     def names_here(self) -> list[str]:
         """Return the names of a family, which this process imports; errors as ``members``."""
         family = self.load()
-        try:
+        with errors_of(self.title, "cannot list its names:"):
             names = list(family.names())
-        except BaseException as error:
-            if is_from_outside(error):
-                raise
-            raise UserError(f"{self.title} cannot list its names: {brief(error)}") from error
         if wrong := [name for name in names if not isinstance(name, str)]:
             raise UserError(f"{self.title} breaks the contract: names() gives texts, received {wrong[0]!r}")
         return sorted(f"{self.name}/{name}" for name in names)

@@ -42,11 +42,13 @@ def is_users_stop(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def errors_of(title: str) -> Iterator[None]:
+def errors_of(title: str, fails: str = "raises", remedy: str = "") -> Iterator[None]:
     """Name the part, and its distribution, whose code raises an error that zoo would not know the origin of.
 
     Args:
         title: as ``Entry.title`` gives it.
+        fails: what stands between the title and the error.
+        remedy: what the user can do, with the semicolon before it.
 
     Raises:
         UserError: in place of what the code raises, SystemExit and KeyboardInterrupt too; errors of zoo's, of full
@@ -57,7 +59,7 @@ def errors_of(title: str) -> Iterator[None]:
     except BaseException as error:
         if is_from_outside(error):
             raise
-        raise UserError(f"{title} raises {brief(error)}") from error
+        raise UserError(f"{title} {fails} {brief(error)}{remedy}") from error
 
 
 @contextlib.contextmanager
@@ -75,12 +77,12 @@ def importing(title: str, remedy: str = "") -> Iterator[None]:
     notice.daemon = True
     notice.start()
     try:
-        with _own_streams(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            errors_of(title, "cannot be imported:", remedy),
+            _own_streams(),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             yield
-    except BaseException as error:
-        if is_from_outside(error):
-            raise
-        raise UserError(f"{title} cannot be imported: {brief(error)}{remedy}") from error
     finally:
         notice.cancel()
 

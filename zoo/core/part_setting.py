@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from traceback import walk_tb
 from typing import Any
 
 from zoo.core import registry
@@ -82,10 +83,9 @@ def part_of(error: BaseException, parts: Mapping[str, Any]) -> str:
         parts: objects by title.
     """
     modules = {type(part).__module__: title for title, part in parts.items()}
-    raised, trace = "", error.__traceback__
-    while trace is not None:
-        raised = modules.get(trace.tb_frame.f_globals.get("__name__", ""), raised)
-        trace = trace.tb_next
+    raised = ""
+    for frame, _ in walk_tb(error.__traceback__):
+        raised = modules.get(frame.f_globals.get("__name__", ""), raised)
     # A method with other parameters than its caller's raises where it is called.
     called = (title for title, part in parts.items() if f"{type(part).__qualname__}." in str(error))
     return raised or (next(called, "") if isinstance(error, TypeError) else "")

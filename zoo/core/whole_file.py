@@ -90,7 +90,7 @@ def remove_leftovers(folder: Path, *names: str) -> None:
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """Give a folder for files that nobody keeps.
+    """Make a folder for temporary files, and remove it afterwards.
 
     Raises:
         RunError: there is no room for them, or no place for temporary files.

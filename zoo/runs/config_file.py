@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,14 +117,19 @@ def read_recorded(path: str | Path) -> dict[str, Any]:
     """Read the config.yaml of a run; errors as ``read_config``, or a value is not as zoo writes it."""
     content = read_config(path)
     for key, is_right, allowed in RECORDED:
-        value: Any = content
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        value = value_at(content, key)
         if not is_right(value):
             raise UserError(
                 f"{path}: {key} is {repr(value)[:60]}; allowed in a run's config is {allowed}; restore the file"
             )
     return content
+
+
+def value_at(config: Any, key: str) -> Any:
+    """Return the value at a dotted key of a configuration, such as ``data.dataset.name``; None where there is none."""
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, Mapping) else None
+    return config
 
 
 def _is_class(value: Any) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -66,12 +67,10 @@ class HookNameModule(LightningModule):
 
 def restored_field(error: BaseException) -> str | None:
     """Return which field of a checkpoint was being restored where an error arose; None where none was."""
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
+    for frame, _ in walk_tb(error.__traceback__):
+        code = frame.f_code
         if code.co_filename.endswith("checkpoint_connector.py") and code.co_name in RESTORED:
             return RESTORED[code.co_name]
-        trace = trace.tb_next
     return None
 
 

@@ -7,6 +7,7 @@ refuses all but matrices when it is built, SparseAdam refuses dense gradients wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -50,12 +51,10 @@ def require_optimizer(config: ClassConfig, named: Mapping[str, nn.Parameter]) ->
 
 def is_of_optimizer(error: BaseException) -> bool:
     """Tell whether an error arose in an optimizer's own code: its last frames are methods of one."""
-    trace = error.__traceback__
-    while trace is not None:
-        if isinstance(trace.tb_frame.f_locals.get("self"), Optimizer) and trace.tb_frame.f_code.co_name == "step":
-            return True
-        trace = trace.tb_next
-    return False
+    return any(
+        frame.f_code.co_name == "step" and isinstance(frame.f_locals.get("self"), Optimizer)
+        for frame, _ in walk_tb(error.__traceback__)
+    )
 
 
 def require_scheduler(config: ClassConfig, optimizer: ClassConfig) -> None:
