@@ -66,7 +66,7 @@ RUN_FILES = {
     "ranges of text": ("training_images.json", b'{"contrast": ["a", 1]}', PREDICT, "allowed is a mapping of names"),
     "ranges that are no UTF-8": ("training_images.json", b'"\x80"', PREDICT, "no JSON in UTF-8"),
     "a temperature of nothing": ("calibration.json", b'{"temperature": null, "step": 2}', PREDICT, "temperature above"),
-    "metrics of text": ("metrics.csv", b"epoch,step\nx,1\n", ("card", "case/run"), "metrics.csv:3 is damaged"),
+    "metrics of text": ("metrics.csv", b"epoch,step\nx,1\n", ("card", "case/run"), "metrics.csv:2 is damaged"),
     "a config without data": ("config.yaml", b"model: lenet5", ("card", "case/run"), "data.dataset.name is None"),
 }
 

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from support import error_of
 
 import zoo as library
 from zoo import runtime
@@ -71,3 +72,10 @@ def test_zoo_report_fits_it_where_training_did_not(zoo, untested_run, temperatur
     assert zoo("report", untested_run)[0] == 0
     recorded = json.loads((untested_run / "calibration.json").read_text())
     assert recorded["temperature"] == pytest.approx(temperature, rel=1e-3)
+
+
+def test_a_report_that_is_refused_writes_no_temperature(zoo, untested_run):
+    (untested_run / "calibration.json").unlink()
+    (untested_run / "metrics.csv").write_text("epoch,step\nx,1\n")
+    assert "metrics.csv:2 is damaged" in error_of(zoo("report", untested_run))
+    assert not (untested_run / "calibration.json").exists()

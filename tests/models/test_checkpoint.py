@@ -33,6 +33,20 @@ def test_a_checkpoint_holds_tensors_and_primitives_only(digits_run):
         assert str(digits_run) not in repr(checkpoint)
 
 
+@pytest.mark.parametrize(
+    ("hyperparameter", "reason"),
+    [({"dropout": {"a": 1}}, "raises TypeError"), ({"width": 3}, "unexpected keyword argument 'width'")],
+)
+def test_a_network_that_its_checkpoint_does_not_describe_is_named_with_the_file(
+    digits_run, tmp_path, hyperparameter, reason
+):
+    checkpoint = torch.load(digits_run / "checkpoints" / "best.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["architecture"] |= hyperparameter
+    torch.save(checkpoint, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match=rf"other\.ckpt: architecture 'lenet5'.*{reason}"):
+        zoo.load(tmp_path / "other.ckpt")
+
+
 @pytest.mark.parametrize("content", [b"", b"random bytes", b"PK\x03\x04" + bytes(100)])
 def test_a_damaged_checkpoint_is_named_with_its_size(tmp_path, content):
     path = tmp_path / "bad.ckpt"

@@ -54,6 +54,16 @@ def test_an_exported_file_teaches_as_its_run_does(digits_run, digits_model, teac
     torch.testing.assert_close(by_run, by_file, rtol=1e-4, atol=1e-5)
 
 
+def test_a_file_of_normalised_images_teaches_too(zoo, untested_run, teacher, images):
+    assert zoo("export", untested_run, "--input", "float", "--batch", "2")[0] == 0
+    logits, loss = torch.randn(7, 10), torch.tensor(0.0)
+    by_run, by_file = (
+        Distillation(str(path), 4.0, 1.0, teacher.spec).combined(loss, logits, images)
+        for path in (untested_run, untested_run / "model.float.onnx")
+    )
+    torch.testing.assert_close(by_run, by_file, rtol=1e-4, atol=1e-5)
+
+
 def test_a_teacher_is_no_part_of_the_network(digits_run, teacher):
     plain = ImageClassifier(teacher.spec, "lenet5")
     taught = ImageClassifier(teacher.spec, "lenet5", teacher=str(digits_run))

@@ -49,6 +49,14 @@ def changed(run, field, value):
     return checkpoint
 
 
+def nested(depth):
+    """Return a list in a list in a list."""
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def require(checkpoint, run, cli):
     require_fields(checkpoint, run.last)
     require_state(checkpoint, run.last)
@@ -70,6 +78,9 @@ def test_what_a_training_writes_is_right(resumed):
         ("global_batch", 0, "global_batch is 0"),
         ("hyper_parameters/freeze", [1], "hyper_parameters.freeze is"),
         ("hyper_parameters/batch_norm", torch.zeros(3), "hyper_parameters.batch_norm is torch.float32"),
+        ("hyper_parameters/metrics", [1, torch.zeros(3)], "hyper_parameters.metrics.1 is torch.float32"),
+        ("hyper_parameters/metrics", nested(5000), r"hyper_parameters.metrics(.0)+ is list .* 16 deep"),
+        ("hyper_parameters/l1", nested(5000), "hyper_parameters.l1 is .*allowed is 0 or more"),
         ("hyper_parameters/spec/height", 2.5, "hyper_parameters.spec.height is 2.5"),
         ("optimizer_states", [], "optimizer_states is 0 states"),
         (GROUP + "params", [0], "optimizer_states.0.param_groups is groups of"),

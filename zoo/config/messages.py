@@ -78,7 +78,10 @@ def parser_error(text: str, parser: Any, sources: ConfigSources) -> UserError:
     key = match[1] if (match := re.search(r'Parser key "([\w.]+)"', text)) else ""
     if not key and (match := re.search(r"Option '([\w.]+)' is not accepted", text)):
         return _unknown_key(match[1], allowed, sources)
-    reason = _reason([line.strip(" -") for line in text.splitlines()])
+    if "unsupported operand type(s) for +: '" in text or "Key must be a string" in text:  # {0} is one, where + fails
+        reason = "received a mapping with a key that is no word; allowed are words"
+    else:
+        reason = _reason([line.strip(" -") for line in text.splitlines()])
     return UserError(f"{key}{_where(key, sources)}: {reason}" if key else reason)
 
 
@@ -116,6 +119,8 @@ def _reason(lines: list[str]) -> str:
     allowed = [name for name in expected if not name.startswith("dot import") and (path is None or "list" not in name)]
     if allowed and value is not None:
         return f"received '{value}'; allowed is {' or '.join(_plain(name) for name in dict.fromkeys(allowed))}"
+    if path is None and value is not None and "Not a valid subclass of" in text:
+        path = value
     if path is not None:
         return f"received '{path}'; allowed is a class that torch or lightning offers here, or a full class path"
     reasons = [line for line in lines if not line.startswith("Parser key")] or lines
@@ -136,7 +141,9 @@ def _unknown_key(key: str, options: list[str], sources: ConfigSources) -> UserEr
 
 
 def _where(key: str, sources: ConfigSources) -> str:
-    """Name the last config file that holds a key, if one does."""
+    """Name the last config file that holds a key, if one does and no option wins over it."""
+    if any(option.partition("=")[0] == f"--{key}" for option in sources.options):
+        return ""
     for file, config in zip(reversed(sources.files), reversed(sources.configs), strict=True):
         if value_at(config, key) is not None:
             return f" in {file}"

@@ -162,9 +162,10 @@ def report(args: Sequence[str], output: str | None = None) -> Path:
         fit_on = len(cli.datamodule.source("val")) if split == "val" else 0
         classes, temperature = len(cli.model.spec.classes), cli.model.temperature
         predictions = Predictions(classes, batches, table, temperature, fit_on)
-        if split == "val":
-            record_temperature(cli.run, cli.checkpoint, cli.checkpoint_path, predictions)
-    return write_report(_report_context(cli), split, predictions, output=page)
+    page = write_report(_report_context(cli), split, predictions, output=page)
+    if split == "val":
+        record_temperature(cli.run, cli.checkpoint, cli.checkpoint_path, predictions)
+    return page
 
 
 @restricted()

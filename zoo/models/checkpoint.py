@@ -118,8 +118,8 @@ def classifier_of(
         **configured: hyperparameters by the run's configuration, which may name import paths.
 
     Raises:
-        UserError: its architecture is not installed.
-        CheckpointError: it describes no such classifier, or its weights do not fit.
+        CheckpointError: its architecture is not installed or does not take its hyperparameters, or its weights do not
+            fit.
     """
     try:
         hyperparameters = dict(checkpoint["hyper_parameters"])
@@ -132,6 +132,10 @@ def classifier_of(
         arguments = hyperparameters.items()
         with restricted(trusted_names(folder)), without_random_weights():
             classifier = kind(**{key: value for key, value in arguments if kind is not Classifier or key in PLAIN})
+    except CheckpointError:
+        raise
+    except UserError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of this zoo: {error}") from error
     if kind is Classifier:  # which has no place for the modules that a task adds to the network

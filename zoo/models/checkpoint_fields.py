@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,6 @@ def _count(value: Any) -> bool:
 
 def _mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
-
-
-def _holds_tensor(value: Any) -> bool:
-    items = value.values() if _mapping(value) else value if isinstance(value, list | tuple) else ()
-    return isinstance(value, torch.Tensor) or any(map(_holds_tensor, items))
 
 
 def _size(value: Any) -> bool:
@@ -102,11 +99,7 @@ def _loops(value: Any) -> bool:
 #: Of every checkpoint: path of the field, whether it is right, and what is allowed.
 FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("state_dict", _tensors, "a mapping of names to tensors"),
-    (
-        "hyper_parameters",
-        lambda value: _mapping(value) and not _holds_tensor(value),
-        "a mapping with spec and architecture, without tensors",
-    ),
+    ("hyper_parameters", _mapping, "a mapping with spec and architecture"),
     ("hyper_parameters.architecture", _named, "a mapping with the architecture's name"),
     ("hyper_parameters.spec", _mapping, "the mapping of an InputSpec"),
     ("hyper_parameters.spec.classes", _texts, "the names of the classes"),
@@ -145,6 +138,10 @@ STATE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 )
 
 
+#: Levels of lists and mappings among hyperparameters; zoo writes five.
+MAX_DEPTH = 16
+
+
 def require_fields(checkpoint: Mapping[str, Any], path: Path) -> None:
     """Check what every checkpoint holds, and that no weight is NaN.
 
@@ -156,6 +153,7 @@ def require_fields(checkpoint: Mapping[str, Any], path: Path) -> None:
         CheckpointError: a field is missing or of another type, or weights are NaN; it names file and field.
     """
     _require(FIELDS, checkpoint, path)
+    _require_plain("hyper_parameters", checkpoint["hyper_parameters"], path)
     for name, value in checkpoint["state_dict"].items():
         if value.is_floating_point() and value.numel() and bool(value.min().isnan()):  # without a second array
             raise CheckpointError(
@@ -187,10 +185,22 @@ def require_state(checkpoint: Mapping[str, Any], path: Path) -> None:
             raise wrong_field(path, f"current_model_state.{name}", current, f"a tensor of {tuple(value.shape)}")
 
 
+def _require_plain(field: str, value: Any, path: Path) -> None:
+    """Refuse a tensor anywhere in what describes a training, and lists without end."""
+    if isinstance(value, torch.Tensor) or field.count(".") > MAX_DEPTH:
+        shown = value if isinstance(value, torch.Tensor) else type(value).__name__
+        raise wrong_field(path, field, shown, f"words, numbers and lists of them, without tensors, {MAX_DEPTH} deep")
+    for key, item in value.items() if _mapping(value) else enumerate(value) if isinstance(value, list | tuple) else ():
+        _require_plain(f"{field}.{key}", item, path)
+
+
 def wrong_field(path: Path, field: str, value: Any, allowed: str) -> CheckpointError:
     """Return the error of a field, with its value as far as a line holds it."""
-    shown = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else " ".join(str(value).split())
-    shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+    if isinstance(value, torch.Tensor):
+        shown = f"{value.dtype} {tuple(value.shape)}"
+    else:
+        text = reprlib.repr(value) if isinstance(value, Mapping | list | tuple) else str(value)
+        shown = textwrap.shorten(text, 60, placeholder="...")
     return CheckpointError(
         f"{path} is not a checkpoint of this zoo: {field} is {shown} ({type(value).__name__}); allowed is {allowed}"
     )

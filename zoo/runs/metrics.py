@@ -95,7 +95,7 @@ class History:
                             rows.append({key: float(value) for key, value in line.items() if value})
                 except (TypeError, ValueError, csv.Error) as error:
                     raise UserError(
-                        f"{run.metrics}:{lines.line_num + 1} is damaged: allowed is a table of numbers; restore the "
+                        f"{run.metrics}:{lines.reader.line_num} is damaged: allowed is a table of numbers; restore the "
                         "file, or delete it: the run then has no curves"
                     ) from error
         epochs, steps = ([row for row in rows if column in row] for column in ("train/loss", "train/loss_step"))

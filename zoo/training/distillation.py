@@ -108,7 +108,7 @@ def _exported(path: str) -> tuple[Callable[[Tensor], Tensor], InputSpec]:
         model = runtime.Classifier(path)
 
     def logits(images: Tensor) -> Tensor:
-        [values] = model.session.run(["logits"], {"images": images.cpu().numpy()})
-        return torch.from_numpy(values).to(images.device)
+        with as_user_errors():
+            return torch.from_numpy(model.logits(images.cpu().numpy())).to(images.device)
 
     return logits, InputSpec.from_dict(model.input_spec)
