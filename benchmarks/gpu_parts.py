@@ -164,7 +164,7 @@ def resnet50(part: Part) -> dict[str, Any]:
         times = ["--rounds", 1, "--seconds", 0.2 if part.small else 6, "--output", output, "--device", part.device]
         part.zoo("bench", "--model", model, *words, *part.size(), *times)
         results[name] = json.loads(output.read_text())["images_per_second"]
-    return results | {"torchvision's loader": reference_loader(part, root)}
+    return results | {"torchvision's loader": reference_loader(part, root), "decoders": decoders(part, root)}
 
 
 def reference_loader(part: Part, root: Path) -> float:
@@ -185,6 +185,31 @@ def reference_loader(part: Part, root: Path) -> float:
     for images, _ in loader:
         count += len(images.to(part.device, non_blocking=True))
     return count / (time.perf_counter() - begin)
+
+
+def decoders(part: Part, root: Path) -> dict[str, float]:
+    """Return photographs per second that one process decodes at full size: zoo's decoder, torchvision's, and nvJPEG."""
+    import simplejpeg
+    import torch
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    contents = [path.read_bytes() for path in sorted((root / "train").rglob("*.jpg"))[: 16 if part.small else 512]]
+    tensors = [torch.frombuffer(bytearray(content), dtype=torch.uint8) for content in contents]
+    ways = {
+        "simplejpeg": lambda: [simplejpeg.decode_jpeg(content) for content in contents],
+        "torchvision": lambda: [decode_jpeg(tensor, ImageReadMode.RGB) for tensor in tensors],
+    }
+    if part.device == "cuda":
+        ways["nvJPEG"] = lambda: decode_jpeg(tensors, ImageReadMode.RGB, device="cuda")
+    results = {}
+    for name, decode in ways.items():
+        decode()
+        begin = time.perf_counter()
+        decode()
+        if part.device == "cuda":
+            torch.cuda.synchronize()
+        results[name] = len(contents) / (time.perf_counter() - begin)
+    return results
 
 
 def frozen(part: Part) -> dict[str, Any]:

@@ -16,7 +16,7 @@ MEASURED = {
     "doctor": {"doctor", "device", "torch"},
     "lenet5": {"float32", "bfloat16", "by hand"},
     "resume": {"bit-equal"},
-    "resnet50": {"memory", "files", "torchvision's loader"},
+    "resnet50": {"memory", "files", "torchvision's loader", "decoders"},
     "frozen": {"images_per_second"},
     "predict": {"images_per_second", "images"},
     "onnx": {"seconds"},
