@@ -61,9 +61,6 @@ FORMS = {
     "node": ("any", "fixed", "float", "int8"),
 }
 
-#: Networks that a kind of engine does not read: OpenCV crashes, and ncnn's converter leaves a Gather.
-UNREAD = {("opencv", "torchvision/convnext_tiny"), ("ncnn", "torchvision/convnext_tiny")}
-
 #: Largest difference of a probability.
 FLOAT, INT8 = 1e-5, 0.05
 
@@ -186,8 +183,6 @@ CASES = [(engine, form) for engine in [*ENGINES, "node", "web"] for form in FORM
 def test_an_engine_gives_the_probabilities_of_the_runtime(request, files, table, tmp_path, network, engine, form):
     failed = table.setdefault((engine, form), [])
     failed.append(network)
-    if (engine.partition("-")[0], network) in UNREAD:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="UNREAD"))
     model, sizes = files(network, form), IN_GRAPH[::4] if network in LARGE else IN_GRAPH
     inputs, expected = inputs_of(form, model, sizes)
     compare(form, answer(request, engine, model, inputs, tmp_path), expected, sizes)

@@ -11,7 +11,6 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.core.errors import RunError
+from zoo.export.operators import OPERATORS
 
 #: The first operator set with an antialiased Resize; browsers and old runtimes read it as well.
 OPSET = 18
@@ -114,14 +114,13 @@ def network_graph(
     # A batch of two, because torch.export treats a size of one as a constant.
     example = torch.zeros(2 if batch is None else batch, *size)
     weights = {}
-    with _contiguous(network):
-        program = _exported(_Network(network, temperature).eval(), example, batch is None)
-        for name, value in program.model.graph.initializers.items():
-            tensor = value.const_value
-            if tensor is not None and tensor.nbytes > SMALL:
-                weights[name] = tensor.numpy()
-                shape = onnx_ir.Shape(tensor.shape.numpy())
-                value.const_value = onnx_ir.ExternalTensor("weights", 0, 0, tensor.dtype, shape=shape, name=name)
+    program = _exported(_Network(network, temperature).eval(), example, batch is None)
+    for name, value in program.model.graph.initializers.items():
+        tensor = value.const_value
+        if tensor is not None and tensor.nbytes > SMALL:
+            weights[name] = tensor.numpy()
+            shape = onnx_ir.Shape(tensor.shape.numpy())
+            value.const_value = onnx_ir.ExternalTensor("weights", 0, 0, tensor.dtype, shape=shape, name=name)
     model = onnx_ir.to_proto(program.model)
     for value in program.model.graph.initializers.values():
         value.const_value = None  # the rules of onnxscript's rewriter hold the last graph, and with it the network
@@ -137,23 +136,6 @@ def network_graph(
     return NetworkGraph(model, weights)
 
 
-@contextmanager
-def _contiguous(network: nn.Module) -> Iterator[None]:
-    """Lay out weights as ONNX has them: of channels-last ones torch writes a Gather behind each pooling to one pixel.
-
-    The converter of ncnn does not know that Gather.
-    """
-    before = {parameter: parameter.data for parameter in network.parameters() if parameter.ndim > 2}
-    for parameter, data in before.items():
-        # Kernels of one pixel are the same numbers in either layout; their strides say which one it is.
-        parameter.data = data.contiguous().flatten().view(data.shape)
-    try:
-        yield
-    finally:
-        for parameter, data in before.items():
-            parameter.data = data
-
-
 def _exported(module: nn.Module, example: Tensor, any_batch: bool) -> torch.onnx.ONNXProgram:
     """Export a module of one input, or raise RunError."""
     level = logging.root.manager.disable
@@ -167,6 +149,7 @@ def _exported(module: nn.Module, example: Tensor, any_batch: bool) -> torch.onnx
                 input_names=[PIXELS],
                 output_names=["logits", "probabilities"],
                 dynamic_shapes=({0: torch.export.Dim("batch")},) if any_batch else None,
+                custom_translation_table=OPERATORS,
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
