@@ -61,12 +61,12 @@ def start(name):
     return child
 
 def saved(path):
-    return path.stat().st_ino if path.exists() else None
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 assert os.waitpid(start("whole"), 0)[1] == 0
 last, done = Path("runs/killed/checkpoints/last.ckpt"), 0
 while done < kills:
-    child, before, saves, wanted = start("killed"), saved(last), 0, random.randint(0, 4)
+    child, before, saves, wanted = start("killed"), saved(last), 0, random.randint(0, 3)
     while saves < wanted and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         time.sleep(0.0005)
         if (now := saved(last)) != before:
