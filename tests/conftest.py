@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -114,6 +115,20 @@ def zoo_process(tmp_path) -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(command, **settings)
 
     return start
+
+
+@pytest.fixture
+def unreadable(monkeypatch) -> Callable[[Path], None]:
+    """Return a function after which a folder cannot be listed, not even by root."""
+    listed, refused = os.scandir, set[str]()
+
+    def scandir(path="."):
+        if os.path.abspath(path) in refused:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return lambda folder: refused.add(os.path.abspath(folder))
 
 
 @pytest.fixture(scope="session")

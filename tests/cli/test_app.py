@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from PIL import Image
 from support import error_of
 
 from zoo.cli.parser import COMMANDS
+from zoo.runs.folder import Run
 
 
 def test_list_shows_every_name(zoo):
@@ -106,6 +109,7 @@ def test_a_wrong_command_is_one_line_and_status_2(zoo, tmp_path, words, message)
             "config.yaml: no.such.Thing is not imported: files may name classes of",
         ),
         ("model: {architecture: vgg17}", "unknown architecture 'vgg17'"),
+        ("seed_everything: null", "seed_everything is None; allowed is 0 to 4294967295"),
     ],
 )
 def test_a_wrong_config_is_one_line_and_status_2(zoo, tmp_path, text, message):
@@ -235,3 +239,12 @@ def test_a_limit_is_a_count_or_a_share_as_it_is_written(zoo, given, meant):
     status, out, err = zoo("fit", "--trainer.limit_train_batches", given, "--print_config")
     assert status == 0, err
     assert f"limit_train_batches: {meant}\n" in out
+
+
+def test_a_file_that_the_user_may_not_use_is_named_alone(zoo, digits_run, tmp_path, monkeypatch):
+    def refused(self):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "run/best.ckpt")
+
+    monkeypatch.setattr(Run, "trained", refused)
+    error = error_of(zoo("card", digits_run))
+    assert error == "error: run/best.ckpt: Permission denied; make it usable for this user, or use another place"

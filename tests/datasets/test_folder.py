@@ -205,3 +205,19 @@ def test_class_folders_one_level_below_the_root_are_named(make):
     root = make("images/val", {"ant": 1, "bee": 1})
     with pytest.raises(UserError, match=r"images/, which holds train/, val/; try --data\.root .*images"):
         zoo.create_dataset("folder", root, "train")
+
+
+@pytest.mark.parametrize("where", [".", "train", "train/cat", "notes"])
+def test_a_folder_that_cannot_be_read_is_named(make, unreadable, where):
+    root = make("train", {"cat": 4, "ant": 3})
+    (root / "notes").mkdir()
+    unreadable(root / where)
+    with pytest.raises(UserError, match=rf"{(root / where).name}: this folder cannot be read: Permission denied"):
+        zoo.create_dataset("folder", root, "train")
+
+
+def test_links_that_lead_to_themselves_are_left_out(make):
+    root = make("train", {"cat": 4, "ant": 3})
+    for place in (root / "loop", root / "train" / "loop", root / "train" / "cat" / "loop"):
+        place.symlink_to("loop")
+    assert zoo.create_dataset("folder", root, "train").classes == ["ant", "cat"]

@@ -23,6 +23,7 @@ LINES = {
     "a value that is no UTF-8": ((*FIT, "--trainer.benchmark", "\udcff"), "is not UTF-8"),
     "a long value": (("info", "lenet5", "--channels", "a" * 5000), " ... "),
     "a run that does not begin": ((*FIT, "--model.ema", "3416320802"), "model.ema is"),
+    "a number for a key": ((*FIT, "--data.batch_size", "{0}"), "data.batch_size: received a mapping with a key"),
     "an empty word": ((*FIT, ""), "unexpected word ''"),
     "a NUL in the name of a config file": ((*FIT, "--config", "\0"), "has a NUL in its name"),
     "a config joined to its option": (("fit", "-cgone.yaml"), "config file gone.yaml cannot be read"),
@@ -67,6 +68,8 @@ RUN_FILES = {
     "ranges that are no UTF-8": ("training_images.json", b'"\x80"', PREDICT, "no JSON in UTF-8"),
     "a temperature of nothing": ("calibration.json", b'{"temperature": null, "step": 2}', PREDICT, "temperature above"),
     "metrics of text": ("metrics.csv", b"epoch,step\nx,1\n", ("card", "case/run"), "metrics.csv:2 is damaged"),
+    "metrics without the step": ("metrics.csv", b"epoch,stop\n1,2\n", RESUME, "metrics.csv:1 is damaged"),
+    "metrics of a row too long": ("metrics.csv", b"epoch,step\n1,2,3\n", RESUME, "metrics.csv:2 is damaged"),
     "a config without data": ("config.yaml", b"model: lenet5", ("card", "case/run"), "data.dataset.name is None"),
 }
 

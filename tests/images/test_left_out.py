@@ -47,3 +47,16 @@ def test_a_pipe_with_the_name_of_an_image_is_counted(tmp_path):
 def test_one_line_names_the_most_frequent_kinds():
     assert in_one_line({".txt": 1200, "hidden": 3}) == "1,200 .txt, 3 hidden"
     assert in_one_line({f".{number}": 1 for number in range(12)}).endswith(", 4 others")
+
+
+def test_a_link_that_leads_to_itself_is_a_file_of_its_ending(tmp_path):
+    fill(tmp_path, "a/1.png")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "a" / "loop.txt").symlink_to("loop.txt")
+    assert count_left_out(tmp_path, [tmp_path], ["a"], 3) == {"without an ending": 1, ".txt": 1}
+
+
+def test_a_hidden_folder_that_cannot_be_read_is_counted(tmp_path, unreadable):
+    fill(tmp_path, "a/1.png", ".Trash/1.png")
+    unreadable(tmp_path / ".Trash")
+    assert count_left_out(tmp_path, [tmp_path], ["a"], 3) == {"folders that cannot be read": 1}

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from zoo.cli.parser import COMMANDS, GROUPS
 from zoo.core import registry
-from zoo.core.blame import unforeseen
+from zoo.core.blame import is_of_rights, unforeseen
 from zoo.core.console import printable
 from zoo.core.distributions import hide_broken
 from zoo.core.errors import OtherProcessError, RunError, Stopped, UserError, ZooError, brief
@@ -105,7 +105,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except BaseException as error:
         if (status := getattr(error, "exit_status", None)) is not None:
             return int(status)
-        return _print_error(error, 1, debug)
+        return _print_error(error, 2 if is_of_rights(error) else 1, debug)
     finally:
         DEBUG.reset(token)
         for number, handler in handlers.items():

@@ -167,7 +167,7 @@ class ZooCLI(LightningCLI):
         self.random_seed = seed is True
         if self.random_seed:
             self.config.seed_everything = self.processes.ranks.agree("seed", lambda: secrets.randbelow(2**32))
-        if not isinstance(seed, bool) and not 0 <= seed < 2**32:
+        if not isinstance(seed, bool) and (seed is None or not 0 <= seed < 2**32):
             raise UserError(f"seed_everything is {seed}; allowed is 0 to {2**32 - 1}, or true for a random one")
 
     def before_instantiate_classes(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,22 @@ from zoo.core.distributions import scan_distributions
 from zoo.core.errors import brief
 from zoo.core.trust import FILE_MODULE
 
+#: Errors of the operating system that say what a file does not allow.
+OF_RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def is_of_rights(error: BaseException) -> bool:
+    """Tell an error that names a file which the user may not use."""
+    return isinstance(error, OSError) and error.errno in OF_RIGHTS and error.filename is not None
+
 
 def unforeseen(error: BaseException) -> str:
-    """Return class and text of an error in one line, with the distribution in whose code it was raised."""
+    """Return class and text of an error in one line, with the distribution in whose code it was raised.
+
+    A file that the user may not use is named alone: no code is to blame.
+    """
+    if isinstance(error, OSError) and is_of_rights(error):
+        return f"{error.filename}: {error.strerror}; make it usable for this user, or use another place"
     return f"{brief(error)}{raised_in(error)} (--debug shows where)"
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from zoo.core.errors import UserError
 from zoo.data.root import cache_root
 from zoo.data.split import SPLIT_NAMES, split_of
-from zoo.images.files import ANY, find_images, suffixes
+from zoo.images.files import ANY, entries_of, find_images, is_folder, suffixes
 
 LAYOUTS = "<root>/train/<class>/*.jpg (with val/ and test/ beside it) or <root>/<class>/*.jpg"
 
@@ -95,7 +95,8 @@ def find_layout(root: Path, layout: LayoutName) -> Layout:
 
 def visible_folders(parent: Path) -> list[Path]:
     """Return the folders in a folder in alphabetical order, without hidden ones and those that are never a class."""
-    folders = sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
+    shown = [entry for entry in entries_of(parent) if not entry.name.startswith(".")]
+    folders = sorted(parent / entry.name for entry in shown if is_folder(entry))
     return [path for path in folders if path.name not in JUNK and not is_output(path)]
 
 
@@ -121,9 +122,10 @@ def require_no_wrapper(layout: Layout, classes: Sequence[str]) -> None:
 
 def is_output(folder: Path) -> bool:
     """Tell whether a folder is what training left: a run, or a folder of runs."""
-    if _is_run(os.listdir(folder)):
+    names = [entry.name for entry in entries_of(folder)]
+    if _is_run(names):
         return True
-    if any(os.path.splitext(name)[1].lower() in suffixes(ANY) for name in os.listdir(folder)):
+    if any(os.path.splitext(name)[1].lower() in suffixes(ANY) for name in names):
         return False  # images lie in it: a class
     if folder.name in OUTPUTS:
         return True

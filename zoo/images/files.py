@@ -138,11 +138,8 @@ def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
         if (real := os.path.realpath(path)) in seen or not os.path.isdir(path):
             continue
         seen.add(real)
-        try:
-            with os.scandir(path) as entries:
-                shown = sorted((entry for entry in entries if not entry.name.startswith(".")), key=attrgetter("name"))
-        except OSError as error:
-            raise ImageError(f"{path}: this folder cannot be read: {error.strerror}") from error
+        visible = (entry for entry in entries_of(path) if not entry.name.startswith("."))
+        shown = sorted(visible, key=attrgetter("name"))
         folders = [entry.path for entry in shown if is_folder(entry)]
         places += reversed(folders)
         for entry in shown:
@@ -150,10 +147,29 @@ def find_images(parent: str | Path, channels: int = 3) -> Iterator[str]:
                 yield entry.path
 
 
+def entries_of(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Return the files and folders in a folder; ImageError where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise ImageError(
+            f"{folder}: this folder cannot be read: {error.strerror}; make it readable, or move it away"
+        ) from error
+
+
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Tell whether an entry is a folder or a link to one; a link that leads to itself is none."""
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a file or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_file()
     except OSError:
         return False
 

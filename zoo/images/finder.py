@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 
-from zoo.images.files import SUFFIXES
+from zoo.images.files import SUFFIXES, is_file
 
 
 class FileFinder:
@@ -35,7 +35,7 @@ class FileFinder:
         if folder not in self._listings:
             try:
                 with os.scandir(folder) as entries:
-                    files = {entry.name for entry in entries if entry.is_file()}
+                    files = {entry.name for entry in entries if is_file(entry)}
             except OSError:  # no folder, or none that can be read: none of its files is found, and an error names them
                 files = set()
             pairs = [os.path.splitext(name) for name in sorted(files)]

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from zoo.images.files import is_special, suffixes
+from zoo.core.errors import ImageError
+from zoo.images.files import entries_of, is_folder, is_special, suffixes
 
 #: Kinds of files that one line names; more are added up.
 SHOWN = 8
@@ -24,7 +25,7 @@ def count_left_out(root: Path, parents: Sequence[Path], classes: Collection[str]
 
     Returns:
         Counts by what the files are: ``.txt``, ``without an ending``, ``hidden``, ``.jpg in no class folder``, ``in
-        notes/`` (a folder that is none of a class), ``pipes, sockets or devices``.
+        notes/`` (a folder that is none of a class), ``pipes, sockets or devices``, ``folders that cannot be read``.
     """
     counts: Counter[str] = Counter()
     root, parents = root.absolute(), [parent.absolute() for parent in parents]
@@ -37,17 +38,21 @@ def count_left_out(root: Path, parents: Sequence[Path], classes: Collection[str]
         if (real := os.path.realpath(path)) in seen:
             continue
         seen.add(real)
-        with os.scandir(path) as entries:
-            for entry in entries:
-                hidden = "hidden" if entry.name.startswith(".") else ""
-                inside = path not in between
-                if entry.is_dir():
-                    other = f"in {entry.name}/" if not inside and entry.path not in class_folders | between else ""
-                    places.append((entry.path, kind or hidden or other))
-                elif is_special(entry):
-                    counts["pipes, sockets or devices"] += 1
-                elif name := kind or hidden or _kind(entry.name, inside, channels):
-                    counts[name] += 1
+        try:
+            entries = entries_of(path)
+        except ImageError:  # a hidden one, or one beside the class folders: reading images refuses others
+            counts["folders that cannot be read"] += 1
+            continue
+        for entry in entries:
+            hidden = "hidden" if entry.name.startswith(".") else ""
+            inside = path not in between
+            if is_folder(entry):
+                other = f"in {entry.name}/" if not inside and entry.path not in class_folders | between else ""
+                places.append((entry.path, kind or hidden or other))
+            elif is_special(entry):
+                counts["pipes, sockets or devices"] += 1
+            elif name := kind or hidden or _kind(entry.name, inside, channels):
+                counts[name] += 1
     return counts
 
 

@@ -65,6 +65,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
     except Exception as error:  # for damaged files, the unpickler and the zip reader may raise anything
         refused = "Unsupported global" in str(error) or "Unsupported operand" in str(error)
         reason = "it holds more than tensors and plain values" if refused else "it is damaged or something else"
+        reason = str(error.strerror) if isinstance(error, PermissionError) else reason
         size = path.stat().st_size
         raise CheckpointError(f"{path} is not a readable {what} ({size:,} bytes): {reason}") from error
 

@@ -83,20 +83,22 @@ class History:
 
         Raises:
             OSError: the file cannot be read.
-            UserError: it holds other text than numbers.
+            UserError: it is no table of numbers by epoch and step.
         """
         rows: list[Row] = []
         if run.metrics.is_file():
             with run.metrics.open(newline="", encoding="utf-8") as file:
                 lines = csv.DictReader(file)
                 try:
+                    if not {"epoch", "step"} <= set(lines.fieldnames or ("epoch", "step")):  # an empty file has none
+                        raise ValueError
                     for line in lines:
                         if None not in line.values():  # half a row, of a killed process, has no last column
                             rows.append({key: float(value) for key, value in line.items() if value})
                 except (TypeError, ValueError, csv.Error) as error:
                     raise UserError(
-                        f"{run.metrics}:{lines.reader.line_num} is damaged: allowed is a table of numbers; restore the "
-                        "file, or delete it: the run then has no curves"
+                        f"{run.metrics}:{lines.reader.line_num} is damaged: allowed is a table of numbers, by epoch "
+                        "and step; restore the file, or delete it: the run then has no curves"
                     ) from error
         epochs, steps = ([row for row in rows if column in row] for column in ("train/loss", "train/loss_step"))
         validations: list[Row] = []
