@@ -1089,17 +1089,15 @@ def _metadata(path: Path, session: Any) -> dict[str, Any]:
     return metadata
 
 
-def _number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
-    )
+def _number(value: Any, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _whole(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _numbers(value: Any, count: int, low: float = -math.inf, high: float = math.inf) -> bool:
+def _numbers(value: Any, count: int, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> bool:
     return isinstance(value, list) and len(value) == count and all(_number(item, low, high) for item in value)
 
 

@@ -56,6 +56,12 @@ FIELDS = {
         "without tensors",
     ),
     "a mapping for the random state": (("random_state", "cpu"), {}, RESUME, "random_state is"),
+    "a number too large for a float": (
+        ("hyper_parameters", "l1"),
+        10**400,
+        ("validate", "case/run"),
+        "hyper_parameters.l1 is 1000",
+    ),
     "a mapping for a number": (("hyper_parameters", "l1"), {}, ("validate", "case/run"), "hyper_parameters.l1 is"),
     "text for the mean": (("hyper_parameters", "spec", "mean"), ["x"], PREDICT, "mean of an InputSpec is"),
     "a stranger's network": (("hyper_parameters", "architecture", "name"), f"{CANARY}:build", PREDICT, CANARY),
@@ -73,6 +79,11 @@ RUN_FILES = {
     "a config without data": ("config.yaml", b"model: lenet5", ("card", "case/run"), "data.dataset.name is None"),
 }
 
+SPEC_OF_HUGE_MEAN = """{"classes": ["ant", "bee"], "channels": 3, "height": 16, "width": 16, "mean": [1%s, 0, 0],
+"std": [1, 1, 1], "resize": {"crop": 1.0, "interpolation": "bilinear", "fit": "cover"}, "white_level": 65535}""" % (
+    "0" * 400
+)
+
 #: Keys of an exported file's metadata, what stands there, and what the error says.
 METADATA = {
     "no thresholds at all": ("thresholds", "3", "thresholds is 3"),
@@ -80,6 +91,8 @@ METADATA = {
     "a temperature in a list": ("temperature", "[1]", "temperature is [1]"),
     "ranges of one number": ("training_images", '{"contrast": [1]}', "training_images is"),
     "a sample of text": ("golden", '"x"', "golden is"),
+    "a number too large for a float": ("temperature", "1" + "0" * 400, "temperature is 1"),
+    "a mean too large for a float": ("input_spec", SPEC_OF_HUGE_MEAN, "input_spec.mean is [1"),
     "no JSON": ("input_spec", "[" * 5000, "input_spec in its metadata is no JSON"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -90,7 +90,7 @@ class InputSpec:
         if self.height < 1 or self.width < 1:
             raise UserError(f"image size is {self.height}x{self.width}; both sides must be at least 1 pixel")
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != self.channels or not all(map(math.isfinite, values)):
+            if len(values) != self.channels or not all(abs(value) <= sys.float_info.max for value in values):
                 raise UserError(f"{name} is {list(values)}; one finite number for each of {self.channels} channel(s)")
         if min(self.std) <= 0:
             raise UserError(f"std is {list(self.std)}; every value must be more than 0")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 import reprlib
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 
 from zoo.core.errors import CheckpointError
+from zoo.core.numbers import is_number
 
 
 def _count(value: Any) -> bool:
@@ -44,12 +43,8 @@ def _counted(value: Any) -> bool:
     return _tensors(value) and "n_averaged" in value and all(item.numel() == 1 for item in value.values())
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _positive(value: Any) -> bool:
-    return isinstance(value, list) and all(_number(item) and item > 0 for item in value)
+    return isinstance(value, list) and all(is_number(item) and item > 0 for item in value)
 
 
 def _is_name(value: Any) -> bool:
@@ -110,8 +105,8 @@ FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("global_step", _count, "a number of at least 0"),
     # Those behind ? are missing where an earlier version wrote the checkpoint.
     ("hyper_parameters.loss?", lambda value: _is_name(value) or _named(value), "a name, or a mapping with it"),
-    ("hyper_parameters.label_smoothing?", lambda value: _number(value) and 0 <= value < 1, "0 up to 1"),
-    ("hyper_parameters.l1?", lambda value: _number(value) and value >= 0, "0 or more"),
+    ("hyper_parameters.label_smoothing?", lambda value: is_number(value) and 0 <= value < 1, "0 up to 1"),
+    ("hyper_parameters.l1?", lambda value: is_number(value) and value >= 0, "0 or more"),
     (
         "hyper_parameters.class_weights?",
         lambda value: value in (None, "balanced") or _positive(value),
@@ -200,7 +195,8 @@ def wrong_field(path: Path, field: str, value: Any, allowed: str) -> CheckpointE
         shown = f"{value.dtype} {tuple(value.shape)}"
     else:
         text = reprlib.repr(value) if isinstance(value, Mapping | list | tuple) else str(value)
-        shown = textwrap.shorten(text, 60, placeholder="...")
+        text = " ".join(text.split())
+        shown = text if len(text) <= 60 else f"{text[:60]}..."
     return CheckpointError(
         f"{path} is not a checkpoint of this zoo: {field} is {shown} ({type(value).__name__}); allowed is {allowed}"
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import UserError
+from zoo.core.numbers import is_number
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -32,23 +32,19 @@ def read_record(path: Path) -> dict[str, Any]:
     return content
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _ranges(content: Mapping[str, Any]) -> bool:
-    pairs = all(isinstance(pair, list) and len(pair) == 2 and all(map(_number, pair)) for pair in content.values())
+    pairs = all(isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)) for pair in content.values())
     return pairs and all(low <= high for low, high in content.values())
 
 
 def _calibration(content: Mapping[str, Any]) -> bool:
     temperature = content.get("temperature", 0)
-    return _number(temperature) and bool(temperature > 0) and "step" in content
+    return is_number(temperature) and bool(temperature > 0) and "step" in content
 
 
 def _results(content: Mapping[str, Any]) -> bool:
     figures = [value for key, value in content.items() if key.startswith("test/")]
-    return all(map(_number, figures)) and "test/accuracy" in content and _number(content.get("images", 1))
+    return all(map(is_number, figures)) and "test/accuracy" in content and is_number(content.get("images", 1))
 
 
 def _state(content: Mapping[str, Any]) -> bool:
