@@ -18,8 +18,9 @@ from zoo_serve.metrics import Metrics
 LINGER_S = 5.0
 LINGER_BYTES = 200_000_000
 
-#: Refused bodies that are read at the same time at most; the connections of more are closed at once.
-LINGERING = 8
+#: Bytes a second that are read of several together; one alone comes at the network's speed, at which many would slow
+#: down all other requests.
+LINGER_RATE = 10_000_000
 
 
 class Log:
@@ -51,8 +52,7 @@ class Front:
     """An ASGI application around another.
 
     A server that closes the connection while the client is still sending makes the client's system throw away the
-    answer. So where an answer is complete before the request is, the rest is read for a while, and kept nowhere, of
-    LINGERING requests at a time.
+    answer. So where an answer is complete before the request is, the rest is read for a while, and kept nowhere.
 
     HEAD is answered as GET, whose body the server leaves out.
 
@@ -81,14 +81,14 @@ class Front:
             return message
 
         async def drain() -> None:
-            if self._lingering >= LINGERING:
-                return
             left = LINGER_BYTES
             self._lingering += 1
             try:
                 async with asyncio.timeout(LINGER_S):
                     while not complete and left > 0:
-                        left -= len((await receiving()).get("body", b""))
+                        size = len((await receiving()).get("body", b""))
+                        left -= size
+                        await asyncio.sleep((self._lingering - 1) * size / LINGER_RATE)
             except TimeoutError:
                 return  # it goes on sending, and is cut off
             finally:
