@@ -109,7 +109,15 @@ def test_a_wrong_command_is_one_line_and_status_2(zoo, tmp_path, words, message)
             "config.yaml: no.such.Thing is not imported: files may name classes of",
         ),
         ("model: {architecture: vgg17}", "unknown architecture 'vgg17'"),
-        ("seed_everything: null", "seed_everything is None; allowed is 0 to 4294967295"),
+        ("trainer: {max_steps: null}", "trainer.max_steps in config.yaml: received null; allowed is int"),
+        ("data: {memory_gib: null}", "data.memory_gib in config.yaml: received null; allowed is float"),
+        ("model: {architecture: {name: lenet5, dropout: null}}", "dropout in config.yaml: received null; allowed is"),
+        ("optimizer: null", "optimizer in config.yaml: received null; allowed is Optimizer"),
+        (
+            "optimizer: {class_path: torch.optim.Adam, init_args: {weight_decay: null}}",
+            "optimizer.init_args.weight_decay in config.yaml: received null; allowed is float",
+        ),
+        ("seed_everything: null", "seed_everything in config.yaml: received null; allowed is bool or int"),
     ],
 )
 def test_a_wrong_config_is_one_line_and_status_2(zoo, tmp_path, text, message):

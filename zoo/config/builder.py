@@ -24,6 +24,7 @@ from zoo.config.class_names import use_class_paths
 from zoo.config.class_rule import checked_classes
 from zoo.config.fine_tuning import FINE_TUNING_EPOCHS, parser_defaults
 from zoo.config.help import HelpFormatter, own_options_first
+from zoo.config.messages import null_error
 from zoo.config.options import TRAINING_OPTIONS
 from zoo.config.outputs import require_inside
 from zoo.config.parser_internals import prefer_int, without_unserializable
@@ -163,11 +164,13 @@ class ZooCLI(LightningCLI):
         """Parse; an error is one line."""
         own_options_first(parser, self.sources.names)
         self.config = parse(parser, args, self.sources)
+        if self.config.optimizer is None:
+            raise null_error("optimizer", Optimizer, self.sources)
         seed = self.config.seed_everything
         self.random_seed = seed is True
         if self.random_seed:
             self.config.seed_everything = self.processes.ranks.agree("seed", lambda: secrets.randbelow(2**32))
-        if not isinstance(seed, bool) and (seed is None or not 0 <= seed < 2**32):
+        if not isinstance(seed, bool) and not 0 <= seed < 2**32:
             raise UserError(f"seed_everything is {seed}; allowed is 0 to {2**32 - 1}, or true for a random one")
 
     def before_instantiate_classes(self) -> None:

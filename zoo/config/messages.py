@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from zoo.config.parser_internals import option_names
 from zoo.config.resolve import ConfigSources
@@ -85,6 +85,18 @@ def parser_error(text: str, parser: Any, sources: ConfigSources) -> UserError:
     return UserError(f"{key}{_where(key, sources)}: {reason}" if key else reason)
 
 
+def null_error(key: str, kind: Any, sources: ConfigSources) -> UserError:
+    """Return the error for an option that is null and may not be.
+
+    Args:
+        key: of the option.
+        kind: its type.
+        sources: what the configuration is made of, for the names of its config files.
+    """
+    names = dict.fromkeys(_plain(str(part)) for part in (get_args(kind) or (kind,)))
+    return UserError(f"{key}{_where(key, sources)}: received null; allowed is {' or '.join(names)}")
+
+
 def unknown_argument(name: str, arguments: Iterable[str]) -> UserError:
     """Return the error for an argument that ``zoo.fit`` does not take, of those that it takes."""
     if name not in OTHER_NAMES:
@@ -145,7 +157,8 @@ def _where(key: str, sources: ConfigSources) -> str:
     if any(option.partition("=")[0] == f"--{key}" for option in sources.options):
         return ""
     for file, config in zip(reversed(sources.files), reversed(sources.configs), strict=True):
-        if value_at(config, key) is not None:
+        section, _, last = key.rpartition(".")
+        if last in (value_at(config, section) or {} if section else config):
             return f" in {file}"
     return ""
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from argparse import SUPPRESS, Action
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Union, cast, get_args
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin
 
 from jsonargparse import ArgumentParser, _typehints, _util
+
+UNIONS = (Union, UnionType)
 
 
 def actions(parser: ArgumentParser) -> Sequence[Action]:
@@ -23,6 +26,21 @@ def option_names(parser: ArgumentParser) -> list[str]:
     """Return the long options of a parser, without their dashes."""
     names = [option for action in actions(parser) for option in action.option_strings]
     return [name[2:] for name in names if name.startswith("--")]
+
+
+def types_without_null(parser: ArgumentParser) -> dict[str, Any]:
+    """Return the types of the options that need a value: ``_typehint``. The parser itself takes null for each."""
+    typed = {action.dest: action for action in actions(parser) if getattr(action, "_typehint", None) is not None}
+    return {
+        name: kind
+        for name, action in typed.items()
+        if action.default is not None and not allows_null(kind := cast(Any, action)._typehint)
+    }
+
+
+def allows_null(kind: Any) -> bool:
+    """Tell whether a type, of an annotation, has None among its values."""
+    return kind in (Any, None, type(None)) or (get_origin(kind) in UNIONS and any(map(allows_null, get_args(kind))))
 
 
 def prefer_int(parser: ArgumentParser) -> None:
