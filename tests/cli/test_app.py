@@ -117,6 +117,8 @@ def test_a_wrong_command_is_one_line_and_status_2(zoo, tmp_path, words, message)
             "optimizer: {class_path: torch.optim.Adam, init_args: {weight_decay: null}}",
             "optimizer.init_args.weight_decay in config.yaml: received null; allowed is float",
         ),
+        ("trainer: {max_time: {a: 1}}", "trainer.max_time is {'a': 1}; allowed are weeks, days, hours, minutes"),
+        ("trainer: {val_check_interval: {a: 1}}", "trainer.val_check_interval is {'a': 1}; allowed are weeks, days"),
         ("seed_everything: null", "seed_everything in config.yaml: received null; allowed is bool or int"),
     ],
 )

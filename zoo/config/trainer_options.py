@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,10 @@ from zoo.core.errors import UserError
 
 #: Options that count steps, batches or epochs; Lightning divides by them.
 COUNTS = ("log_every_n_steps", "accumulate_grad_batches", "check_val_every_n_epoch")
+
+#: Options that may be times, as mappings of the units of datetime.timedelta.
+TIMES = ("max_time", "val_check_interval")
+UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 
 #: Processes on one core; each holds the data set and the network, and takes half a gigabyte by itself.
 MOST_PER_CORE = 4
@@ -26,10 +31,14 @@ def require_possible(trainer: Any) -> None:
         if (value := getattr(trainer, name)) is not None and value < 1:
             raise UserError(f"trainer.{name} is {value}; allowed is 1 or more")
     interval = trainer.val_check_interval
-    if interval is not None and not isinstance(interval, str) and interval <= 0:
+    if isinstance(interval, int | float) and interval <= 0:
         raise UserError(
             f"trainer.val_check_interval is {interval}; allowed is a part of an epoch, or 1 or more batches"
         )
+    for name in TIMES:
+        value = getattr(trainer, name)
+        if isinstance(value, Mapping) and not value.keys() <= set(UNITS):
+            raise UserError(f"trainer.{name} is {dict(value)}; allowed are {', '.join(UNITS)}, or DD:HH:MM:SS")
     most = MOST_PER_CORE * (os.cpu_count() or 1)
     many = str(trainer.devices).isdigit() and int(trainer.devices) > most
     if many and (trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())):
