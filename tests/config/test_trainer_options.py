@@ -19,13 +19,15 @@ from zoo.core.errors import UserError, is_out_of_memory
         ("accumulate_grad_batches", 0),
         ("check_val_every_n_epoch", -1),
         ("val_check_interval", 0.0),
+        ("max_time", {"hour": 1}),
+        ("val_check_interval", {"a": 1}),
         ("devices", 5000),
         ("devices", "5000"),  # as the command line gives it
     ],
 )
 def test_an_impossible_number_is_refused(option, value):
     possible = {"log_every_n_steps": 50, "accumulate_grad_batches": 1, "check_val_every_n_epoch": None}
-    options = SimpleNamespace(**possible, val_check_interval=0.5, devices="auto", accelerator="cpu")
+    options = SimpleNamespace(**possible, val_check_interval=0.5, max_time=None, devices="auto", accelerator="cpu")
     require_possible(options)
     setattr(options, option, value)
     with pytest.raises(UserError, match=rf"trainer\.{option} is {value}; allowed"):
