@@ -24,6 +24,10 @@ ENGINES = {
     "ncnn-newest": ["ncnn", "pnnx"],
     "mnn-newest": ["mnn", "numpy"],
     "tract-newest": ["tract", "numpy"],
+    "litert-newest": [
+        *("onnx2tf", "onnx", "onnxruntime", "onnx-graphsurgeon", "sng4onnx", "psutil"),
+        *("tensorflow-cpu", "tf-keras", "ai-edge-litert"),
+    ],
 }
 
 
