@@ -85,7 +85,7 @@ def _is_of_family(kind: Kind, path: str) -> bool:
             continue
         try:
             value = registry.load(kind, name)
-        except Exception:  # a plugin fails, and nobody has asked for its name
+        except Exception:  # a plugin that fails, which the user did not name
             continue
         if f"{value.__module__}.{value.__qualname__}" == path:
             return True

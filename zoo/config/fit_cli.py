@@ -32,7 +32,7 @@ from zoo.reports.evaluation import Predictions
 from zoo.runs.config_file import read_config
 from zoo.runs.files import write_atomically
 from zoo.runs.folder import Run
-from zoo.runs.metrics import History, Monitor
+from zoo.runs.metrics import Monitor
 from zoo.runs.status import held
 from zoo.training.checkpoints import RunCheckpoints
 from zoo.training.early_stopping import MonitorEarlyStopping
@@ -196,8 +196,6 @@ class FitCLI(ZooCLI):
         if self.checkpoint is not None and self.checkpoint_path is not None:
             load_weights(self.model, self.checkpoint, self.checkpoint_path)
             require_state(self.checkpoint, self.checkpoint_path)
-            if self.run is not None:
-                History.of(self.run)  # a table that cannot go on is refused before anything is trained
             if self.run is not None and self.datamodule.global_batch is None:
                 self.datamodule.global_batch = self.checkpoint.get("global_batch")
             self.first_step, self.first_epoch = self.checkpoint["global_step"], last_epoch(self.checkpoint)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from traceback import walk_tb
+from typing import TypeGuard
 
 from zoo.core.distributions import scan_distributions
 from zoo.core.errors import brief
@@ -17,7 +18,7 @@ from zoo.core.trust import FILE_MODULE
 OF_RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG)
 
 
-def is_of_rights(error: BaseException) -> bool:
+def is_of_rights(error: BaseException) -> TypeGuard[OSError]:
     """Tell an error that names a file which the user may not use."""
     return isinstance(error, OSError) and error.errno in OF_RIGHTS and error.filename is not None
 
@@ -27,7 +28,7 @@ def unforeseen(error: BaseException) -> str:
 
     A file that the user may not use is named alone: no code is to blame.
     """
-    if isinstance(error, OSError) and is_of_rights(error):
+    if is_of_rights(error):
         return f"{error.filename}: {error.strerror}; make it usable for this user, or use another place"
     return f"{brief(error)}{raised_in(error)} (--debug shows where)"
 

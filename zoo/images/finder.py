@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import unicodedata
 
-from zoo.images.files import SUFFIXES, is_file
+from zoo.core.errors import ImageError
+from zoo.images.files import SUFFIXES, entries_of, is_file
 
 
 class FileFinder:
@@ -34,9 +35,10 @@ class FileFinder:
         """Return the files in a folder, and those with an image's ending by their name without it."""
         if folder not in self._listings:
             try:
-                with os.scandir(folder) as entries:
-                    files = {entry.name for entry in entries if is_file(entry)}
-            except OSError:  # no folder, or none that can be read: none of its files is found, and an error names them
+                files = {entry.name for entry in entries_of(folder) if is_file(entry)}
+            except (
+                ImageError
+            ):  # no folder, or none that can be read: none of its files is found, and an error names them
                 files = set()
             pairs = [os.path.splitext(name) for name in sorted(files)]
             stems = {stem: stem + suffix for stem, suffix in pairs if suffix.lower() in SUFFIXES}

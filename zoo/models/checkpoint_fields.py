@@ -180,13 +180,13 @@ def require_state(checkpoint: Mapping[str, Any], path: Path) -> None:
             raise wrong_field(path, f"current_model_state.{name}", current, f"a tensor of {tuple(value.shape)}")
 
 
-def _require_plain(field: str, value: Any, path: Path) -> None:
+def _require_plain(field: str, value: Any, path: Path, depth: int = 0) -> None:
     """Refuse a tensor anywhere in what describes a training, and lists without end."""
-    if isinstance(value, torch.Tensor) or field.count(".") > MAX_DEPTH:
+    if isinstance(value, torch.Tensor) or depth > MAX_DEPTH:
         shown = value if isinstance(value, torch.Tensor) else type(value).__name__
         raise wrong_field(path, field, shown, f"words, numbers and lists of them, without tensors, {MAX_DEPTH} deep")
     for key, item in value.items() if _mapping(value) else enumerate(value) if isinstance(value, list | tuple) else ():
-        _require_plain(f"{field}.{key}", item, path)
+        _require_plain(f"{field}.{key}", item, path, depth + 1)
 
 
 def wrong_field(path: Path, field: str, value: Any, allowed: str) -> CheckpointError:

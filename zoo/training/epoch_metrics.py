@@ -17,7 +17,7 @@ from torch import Tensor
 from zoo.core.console import is_first_process
 from zoo.core.errors import RunError
 from zoo.runs.folder import Run
-from zoo.runs.metrics import MetricsTable
+from zoo.runs.metrics import History, MetricsTable
 from zoo.training.progress import is_inside_epoch
 from zoo.training.shared_steps import counted_images
 
@@ -50,10 +50,15 @@ class MetricsLogger(Logger):
         up_to_step: optimizer steps done before this process; later rows are removed, because training makes them again.
             None starts a new file.
         count: rows that the file had then; further ones are removed as well. None where a checkpoint does not say.
+
+    Raises:
+        UserError: the file goes on, and is damaged.
     """
 
     def __init__(self, run: Run, up_to_step: int | None = None, count: int | None = None) -> None:
         super().__init__()
+        if up_to_step is not None:
+            History.of(run)
         self.run = run
         self.up_to_step, self.count = up_to_step, count
         self._opened: MetricsTable | None = None
